@@ -1,0 +1,315 @@
+//! Builds the automaton, level by level.
+//!
+//! Sorted needles make every node of the trie a range of them, and nodes numbered by level have their
+//! children side by side, so no edges need to be stored: a child is a number and a label. The tail links
+//! of a level only need the levels above it.
+
+use std::ops::Range;
+
+use zeroize::Zeroizing;
+
+use super::{Automaton, EVENT, Finding, START, State};
+
+/// Rows take at most this many entries of four bytes; few under the fuzzer, whose sets are small, so
+/// that it meets states without a row.
+#[expect(unexpected_cfgs, reason = "cargo-fuzz sets it for all it builds")]
+const ROW_ENTRIES_MAX: usize = if cfg!(fuzzing) { 1 << 6 } else { 1 << 20 };
+/// Above this many pairs that begin a needle, skipping stops too often to pay.
+const PAIRS_MAX: usize = 1 << 10;
+
+/// A needle and what its end means.
+#[derive(Clone, Copy)]
+pub(crate) struct Pattern<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) ends: Ends,
+}
+
+/// What the end of a needle means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ends {
+    /// A match.
+    Anywhere,
+    /// A match if no letter, digit or underscore stands next to it.
+    WholeWord,
+    /// No match; the head of a folded needle.
+    Head(Head),
+}
+
+/// Where in the folded automaton a head leads.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Head {
+    /// The state after the head.
+    pub(crate) aligned: State,
+    /// The state after all but its first byte, for a head whose first byte belongs to a gap.
+    pub(crate) shifted: State,
+}
+
+/// The trie: nodes in order of depth, the root first.
+struct Trie {
+    /// The patterns that pass through or end in a node.
+    ranges: Vec<Range<u32>>,
+    /// How many of those end in the node; they come first.
+    ends: Vec<u32>,
+    depths: Vec<u32>,
+    labels: Zeroizing<Vec<u8>>,
+    /// The first child of every node, and one past the last node.
+    first_child: Vec<u32>,
+}
+
+impl Automaton {
+    /// The automaton that finds `patterns`, none of which may be empty.
+    pub(crate) fn new(patterns: Vec<Pattern<'_>>) -> Automaton {
+        Automaton::with_rows(patterns, ROW_ENTRIES_MAX)
+    }
+
+    /// The same with rows of about `entries_max` entries together; the start always has one.
+    fn with_rows(mut patterns: Vec<Pattern<'_>>, entries_max: usize) -> Automaton {
+        patterns.sort_unstable_by_key(|pattern| pattern.bytes);
+        let trie = Trie::new(&patterns);
+        let (classes, row_bits) = classes(&patterns);
+        let rows = trie.depths.len().min((entries_max >> row_bits).max(1));
+        let shallow = trie.depths.partition_point(|&depth| depth <= 1);
+        let mut automaton = Automaton {
+            classes,
+            row_bits,
+            dense: vec![START; rows << row_bits],
+            shorter: Vec::new(),
+            first_child: trie.first_child[rows..].to_vec(),
+            labels: trie.labels.to_vec(),
+            held: Vec::with_capacity(trie.depths.len()),
+            finding: Vec::with_capacity(trie.depths.len()),
+            findings: vec![Finding::default()],
+            last_shallow: START,
+            pairs: None,
+        };
+        automaton.last_shallow = automaton.state(shallow - 1);
+        automaton.link(&trie, &patterns, rows);
+        automaton.pairs = automaton.pairs(&trie);
+        automaton.mark_events();
+        automaton
+    }
+
+    /// Fills rows, links and findings in the order of depth.
+    fn link(&mut self, trie: &Trie, patterns: &[Pattern<'_>], rows: usize) {
+        let mut shorter = vec![START; trie.depths.len()];
+        for node in 0..trie.depths.len() {
+            let tail = self.number(shorter[node]);
+            let row = node << self.row_bits;
+            if node < rows && node > 0 {
+                let tail_row = tail << self.row_bits;
+                self.dense.copy_within(tail_row..tail_row + (1 << self.row_bits), row);
+            }
+            for child in trie.children(node) {
+                let label = trie.labels[child];
+                if node > 0 {
+                    shorter[child] = self.step(shorter[node], label);
+                }
+                if node < rows {
+                    let class = usize::from(self.classes[usize::from(label)]);
+                    self.dense[row + class] = self.state(child);
+                }
+            }
+            self.add_findings(trie, patterns, node, tail);
+            if node >= rows {
+                self.shorter.push(shorter[node]);
+            }
+        }
+    }
+
+    /// Notes what ends at `node`, given that the shorter tail at `tail` is done.
+    fn add_findings(&mut self, trie: &Trie, patterns: &[Pattern<'_>], node: usize, tail: usize) {
+        let depth = trie.depths[node];
+        let inherited = if node == 0 { 0 } else { self.finding[tail] };
+        let first = trie.ranges[node].start as usize;
+        let ending = &patterns[first..first + trie.ends[node] as usize];
+        let is_head = ending.iter().any(|pattern| matches!(pattern.ends, Ends::Head(_)));
+        let may_grow = is_head || !trie.children(node).is_empty();
+        let held = match node {
+            0 => 0,
+            _ if may_grow => depth,
+            _ => self.held[tail],
+        };
+        self.held.push(held);
+        if ending.is_empty() {
+            self.finding.push(inherited);
+            return;
+        }
+        let base = self.findings[inherited as usize];
+        let next_word = if base.word_len == 0 { base.next_word } else { inherited };
+        let mut finding = Finding { word_len: 0, next_word, ..base };
+        for pattern in ending {
+            match pattern.ends {
+                Ends::Anywhere => finding.anywhere_len = depth,
+                Ends::WholeWord => finding.word_len = depth,
+                Ends::Head(head) => (finding.head_len, finding.head) = (depth, head),
+            }
+        }
+        self.finding.push(count(self.findings.len()));
+        self.findings.push(finding);
+    }
+
+    /// The pairs of bytes that begin a needle or end with one of a single byte.
+    fn pairs(&self, trie: &Trie) -> Option<Box<[u64; 1024]>> {
+        let mut pairs = Box::new([0; 1024]);
+        let mut mark = |first: u8, second: u8| {
+            let pair = usize::from(first) << 8 | usize::from(second);
+            pairs[pair >> 6] |= 1 << (pair & 63);
+        };
+        for node in trie.children(0) {
+            let first = trie.labels[node];
+            trie.children(node).for_each(|child| mark(first, trie.labels[child]));
+            if self.finding[node] != 0 {
+                (0..=u8::MAX).for_each(|before| mark(before, first));
+            }
+        }
+        let marked: u32 = pairs.iter().map(|word: &u64| word.count_ones()).sum();
+        (marked as usize <= PAIRS_MAX).then_some(pairs)
+    }
+
+    /// Marks in all rows the targets that need attention.
+    fn mark_events(&mut self) {
+        for entry in 0..self.dense.len() {
+            let target = self.dense[entry];
+            let found = self.finding[self.number(target)] != 0;
+            if found || self.is_shallow(target) || !self.has_row(target) {
+                self.dense[entry] |= EVENT;
+            }
+        }
+    }
+}
+
+impl Trie {
+    fn new(patterns: &[Pattern<'_>]) -> Trie {
+        // Room for all: growing would leave unwiped copies behind.
+        let label_count_max = 1 + patterns.iter().map(|pattern| pattern.bytes.len()).sum::<usize>();
+        let mut labels = Zeroizing::new(Vec::with_capacity(label_count_max));
+        labels.push(0);
+        let mut trie = Trie {
+            ranges: std::iter::once(0..count(patterns.len())).collect(),
+            ends: Vec::new(),
+            depths: vec![0],
+            labels,
+            first_child: Vec::new(),
+        };
+        let mut node = 0;
+        while node < trie.depths.len() {
+            trie.first_child.push(count(trie.depths.len()));
+            trie.expand(node, patterns);
+            node += 1;
+        }
+        trie.first_child.push(count(trie.depths.len()));
+        trie
+    }
+
+    fn expand(&mut self, node: usize, patterns: &[Pattern<'_>]) {
+        let (mut start, end) = (self.ranges[node].start as usize, self.ranges[node].end as usize);
+        let depth = self.depths[node];
+        let at = depth as usize;
+        let ends =
+            patterns[start..end].iter().take_while(|pattern| pattern.bytes.len() == at).count();
+        self.ends.push(count(ends));
+        start += ends;
+        while start < end {
+            let label = patterns[start].bytes[at];
+            let same = patterns[start..end]
+                .iter()
+                .take_while(|pattern| pattern.bytes[at] == label)
+                .count();
+            self.ranges.push(count(start)..count(start + same));
+            self.depths.push(depth + 1);
+            self.labels.push(label);
+            start += same;
+        }
+    }
+
+    fn children(&self, node: usize) -> Range<usize> {
+        self.first_child[node] as usize..self.first_child[node + 1] as usize
+    }
+}
+
+/// A class for every byte, and the bits that number them; class 0 is of the bytes in no needle.
+fn classes(patterns: &[Pattern<'_>]) -> (Box<[u8; 256]>, u32) {
+    let mut used = [false; 256];
+    for byte in patterns.iter().flat_map(|pattern| pattern.bytes) {
+        used[usize::from(*byte)] = true;
+    }
+    let mut classes = Box::new([0; 256]);
+    let mut next: u8 = if used.contains(&false) { 1 } else { 0 };
+    let mut class_count = usize::from(next);
+    for (class, _) in classes.iter_mut().zip(used).filter(|(_, used)| *used) {
+        *class = next;
+        next = next.wrapping_add(1);
+        class_count += 1;
+    }
+    (classes, class_count.next_power_of_two().trailing_zeros())
+}
+
+fn count(len: usize) -> u32 {
+    u32::try_from(len).expect("needles are bounded far below 2^31 bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
+    use proptest::test_runner::Config;
+
+    use super::{Automaton, Ends, Head, Pattern, START};
+
+    proptest! {
+        #![proptest_config(Config { failure_persistence: None, ..Config::default() })]
+
+        #[test]
+        fn rows_change_nothing_but_speed(
+            needles in proptest::collection::vec(("[abc]{1,6}", ends()), 0..12),
+            text in "[abcd]{0,60}",
+        ) {
+            let all_rows = walk(&needles, 1 << 20, text.as_bytes());
+            for entries_max in [0, 16, 32] {
+                assert_eq!(walk(&needles, entries_max, text.as_bytes()), all_rows);
+            }
+        }
+    }
+
+    fn ends() -> impl Strategy<Value = Ends> {
+        prop_oneof![
+            Just(Ends::Anywhere),
+            Just(Ends::WholeWord),
+            Just(Ends::Head(Head { aligned: 0, shifted: 0 })),
+        ]
+    }
+
+    /// What is found where, by stepping and by running, and how much is held.
+    fn walk(
+        needles: &[(String, Ends)],
+        entries_max: usize,
+        text: &[u8],
+    ) -> Vec<(usize, Vec<u64>, u64)> {
+        let patterns =
+            needles.iter().map(|(text, ends)| Pattern { bytes: text.as_bytes(), ends: *ends });
+        let automaton = Automaton::with_rows(patterns.collect(), entries_max);
+        let at = |end, state| {
+            let finding = automaton.finding(state);
+            let mut lens = vec![u64::from(finding.anywhere_len), u64::from(finding.head_len)];
+            lens.extend(automaton.word_lens(finding));
+            (end, lens, automaton.held_len(state))
+        };
+        let mut state = START;
+        let mut stepped: Vec<_> = Vec::new();
+        for (index, &byte) in text.iter().enumerate() {
+            state = automaton.step(state, byte);
+            stepped.push(at(index + 1, state));
+        }
+        let (mut state, mut end) = (START, 0);
+        let mut ran = Vec::new();
+        while end < text.len() {
+            let run = automaton.run(state, text, end);
+            (state, end) = (run.state, run.end);
+            if run.found {
+                ran.push(at(end, state));
+            }
+        }
+        let found = stepped.iter().filter(|(_, lens, _)| lens.iter().any(|&len| len > 0));
+        assert!(found.eq(&ran));
+        stepped
+    }
+}

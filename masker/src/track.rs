@@ -1,0 +1,176 @@
+//! Follows one folded needle through a stream.
+//!
+//! While nothing is under way it costs nothing: the literal automaton reports the head of a folded
+//! needle, and only then are the following bytes folded and searched, until no needle with a gap is left
+//! that the tail could begin. Before its first gap a needle is the literal automaton's to follow.
+
+use std::collections::VecDeque;
+
+use crate::automaton::{Automaton, Head, State};
+use crate::fold::{GAP, GAP_LEN_MAX, is_space};
+
+/// The bytes that a match covers, counted back from the end of the input.
+#[derive(Clone, Copy)]
+pub(crate) struct Covered {
+    /// How many bytes follow the match.
+    pub(crate) after: u64,
+    /// How many bytes the match has.
+    pub(crate) len: u64,
+}
+
+/// A gap in the tail that is being followed.
+struct Gap {
+    /// The number of its token.
+    token: u64,
+    /// How many bytes it has beyond the one it counts in folded text.
+    extra: u64,
+}
+
+/// Where the search in the folded stream stands.
+#[derive(Default)]
+pub(crate) struct Track {
+    active: bool,
+    state: State,
+    /// Tokens, that is bytes of folded text, seen; only differences matter.
+    tokens: u64,
+    /// The gaps among the tokens of the tail.
+    gaps: VecDeque<Gap>,
+    /// What the gaps have beyond a byte each, together.
+    extra: u64,
+    /// The length of the gap that the input ends in; 0 outside one.
+    gap_len: usize,
+    /// Whether the input ends in a backslash that may begin a gap.
+    backslash: bool,
+}
+
+impl Track {
+    pub(crate) fn is_active(&self) -> bool {
+        self.active
+    }
+
+    /// Begins at a head that the input ends with, unless something longer is under way.
+    pub(crate) fn enter(&mut self, automaton: &Automaton, head: &Head, first_in_gap: bool) {
+        if self.active && !self.gaps.is_empty() {
+            return;
+        }
+        let state = if first_in_gap { head.shifted } else { head.aligned };
+        let depth = automaton.held_len(state);
+        *self = Track { active: depth > 0, state, tokens: depth, ..Track::default() };
+    }
+
+    /// Takes the next byte and hands every match that it completes to `cover`.
+    pub(crate) fn push(&mut self, automaton: &Automaton, byte: u8, mut cover: impl FnMut(Covered)) {
+        if !self.active {
+            return;
+        }
+        if self.backslash {
+            self.backslash = false;
+            if byte == b'n' {
+                self.push_gap(automaton, 2);
+                return;
+            }
+            if let Some(len) = self.push_token(automaton, b'\\') {
+                cover(Covered { after: 1, len });
+            }
+            if !self.active {
+                return;
+            }
+        }
+        if byte == b'\\' {
+            self.backslash = true;
+        } else if is_space(byte) {
+            self.push_gap(automaton, 1);
+        } else if let Some(len) = self.push_token(automaton, byte) {
+            cover(Covered { after: 0, len });
+        }
+    }
+
+    /// Ends the input; the length of the match that this completes.
+    pub(crate) fn finish(&mut self, automaton: &Automaton) -> Option<u64> {
+        let undecided = self.active && self.backslash;
+        let found = if undecided { self.push_token(automaton, b'\\') } else { None };
+        *self = Track::default();
+        found
+    }
+
+    /// How many of the last bytes may still become a match.
+    pub(crate) fn held_len(&self, automaton: &Automaton) -> u64 {
+        if !self.active {
+            return 0;
+        }
+        let held = self.bytes(automaton.held_len(self.state));
+        if !self.backslash {
+            return held;
+        }
+        let as_gap = if self.gap_len == 0 {
+            self.bytes_and_one(automaton.held_len(automaton.step(self.state, GAP)))
+        } else if self.gap_len + 2 <= GAP_LEN_MAX {
+            held + 1
+        } else {
+            0
+        };
+        let state = automaton.step(self.state, b'\\');
+        let found_len = u64::from(automaton.finding(state).anywhere_len);
+        as_gap.max(self.bytes_and_one(automaton.held_len(state).max(found_len)))
+    }
+
+    fn push_gap(&mut self, automaton: &Automaton, len: usize) {
+        if self.gap_len > 0 {
+            self.gap_len += len;
+            self.extra += len as u64;
+            if let Some(gap) = self.gaps.back_mut() {
+                gap.extra += len as u64;
+            }
+            if self.gap_len > GAP_LEN_MAX {
+                *self = Track::default();
+            }
+            return;
+        }
+        self.state = automaton.step(self.state, GAP);
+        self.tokens += 1;
+        self.gap_len = len;
+        let extra = len as u64 - 1;
+        self.extra += extra;
+        self.gaps.push_back(Gap { token: self.tokens, extra });
+        self.forget(automaton);
+        self.active = !self.gaps.is_empty();
+    }
+
+    fn push_token(&mut self, automaton: &Automaton, byte: u8) -> Option<u64> {
+        self.state = automaton.step(self.state, byte);
+        self.tokens += 1;
+        self.gap_len = 0;
+        let found_len = u64::from(automaton.finding(self.state).anywhere_len);
+        let found = (found_len > 0).then(|| self.bytes(found_len));
+        self.forget(automaton);
+        // A head is reported without the backslashes at its end: they are followed here.
+        self.active = !self.gaps.is_empty() || byte == b'\\';
+        found
+    }
+
+    /// Drops the gaps before the tail.
+    fn forget(&mut self, automaton: &Automaton) {
+        let before_tail = self.tokens - automaton.held_len(self.state);
+        while let Some(gap) = self.gaps.front().filter(|gap| gap.token <= before_tail) {
+            self.extra -= gap.extra;
+            self.gaps.pop_front();
+        }
+    }
+
+    /// How many bytes the last `tokens` tokens have.
+    fn bytes(&self, tokens: u64) -> u64 {
+        let before = self.tokens - tokens;
+        match self.gaps.front() {
+            Some(first) if first.token <= before => {
+                let inside = self.gaps.iter().rev().take_while(|gap| gap.token > before);
+                tokens + inside.map(|gap| gap.extra).sum::<u64>()
+            }
+            _ => tokens + self.extra,
+        }
+    }
+
+    /// How many bytes `tokens` tokens have of which the last is a backslash not counted yet.
+    fn bytes_and_one(&self, tokens: u64) -> u64 {
+        tokens.checked_sub(1).map_or(0, |counted| self.bytes(counted) + 1)
+    }
+}

@@ -1,0 +1,11 @@
+//! The masker from outside: against the oracle, the vectors and examples.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests, outside `#[test]` functions")]
+
+mod case;
+mod check;
+mod examples;
+mod oracle;
+mod properties;
+mod sha256;
+mod vectors;
