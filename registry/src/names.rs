@@ -1,0 +1,151 @@
+//! Refs and workspace names: what may be written, and nothing else.
+//!
+//! A name that exists as a value of these types has passed its grammar, so no other code checks it.
+
+use std::fmt;
+
+/// Why a text is no ref or workspace name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// Nothing was given.
+    #[error("it is empty")]
+    Empty,
+    /// It starts or ends with a slash, or two slashes follow each other.
+    #[error("a segment between slashes is empty")]
+    EmptySegment,
+    /// A character outside the grammar, the first one found.
+    #[error("`{0}` is not allowed; a segment is made of a-z, 0-9 and `-`")]
+    Character(char),
+    /// A segment starts with a dash.
+    #[error("a segment may not start with `-`")]
+    LeadingDash,
+    /// More than eight segments, or a segment of more than 64 bytes.
+    #[error("at most 8 segments of 64 bytes each are allowed")]
+    TooLong,
+}
+
+const SEGMENTS_MAX: usize = 8;
+const SEGMENT_LEN_MAX: usize = 64;
+
+fn check_segment(segment: &str) -> Result<(), InvalidName> {
+    if segment.is_empty() {
+        return Err(InvalidName::EmptySegment);
+    }
+    if segment.len() > SEGMENT_LEN_MAX {
+        return Err(InvalidName::TooLong);
+    }
+    if segment.starts_with('-') {
+        return Err(InvalidName::LeadingDash);
+    }
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    segment.chars().find(|c| !allowed(*c)).map_or(Ok(()), |c| Err(InvalidName::Character(c)))
+}
+
+/// The key of a secret in the registry: lowercase slug segments joined by `/`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecretRef(String);
+
+impl SecretRef {
+    /// Parses `prod/db-password` and its like; the text is taken literally, nothing is decoded.
+    ///
+    /// # Errors
+    /// [`InvalidName`] says which rule the text breaks first.
+    pub fn parse(text: &str) -> Result<SecretRef, InvalidName> {
+        if text.is_empty() {
+            return Err(InvalidName::Empty);
+        }
+        let mut count = 0;
+        for segment in text.split('/') {
+            check_segment(segment)?;
+            count += 1;
+        }
+        if count > SEGMENTS_MAX {
+            return Err(InvalidName::TooLong);
+        }
+        Ok(SecretRef(text.to_owned()))
+    }
+
+    /// The ref as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of a workspace, taken from the label `workspace=NAME` of a workflow.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkspaceName(String);
+
+impl WorkspaceName {
+    /// Parses a workspace name: ASCII letters, digits, `-` and `_`, at most 64 bytes.
+    ///
+    /// # Errors
+    /// [`InvalidName`] says which rule the text breaks first.
+    pub fn parse(text: &str) -> Result<WorkspaceName, InvalidName> {
+        if text.is_empty() {
+            return Err(InvalidName::Empty);
+        }
+        if text.len() > SEGMENT_LEN_MAX {
+            return Err(InvalidName::TooLong);
+        }
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        match text.chars().find(|c| !allowed(*c)) {
+            Some(c) => Err(InvalidName::Character(c)),
+            None => Ok(WorkspaceName(text.to_owned())),
+        }
+    }
+
+    /// The name as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for WorkspaceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{InvalidName, SecretRef, WorkspaceName};
+
+    #[test]
+    fn refs_are_slugs_joined_by_slashes() {
+        for good in ["token", "prod/db-password", "a/b/c-3", "0", "a-", "prod/a--b"] {
+            assert_eq!(SecretRef::parse(good).map(|r| r.as_str().to_owned()), Ok(good.to_owned()));
+        }
+    }
+
+    #[test]
+    fn refs_outside_the_grammar_are_refused_with_the_rule() {
+        let long = "a/".repeat(8) + "a";
+        for (bad, why) in [
+            ("", InvalidName::Empty),
+            ("/prod", InvalidName::EmptySegment),
+            ("prod/", InvalidName::EmptySegment),
+            ("prod//db", InvalidName::EmptySegment),
+            ("Prod/db", InvalidName::Character('P')),
+            ("prod/db_x", InvalidName::Character('_')),
+            ("../escape", InvalidName::Character('.')),
+            ("prod%2fdb", InvalidName::Character('%')),
+            ("prod/-x", InvalidName::LeadingDash),
+            (long.as_str(), InvalidName::TooLong),
+        ] {
+            assert_eq!(SecretRef::parse(bad), Err(why), "{bad}");
+        }
+    }
+
+    #[test]
+    fn workspace_names_hold_no_separators() {
+        assert!(WorkspaceName::parse("payments_eu-1").is_ok());
+        assert_eq!(WorkspaceName::parse("a/b"), Err(InvalidName::Character('/')));
+        assert_eq!(WorkspaceName::parse(""), Err(InvalidName::Empty));
+    }
+}
