@@ -1,0 +1,126 @@
+//! A document as a draft of a workflow.
+
+use std::time::Duration;
+
+use crate::diagnostic::Diagnostic;
+use crate::fields::WORKFLOW;
+use crate::source::Span;
+use crate::workflow::{Condition, EnvEntry, LogOutput, Param, SecretDecl, Shell, Text};
+use crate::yaml::Node;
+
+use super::action::shell;
+use super::conditions::conditions;
+use super::labels::labels;
+use super::read::Fields;
+use super::secrets::secrets;
+use super::steps::{Steps, log_output, steps};
+use super::{Notes, env, params};
+
+/// A document whose parts are read; names and references are not checked against each other.
+#[derive(Default)]
+pub(crate) struct Draft {
+    /// `name:`.
+    pub(crate) name: Option<Text>,
+    /// `description:`.
+    pub(crate) description: Option<String>,
+    /// Whether steps form a chain.
+    pub(crate) chain: bool,
+    /// `labels:`.
+    pub(crate) labels: Vec<(String, Option<String>)>,
+    /// `env:`.
+    pub(crate) env: Vec<EnvEntry>,
+    /// `dotenv:`, in loading order.
+    pub(crate) dotenv: Vec<Text>,
+    /// `params:`.
+    pub(crate) params: Vec<Param>,
+    /// `secrets:`.
+    pub(crate) secrets: Vec<SecretDecl>,
+    /// `working_dir:`.
+    pub(crate) working_dir: Option<Text>,
+    /// `shell:`.
+    pub(crate) shell: Option<Shell>,
+    /// `steps:` and `handler_on:`.
+    pub(crate) steps: Steps,
+    /// `preconditions:`.
+    pub(crate) preconditions: Vec<Condition>,
+    /// `max_active_steps:`.
+    pub(crate) max_active_steps: Option<usize>,
+    /// `timeout_sec:`.
+    pub(crate) timeout: Option<Duration>,
+    /// `log_output:`.
+    pub(crate) log_output: LogOutput,
+    /// The document.
+    pub(crate) span: Span,
+    /// Whether it is a mapping at all; if not, that was reported.
+    pub(crate) is_mapping: bool,
+}
+
+/// Reads a document.
+pub(crate) fn decode(notes: &mut Notes, node: &Node) -> Draft {
+    if node.is_null() {
+        notes.add(
+            Diagnostic::error("empty-document", "an empty document")
+                .at(node.span, "")
+                .help("write `steps:` and below it `- run: ...`, or remove the `---`"),
+        );
+        return Draft { span: node.span, ..Draft::default() };
+    }
+    let Some(fields) = Fields::read(notes, &WORKFLOW, node) else {
+        return Draft { span: node.span, ..Draft::default() };
+    };
+    Draft {
+        name: fields.trimmed(notes, "name").map(|text| checked_name(notes, text)),
+        description: fields.text(notes, "description").map(|text| text.raw),
+        chain: fields.word(notes, "type", &["graph", "chain"]) == Some("chain"),
+        labels: fields.get("labels").map(|n| labels(notes, n)).unwrap_or_default(),
+        env: fields.get("env").map(|n| env::entries(notes, n)).unwrap_or_default(),
+        dotenv: dotenv(notes, &fields),
+        params: fields.get("params").map(|n| params::declared(notes, n)).unwrap_or_default(),
+        secrets: fields.get("secrets").map(|n| secrets(notes, n)).unwrap_or_default(),
+        working_dir: fields.trimmed(notes, "working_dir"),
+        shell: shell(notes, &fields),
+        steps: steps(notes, &fields),
+        preconditions: fields
+            .get("preconditions")
+            .map(|n| conditions(notes, n))
+            .unwrap_or_default(),
+        max_active_steps: fields
+            .whole(notes, "max_active_steps", 0)
+            .filter(|most| *most > 0)
+            .and_then(|most| usize::try_from(most).ok()),
+        timeout: fields.time_limit(notes, "timeout_sec"),
+        log_output: log_output(notes, &fields).unwrap_or_default(),
+        span: node.span,
+        is_mapping: true,
+    }
+}
+
+/// Names become parts of paths and lines of lists.
+fn checked_name(notes: &mut Notes, name: Text) -> Text {
+    if name.raw.len() > 255 || name.raw.chars().any(char::is_control) || name.raw.contains('/') {
+        notes.add(
+            Diagnostic::error("invalid-workflow-name", "this cannot be the name of a workflow")
+                .at(name.span, "")
+                .help("a name is one line of at most 255 bytes, without `/`"),
+        );
+    }
+    name
+}
+
+/// The files in loading order. `.env` comes first unless the list is empty or names it elsewhere.
+fn dotenv(notes: &mut Notes, fields: &Fields<'_>) -> Vec<Text> {
+    let default = Text { raw: ".env".to_owned(), span: fields.key("dotenv").unwrap_or_default() };
+    let Some(named) = fields.texts(notes, "dotenv") else { return vec![default] };
+    let is_list = fields.get("dotenv").is_some_and(|node| node.scalar().is_none());
+    if named.is_empty() && is_list {
+        return Vec::new();
+    }
+    let mut files = vec![default];
+    for file in named {
+        let blank = file.raw.trim().is_empty();
+        if !blank && !files.iter().any(|earlier| earlier.raw == file.raw) {
+            files.push(file);
+        }
+    }
+    files
+}

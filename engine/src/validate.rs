@@ -1,0 +1,74 @@
+//! PARSE, DECODE, CHECK: from a file to a workflow that holds together, or to all that is wrong.
+//!
+//! Pure: no file is opened, nothing is asked, no command is run.
+
+mod codes;
+
+use std::sync::Arc;
+
+use crate::check::check;
+use crate::diagnostic::Diagnostic;
+use crate::source::{SourceFile, Span};
+use crate::spec::{Notes, decode};
+use crate::workflow::Workflow;
+use crate::yaml;
+
+pub use codes::{CODES, Code};
+
+/// What `validate` found.
+#[derive(Debug)]
+pub struct Validation {
+    /// The workflow; absent if any diagnostic is an error.
+    pub workflow: Option<Workflow>,
+    /// In the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Places whose text must not be shown in excerpts, sorted: values of variables and options, and
+    /// all values of a file that could not be read to its end.
+    pub private: Vec<Span>,
+}
+
+/// Checks a file. Everything that is wrong with it is found in one pass, a file that is no YAML aside:
+/// of that the first place is told.
+pub fn validate(source: Arc<SourceFile>) -> Validation {
+    let parsed = yaml::parse(&source);
+    let mut private = parsed.dropped;
+    if parsed.broken {
+        private.extend(all_values(source.text()));
+    }
+    let mut notes = Notes::new(parsed.problems, private);
+    let workflow = if parsed.broken {
+        None
+    } else if parsed.documents.is_empty() {
+        notes.add(
+            Diagnostic::error("empty-document", "an empty file")
+                .at(Span::default(), "")
+                .help("write `steps:` and below it `- run: ...`"),
+        );
+        None
+    } else {
+        let drafts = parsed.documents.iter().map(|node| decode(&mut notes, node)).collect();
+        check(&mut notes, &source, drafts)
+    };
+    let (diagnostics, private) = notes.finish();
+    let usable = !diagnostics.iter().any(Diagnostic::is_error);
+    Validation { workflow: workflow.filter(|_| usable), diagnostics, private }
+}
+
+/// What cannot be told to be harmless in a text that is no YAML: all of a line after its first `:`,
+/// or the whole line.
+fn all_values(text: &str) -> Vec<Span> {
+    let mut start = 0;
+    let mut spans = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let key = line.find(": ").map_or(0, |colon| colon + 2);
+        let value = line.get(key..).unwrap_or("");
+        let blank = value.len() - value.trim_start().len();
+        let (from, to) = (start + key + blank, start + key + value.trim_end().len());
+        let is_key_alone = key == 0 && line.trim_end().ends_with(':');
+        if from < to && !is_key_alone {
+            spans.push(Span::new(from..to));
+        }
+        start += line.len();
+    }
+    spans
+}
