@@ -1,20 +1,51 @@
-//! The engine of subrosa: the workflow language.
+//! The engine of subrosa: the workflow language, the environment of steps, the resolution of
+//! secrets, scheduling and execution, and the ports to providers and front ends.
 //!
-//! PARSE, DECODE, CHECK ([`validate`]; pure): from a text to a workflow that holds together, or to
-//! everything that is wrong with it.
+//! The pipeline is PARSE, DECODE, CHECK ([`validate`]; pure), RESOLVE ([`resolve`]), RUN ([`run`]).
+//! Everything that leaves the process during a run passes a masked sink.
 
+pub mod cancel;
 mod check;
 pub mod diagnostic;
 pub mod dotenv;
+mod env;
+pub mod event;
+pub mod executor;
+mod expand;
+mod explain;
 mod fields;
+mod guard;
+pub mod host;
+mod load;
+mod masks;
 pub mod names;
+mod outputs;
+mod params;
+pub mod provider;
+pub mod record;
+mod recorder;
+mod resolve;
+mod run;
+mod rundir;
+mod scheduler;
 mod schema;
+mod scope;
 pub mod secret;
+mod select;
+mod shell;
+mod shelltext;
+pub mod sink;
 pub mod source;
 mod spec;
+mod step;
+mod substitute;
 mod validate;
 pub mod workflow;
 mod yaml;
 
+pub use explain::{Explained, Overridden, explain};
+pub use load::load;
+pub use resolve::{ParamArg, Purpose, ResolveFailure, Resolved, resolve};
+pub use run::{RunError, RunOptions, RunReport, run};
 pub use schema::schema;
 pub use validate::{CODES, Code, Validation, validate};

@@ -1,0 +1,69 @@
+//! Everything ambient, handed in: the front end snapshots it once, the engine reads no other.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use subrosa_masker::Policy;
+use subrosa_registry::Reader;
+
+use crate::provider::Provider;
+
+/// The world a run lives in.
+pub struct Host {
+    /// The process environment at start.
+    pub process_env: Vec<(OsString, OsString)>,
+    /// The current directory at start.
+    pub current_dir: PathBuf,
+    /// Where run records live (`SUBROSA_HOME`).
+    pub data_dir: PathBuf,
+    /// The providers a workflow can name.
+    pub providers: Vec<Arc<dyn Provider>>,
+    /// The registry that answers `ref:`; `None` if there is none.
+    pub registry: Option<Arc<dyn Reader>>,
+    /// The wall clock.
+    pub clock: fn() -> SystemTime,
+    /// The command that ends left-over process groups if the engine is killed; `None`: no guard.
+    pub guard: Option<Vec<OsString>>,
+    /// How values are masked.
+    pub policy: Policy,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Bounds on waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For all secrets of a workflow together.
+    pub resolve: Duration,
+    /// For one request to a provider.
+    pub request: Duration,
+    /// Between asking a process group to end and killing it.
+    pub grace: Duration,
+    /// For a pipe that somebody keeps open after the step's process ended.
+    pub leak: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            resolve: Duration::from_secs(60),
+            request: Duration::from_secs(15),
+            grace: Duration::from_secs(10),
+            leak: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Host {
+    /// A variable of the process environment.
+    pub fn env(&self, name: &str) -> Option<&OsString> {
+        self.process_env.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// A path as seen from the directory in which the process started.
+    pub fn absolute(&self, path: &std::path::Path) -> PathBuf {
+        self.current_dir.join(path)
+    }
+}

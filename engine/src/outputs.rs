@@ -1,0 +1,81 @@
+//! Named outputs: raw for dependants, masked on disk.
+
+use serde_json::{Map, Value, json};
+
+use crate::event::{RunStatus, Timestamp};
+use crate::masks::Masks;
+use crate::secret::SecretValue;
+use crate::select::select;
+use crate::workflow::{Output, Workflow};
+
+/// Takes an output out of what a step printed; `None` if its path leads nowhere.
+pub(crate) fn take(output: &Output, printed: &SecretValue) -> Option<SecretValue> {
+    match &output.select {
+        None => Some(printed.clone()),
+        Some(path) => select(printed, path),
+    }
+}
+
+/// One output of the run, for `outputs.json`.
+pub(crate) struct Collected<'a> {
+    pub(crate) output: &'a Output,
+    pub(crate) value: SecretValue,
+}
+
+/// The text of `outputs.json`.
+pub(crate) fn document(
+    workflow: &Workflow,
+    run: &str,
+    status: RunStatus,
+    finished: Timestamp,
+    collected: &[Collected<'_>],
+    masks: &Masks,
+) -> String {
+    let mut outputs = Map::new();
+    for one in collected.iter().filter(|one| !one.output.omit) {
+        let key = one.output.key.clone().unwrap_or_else(|| camel_case(&one.output.name));
+        outputs.insert(key, Value::from(masks.value(&one.value).0.as_str()));
+    }
+    let document = json!({
+        "metadata": {
+            "dagName": masks.text(&workflow.name).as_str(),
+            "dagRunId": run,
+            "status": status,
+            "completedAt": finished,
+        },
+        "outputs": outputs,
+    });
+    format!("{document:#}\n")
+}
+
+/// `MY_RESULT` becomes `myResult`; a name that is not all upper case stays.
+fn camel_case(name: &str) -> String {
+    if name.chars().any(|c| c.is_ascii_lowercase()) {
+        return name.to_owned();
+    }
+    let mut out = String::with_capacity(name.len());
+    for word in name.split('_').filter(|word| !word.is_empty()) {
+        let lower = word.to_ascii_lowercase();
+        if out.is_empty() {
+            out.push_str(&lower);
+        } else {
+            out.push_str(&lower[..1].to_ascii_uppercase());
+            out.push_str(&lower[1..]);
+        }
+    }
+    if out.is_empty() { name.to_owned() } else { out }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::camel_case;
+
+    #[test]
+    fn keys_are_camel_case() {
+        for (name, key) in
+            [("LINK", "link"), ("DB_URL_2", "dbUrl2"), ("myRes", "myRes"), ("_", "_"), ("_A", "a")]
+        {
+            assert_eq!(camel_case(name), key);
+        }
+    }
+}

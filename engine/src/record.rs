@@ -1,0 +1,210 @@
+//! Run records: what a run leaves on disk, and how it is found again.
+//!
+//! ```text
+//! <data dir>/runs/<workflow>/<run id>/      0700, files 0600
+//!   status.json     the run and its steps; replaced as a whole
+//!   events.jsonl    one event per line, appended; the run holds a lock on it while it lives
+//!   outputs.json    named outputs, masked
+//!   steps/<step>.out .err (or .log)   masked output; `.2.out` for the second attempt, and so on
+//!   work/           scratch folder for steps (DAG_RUN_WORK_DIR)
+//!   called/<step>/[<item>/]   the same again for a called workflow
+//! ```
+//!
+//! Writers fill the text fields with [`subrosa_masker::MaskedText`]; readers get `String`s.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize};
+
+/// Version of `status.json`.
+pub const FORMAT: u32 = 1;
+
+/// `status.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunRecord<T = String> {
+    /// Version of the format.
+    pub format: u32,
+    /// The run's id.
+    pub run: String,
+    /// The run that this one is a retry of.
+    pub retry_of: Option<String>,
+    /// The workflow's name.
+    pub workflow: T,
+    /// Its file, absolute.
+    pub file: T,
+    /// `running`, `succeeded`, `partially_succeeded`, `failed`, `aborted`.
+    pub status: String,
+    /// Why, where the steps do not say it.
+    pub reason: Option<T>,
+    /// RFC 3339, UTC.
+    pub started: String,
+    /// RFC 3339, UTC.
+    pub finished: Option<String>,
+    /// Process id of the engine.
+    pub pid: u32,
+    /// Parameters the run was given.
+    pub params: Vec<ParamRecord<T>>,
+    /// The secrets it was given, by name and source; never a value.
+    pub secrets: Vec<SecretRecord<T>>,
+    /// Steps in file order, then handlers.
+    pub steps: Vec<StepRecord<T>>,
+}
+
+/// A parameter as given.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ParamRecord<T = String> {
+    /// Its name; positional ones have none.
+    pub name: Option<String>,
+    /// Its value, masked.
+    pub value: T,
+    /// Whether masking changed it, so that it cannot be used again.
+    pub masked: bool,
+}
+
+/// A secret of the run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SecretRecord<T = String> {
+    /// The variable.
+    pub name: T,
+    /// `ref` or the provider's name.
+    pub provider: T,
+}
+
+/// A step of the run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StepRecord<T = String> {
+    /// The step's name, or `handler/success` and so on.
+    pub name: T,
+    /// As in [`crate::event::StepStatus`].
+    pub status: String,
+    /// Attempts made.
+    pub attempts: u32,
+    /// RFC 3339, UTC.
+    pub started: Option<String>,
+    /// RFC 3339, UTC.
+    pub finished: Option<String>,
+    /// Exit code of the last attempt.
+    pub exit_code: Option<i32>,
+    /// Signal that ended the last attempt.
+    pub signal: Option<i32>,
+    /// Why it ended so, in words.
+    pub message: Option<T>,
+    /// Log of standard output of the last attempt, relative to the run's folder.
+    pub stdout: Option<PathBuf>,
+    /// Log of standard error of the last attempt; the same as `stdout` if merged.
+    pub stderr: Option<PathBuf>,
+    /// Named outputs.
+    pub outputs: Vec<OutputRecord<T>>,
+    /// Folders of called workflows' records, relative to the run's folder.
+    pub called: Vec<PathBuf>,
+}
+
+impl<T> StepRecord<T> {
+    /// The record of a step that was not reached yet.
+    pub(crate) fn not_started(name: T) -> StepRecord<T> {
+        StepRecord {
+            name,
+            status: "not_started".to_owned(),
+            attempts: 0,
+            started: None,
+            finished: None,
+            exit_code: None,
+            signal: None,
+            message: None,
+            stdout: None,
+            stderr: None,
+            outputs: Vec::new(),
+            called: Vec::new(),
+        }
+    }
+}
+
+/// A named output.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OutputRecord<T = String> {
+    /// The variable.
+    pub name: String,
+    /// Its value, masked.
+    pub value: T,
+    /// Whether masking changed it: such a value is never read back.
+    pub masked: bool,
+}
+
+/// A record that was found.
+#[derive(Debug)]
+pub struct FoundRun {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// What it says.
+    pub record: RunRecord,
+    /// Whether its engine lives. `running` and not alive: the engine was killed.
+    pub alive: bool,
+}
+
+/// Reads one record.
+///
+/// # Errors
+/// The file cannot be read, or is no record that this version understands.
+pub fn load(dir: &Path) -> io::Result<FoundRun> {
+    let text = fs::read(dir.join("status.json"))?;
+    let record: RunRecord = serde_json::from_slice(&text).map_err(|_| {
+        io::Error::new(io::ErrorKind::InvalidData, "status.json is damaged or of a newer version")
+    })?;
+    Ok(FoundRun { dir: dir.to_path_buf(), record, alive: is_alive(dir) })
+}
+
+fn is_alive(dir: &Path) -> bool {
+    let Ok(file) = fs::File::open(dir.join("events.jsonl")) else {
+        return false;
+    };
+    rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_err()
+}
+
+/// Folders of all runs below the data directory, newest first, optionally of one workflow.
+///
+/// # Errors
+/// A folder cannot be read. A data directory without runs is no error.
+pub fn list(data_dir: &Path, workflow: Option<&str>) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in folders(&data_dir.join("runs"))? {
+        if workflow.is_none_or(|name| folder.file_name().is_some_and(|f| f == name)) {
+            found.extend(folders(&folder)?);
+        }
+    }
+    found.sort_by(|a, b| b.file_name().cmp(&a.file_name()));
+    Ok(found)
+}
+
+/// Finds a run by its id or the unambiguous start of one; `None` means the newest.
+///
+/// # Errors
+/// As [`list`].
+pub fn find(data_dir: &Path, run: Option<&str>) -> io::Result<Vec<PathBuf>> {
+    let mut all = list(data_dir, None)?;
+    match run {
+        None => all.truncate(1),
+        Some(id) => all.retain(|dir| {
+            dir.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(id))
+        }),
+    }
+    Ok(all)
+}
+
+fn folders(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}

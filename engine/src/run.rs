@@ -1,0 +1,191 @@
+//! RUN: drives a resolved workflow to its end.
+//!
+//! The [`crate::scheduler`] says what may start; each step is a task; this module owns the run's state
+//! and is the only one that decides. A stop first ends the steps gently, then handlers still run; a
+//! second one ends everything at once.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use subrosa_masker::MaskedText;
+
+use crate::cancel::{Stop, StopToken};
+use crate::event::{EventSink, RunEvent, RunStatus, Timestamp};
+use crate::executor::{Executor, Local};
+use crate::guard::Guard;
+use crate::host::Host;
+use crate::masks::Masks;
+use crate::recorder::{Events, Recorder};
+use crate::resolve::Resolved;
+use crate::rundir::RunDir;
+use crate::workflow::Workflow;
+
+pub(crate) mod call;
+mod drive;
+pub(crate) mod level;
+mod retry;
+
+use drive::run_level;
+use level::{Level, LevelEnd, Origin, WorkflowHandle};
+
+/// How to run.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Folder of the run to retry: what succeeded there is not run again, unless an output is
+    /// needed whose record is masked.
+    pub retry_of: Option<PathBuf>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct RunReport {
+    /// Its id.
+    pub run: String,
+    /// The folder of its record.
+    pub dir: PathBuf,
+    /// How it ended.
+    pub status: RunStatus,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+}
+
+/// What stops the engine itself. A failed step is no such error, but an outcome.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct RunError {
+    /// What happened.
+    pub message: MaskedText,
+    /// How to mend it.
+    pub help: Option<&'static str>,
+}
+
+/// What all levels of a run share.
+pub(crate) struct Shared {
+    pub(crate) host: Arc<Host>,
+    pub(crate) events: Events,
+    pub(crate) executor: Box<dyn Executor>,
+    pub(crate) masks: Arc<Masks>,
+    pub(crate) run: String,
+    /// The engine's log, for `DAG_RUN_LOG_FILE`.
+    pub(crate) log: PathBuf,
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp((self.host.clock)())
+    }
+}
+
+/// Runs a workflow whose secrets are all there.
+///
+/// # Errors
+/// [`RunError`] if records cannot be written or a retry cannot be planned. Steps that were running
+/// have been stopped.
+pub async fn run(
+    workflow: Arc<Workflow>,
+    resolved: Resolved,
+    options: RunOptions,
+    host: Arc<Host>,
+    events: Arc<dyn EventSink>,
+    stop: StopToken,
+) -> Result<RunReport, RunError> {
+    let masks = resolved.masks.clone();
+    let kept = match &options.retry_of {
+        Some(dir) => retry::plan(&workflow, dir, &masks)?,
+        None => retry::Kept::default(),
+    };
+    let secrets = resolved.secrets.iter().map(|(name, _)| masks.text(name)).collect();
+    let level = start(&workflow, resolved, &kept, &host, events)?;
+    let started = level.shared.now();
+    level.shared.events.emit(&RunEvent::RunStarted {
+        time: started,
+        run: level.shared.run.clone(),
+        workflow: masks.text(&workflow.name),
+        steps: workflow.steps.len(),
+        secrets,
+        dir: level.dir.path().to_path_buf(),
+    });
+    let mut watched = stop.clone();
+    let end = run_level(level.clone(), stop, kept.steps).await;
+    finish(&level, started, &end, signal(&mut watched))
+}
+
+fn start(
+    workflow: &Arc<Workflow>,
+    resolved: Resolved,
+    kept: &retry::Kept,
+    host: &Arc<Host>,
+    events: Arc<dyn EventSink>,
+) -> Result<Arc<Level>, RunError> {
+    let masks = resolved.masks.clone();
+    let failed = |error: std::io::Error| record_error(&error, &masks);
+    let name = masks.text(&workflow.name);
+    let (dir, run) =
+        RunDir::create(&host.data_dir, name.as_str(), (host.clock)()).map_err(failed)?;
+    let guard = Guard::start(host.guard.as_deref(), dir.path());
+    let shared = Shared {
+        events: Events::open(&dir, events).map_err(failed)?,
+        executor: Box::new(Local::new(guard)),
+        host: host.clone(),
+        masks: masks.clone(),
+        run,
+        log: dir.path().join("events.jsonl"),
+    };
+    let handle = WorkflowHandle { root: workflow.clone(), child: None };
+    let origin = Origin { prefix: String::new(), depth: 0, retry_of: kept.run.clone() };
+    let level = Level::new(Arc::new(shared), handle, resolved, dir, origin).map_err(failed)?;
+    Ok(Arc::new(level))
+}
+
+fn signal(stop: &mut StopToken) -> Option<i32> {
+    match stop.state() {
+        Stop::No => None,
+        Stop::Gently { signal } | Stop::Now { signal } => Some(signal),
+    }
+}
+
+fn finish(
+    level: &Level,
+    started: Timestamp,
+    end: &LevelEnd,
+    signal: Option<i32>,
+) -> Result<RunReport, RunError> {
+    let now = level.shared.now();
+    let took = now.0.duration_since(started.0).unwrap_or_default();
+    level.shared.events.emit(&RunEvent::RunFinished {
+        time: now,
+        status: end.status,
+        duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        reason: end.reason.clone(),
+    });
+    let failure = level.recorder.failure().or_else(|| level.shared.events.failure());
+    if let Some(error) = failure {
+        return Err(record_error(&error, &level.shared.masks));
+    }
+    let signal = if end.status == RunStatus::Aborted { signal } else { None };
+    let dir = level.dir.path().to_path_buf();
+    Ok(RunReport { run: level.shared.run.clone(), dir, status: end.status, signal })
+}
+
+fn record_error(error: &std::io::Error, masks: &Masks) -> RunError {
+    RunError {
+        message: masks.text(&format!("the run's record cannot be written: {error}")),
+        help: Some("check space and permissions of SUBROSA_HOME"),
+    }
+}
+
+/// The name that `status.json` and events use for a status.
+pub(crate) fn status_word<T: serde::Serialize>(status: T) -> String {
+    match serde_json::to_value(status) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+/// Shared by levels: a recorder and what it needs.
+pub(crate) fn new_recorder(
+    dir: &RunDir,
+    record: crate::record::RunRecord<MaskedText>,
+) -> std::io::Result<Recorder> {
+    Recorder::new(dir.clone(), record)
+}

@@ -1,0 +1,314 @@
+//! Called workflows: they run in this process, so that values reach them without a command line or a
+//! file, and their secrets join the masks of the run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use subrosa_masker::MaskedText;
+use tokio::task::JoinSet;
+
+use super::drive::run_level;
+use super::level::{Level, LevelEnd, Origin, StepIndex, WorkflowHandle};
+use super::status_word;
+use crate::cancel::StopToken;
+use crate::env::{self, Layer, Variables};
+use crate::event::{RunStatus, StepEnd};
+use crate::params::Given;
+use crate::resolve::{Purpose, resolve_with};
+use crate::rundir::RunDir;
+use crate::secret::SecretValue;
+use crate::sink::StepIo;
+use crate::step::fill;
+use crate::workflow::{CallParam, Parallel, ParallelItem, ParallelItems, Text};
+
+/// What a step asks for.
+pub(crate) struct Asked<'a> {
+    pub(crate) target: &'a Text,
+    pub(crate) params: &'a [CallParam],
+    pub(crate) parallel: Option<&'a Parallel>,
+}
+
+/// Where the texts of the calling step are filled.
+pub(crate) struct CallerView<'a> {
+    pub(crate) variables: &'a Variables,
+    pub(crate) working_dir: &'a Path,
+}
+
+/// One call to make.
+struct Job {
+    item: Option<usize>,
+    given: Vec<Given>,
+}
+
+/// What came of a call: how it ended, and its outputs, raw.
+struct Done {
+    item: Option<usize>,
+    end: LevelEnd,
+    outputs: Vec<(String, SecretValue)>,
+}
+
+const DEPTH_MAX: usize = 16;
+const AT_ONCE: usize = 10;
+
+/// Carries a call out and writes its result, as JSON, to the step's output.
+pub(crate) async fn run(
+    level: &Arc<Level>,
+    index: StepIndex,
+    caller: CallerView<'_>,
+    asked: Asked<'_>,
+    io: &mut StepIo,
+    stop: StopToken,
+) -> Result<StepEnd, MaskedText> {
+    let masks = &level.shared.masks;
+    if level.origin.depth >= DEPTH_MAX {
+        return Err(masks.text(&format!("workflows call each other more than {DEPTH_MAX} deep")));
+    }
+    let target = text_of(&fill(level, asked.target, caller.variables, caller.working_dir).await?);
+    let handle = find(level, &target)?;
+    let jobs = jobs(level, &caller, &asked).await?;
+    let name = level.step_name(index);
+    let paths = jobs.iter().map(|job| RunDir::called_path(&name, job.item)).collect();
+    level.recorder.step(level.record_index(index), |record| record.called = paths);
+    let at_once = asked.parallel.and_then(|parallel| parallel.concurrent_max).unwrap_or(AT_ONCE);
+    let mut waiting = jobs.into_iter();
+    let mut running = JoinSet::new();
+    let mut done = Vec::new();
+    loop {
+        while running.len() < at_once.max(1)
+            && let Some(job) = waiting.next()
+        {
+            running.spawn(one(level.clone(), name.clone(), handle.clone(), job, stop.clone()));
+        }
+        match running.join_next().await {
+            Some(Ok(result)) => done.push(result?),
+            Some(Err(_)) => return Err(masks.text("the called workflow broke off")),
+            None => break,
+        }
+    }
+    done.sort_by_key(|done| done.item);
+    let parallel = asked.parallel.is_some();
+    let raw = document(&handle, &done, parallel, text_of);
+    let shown = document(&handle, &done, parallel, |value| masks.value(value).0.to_string());
+    let (mut stdout, _) = io.split();
+    stdout
+        .write_apart(raw.as_bytes(), shown.as_bytes())
+        .map_err(|error| masks.text(&format!("could not write the step's output: {error}")))?;
+    Ok(StepEnd::Called { status: worst(&done) })
+}
+
+fn worst(done: &[Done]) -> RunStatus {
+    let any = |status: RunStatus| done.iter().any(|done| done.end.status == status);
+    [RunStatus::Failed, RunStatus::Aborted, RunStatus::PartiallySucceeded]
+        .into_iter()
+        .find(|status| any(*status))
+        .unwrap_or(RunStatus::Succeeded)
+}
+
+async fn one(
+    level: Arc<Level>,
+    step: String,
+    handle: WorkflowHandle,
+    job: Job,
+    stop: StopToken,
+) -> Result<Done, MaskedText> {
+    let shared = level.shared.clone();
+    let resolved =
+        resolve_with(handle.get(), &job.given, &shared.host, shared.masks.clone(), Purpose::Run)
+            .await
+            .map_err(|failure| {
+                let told: Vec<String> =
+                    failure.diagnostics.iter().map(|d| d.message.clone()).collect();
+                let name = &handle.get().name;
+                shared.masks.text(&format!("workflow `{name}`: {}", told.join("; ")))
+            })?;
+    for warning in resolved.warnings() {
+        level.warn(None, &warning.message);
+    }
+    let prefix = match job.item {
+        Some(item) => format!("{}{step}/{item}/", level.origin.prefix),
+        None => format!("{}{step}/", level.origin.prefix),
+    };
+    let origin = Origin { prefix, depth: level.origin.depth + 1, retry_of: None };
+    let called = level
+        .dir
+        .called(&step, job.item)
+        .and_then(|dir| Level::new(shared.clone(), handle, resolved, dir, origin));
+    let called = Arc::new(called.map_err(|error| {
+        shared.masks.text(&format!("the called workflow's record cannot be written: {error}"))
+    })?);
+    let end = run_level(called.clone(), stop, BTreeMap::new()).await;
+    let outputs =
+        called.collected().into_iter().map(|one| (one.output.name.clone(), one.value)).collect();
+    Ok(Done { item: job.item, end, outputs })
+}
+
+/// A document of the same file, else a file beside the workflow.
+fn find(level: &Level, target: &str) -> Result<WorkflowHandle, MaskedText> {
+    let root = &level.handle.root;
+    if root.children.contains_key(target) {
+        return Ok(WorkflowHandle { root: root.clone(), child: Some(target.to_owned()) });
+    }
+    let masks = &level.shared.masks;
+    let folder = level.shared.host.absolute(&level.workflow().folder());
+    let candidates = [target.to_owned(), format!("{target}.yaml"), format!("{target}.yml")];
+    let path = candidates.iter().map(|name| folder.join(name)).find(|path| path.is_file());
+    let Some(path) = path else {
+        return Err(masks.text(&format!(
+            "there is no workflow `{target}`: neither a document of this file nor `{target}.yaml` beside it"
+        )));
+    };
+    load(&path).map_err(|message| masks.text(&message))
+}
+
+fn load(path: &Path) -> Result<WorkflowHandle, String> {
+    let source = Arc::new(crate::load(path).map_err(|found| found.message)?);
+    let validation = crate::validate(source.clone());
+    match validation.workflow {
+        Some(workflow) => Ok(WorkflowHandle { root: Arc::new(workflow), child: None }),
+        None => {
+            let found = validation.diagnostics.iter().find(|found| found.is_error());
+            let told = found.map_or("it is not valid", |found| found.message.as_str());
+            let place = found.and_then(|found| found.labels.first());
+            let line = place.map_or(1, |label| source.position(label.span.start).line);
+            Err(format!("{}:{line}: {told}", path.display()))
+        }
+    }
+}
+
+async fn jobs(
+    level: &Level,
+    caller: &CallerView<'_>,
+    asked: &Asked<'_>,
+) -> Result<Vec<Job>, MaskedText> {
+    let Some(parallel) = asked.parallel else {
+        let given = params(level, caller.variables, caller.working_dir, asked.params).await?;
+        return Ok(vec![Job { item: None, given }]);
+    };
+    let items = match &parallel.items {
+        ParallelItems::List(items) => {
+            let mut filled = Vec::new();
+            for item in items {
+                filled.push(match item {
+                    ParallelItem::Value(text) => {
+                        let value = fill(level, text, caller.variables, caller.working_dir).await?;
+                        vec![Given { name: None, value }]
+                    }
+                    ParallelItem::Params(named) => {
+                        params(level, caller.variables, caller.working_dir, named).await?
+                    }
+                });
+            }
+            filled
+        }
+        ParallelItems::From(text) => {
+            let value = fill(level, text, caller.variables, caller.working_dir).await?;
+            split_items(&value)
+        }
+    };
+    let mut jobs = Vec::new();
+    for (number, item) in items.into_iter().enumerate() {
+        let mut variables = caller.variables.clone();
+        variables.set(Layer::Step, "ITEM", Some(item_value(&item)), "parallel");
+        let mut given = params(level, &variables, caller.working_dir, asked.params).await?;
+        if given.is_empty() {
+            given = item;
+        } else {
+            given.extend(item.into_iter().filter(|one| one.name.is_some()));
+        }
+        jobs.push(Job { item: Some(number + 1), given });
+    }
+    Ok(jobs)
+}
+
+async fn params(
+    level: &Level,
+    variables: &Variables,
+    working_dir: &Path,
+    asked: &[CallParam],
+) -> Result<Vec<Given>, MaskedText> {
+    let mut given = Vec::new();
+    for param in asked {
+        let value = fill(level, &param.value, variables, working_dir).await?;
+        given.push(Given { name: param.name.clone(), value });
+    }
+    Ok(given)
+}
+
+/// `${ITEM}`: the text, or the named parameters as JSON.
+fn item_value(item: &[Given]) -> SecretValue {
+    match item {
+        [Given { name: None, value }] => value.clone(),
+        named => {
+            let fields: Map<String, Value> = named
+                .iter()
+                .filter_map(|given| Some((given.name.clone()?, text_of(&given.value).into())))
+                .collect();
+            env::from_text(Value::Object(fields).to_string())
+        }
+    }
+}
+
+/// A JSON array, or words.
+#[expect(clippy::disallowed_methods, reason = "items are parts of the value")]
+fn split_items(value: &SecretValue) -> Vec<Vec<Given>> {
+    let one = |text: String| Given { name: None, value: env::from_text(text) };
+    let plain = |value: Value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    match serde_json::from_slice::<Value>(value.expose()) {
+        Ok(Value::Array(items)) => items
+            .into_iter()
+            .map(|item| match item {
+                Value::Object(fields) => fields
+                    .into_iter()
+                    .map(|(name, value)| Given { name: Some(name), ..one(plain(value)) })
+                    .collect(),
+                other => vec![one(plain(other))],
+            })
+            .collect(),
+        _ => {
+            let text = String::from_utf8_lossy(value.expose()).into_owned();
+            text.split_whitespace().map(|word| vec![one(word.to_owned())]).collect()
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "names are texts, and so are values in JSON")]
+fn text_of(value: &SecretValue) -> String {
+    String::from_utf8_lossy(value.expose()).into_owned()
+}
+
+/// What the step prints, with each value as `text` gives it.
+fn document(
+    handle: &WorkflowHandle,
+    done: &[Done],
+    parallel: bool,
+    text: impl Fn(&SecretValue) -> String,
+) -> String {
+    let name = &handle.get().name;
+    let result = |done: &Done| {
+        let outputs: Map<String, Value> = done
+            .outputs
+            .iter()
+            .map(|(name, value)| (name.clone(), Value::from(text(value))))
+            .collect();
+        json!({"name": name, "status": status_word(done.end.status), "outputs": outputs})
+    };
+    let document = if parallel {
+        let results: Vec<Value> = done.iter().map(result).collect();
+        let succeeded = done.iter().filter(|done| done.end.status == RunStatus::Succeeded).count();
+        let outputs: Vec<Value> = results.iter().map(|result| result["outputs"].clone()).collect();
+        let total = done.len();
+        json!({
+            "summary": {"total": total, "succeeded": succeeded, "failed": total - succeeded},
+            "results": results,
+            "outputs": outputs,
+        })
+    } else {
+        done.first().map(result).unwrap_or_default()
+    };
+    format!("{document}\n")
+}

@@ -1,0 +1,243 @@
+//! Where a step's output goes: always through the masks.
+//!
+//! A [`MaskedSink`] masks once and hands the result to every target (log, redirect, live view). Only
+//! the engine makes sinks; an executor gets them ready and has nothing else to write to. [`Captured`]
+//! is the one unmasked place: it stays in memory and is wiped.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use subrosa_masker::{MaskSet, MaskWriter};
+use zeroize::Zeroize;
+
+use crate::event::{EventSink, MaskedBytes, RunEvent, StepPath, Stream, Timestamp};
+use crate::host::Host;
+use crate::masks::Masks;
+use crate::rundir::RunDir;
+use crate::secret::SecretValue;
+
+/// Masks a stream and writes it to all of its targets.
+pub struct MaskedSink {
+    writer: MaskWriter<Fanout>,
+    masks: Arc<Masks>,
+    set: Arc<MaskSet>,
+}
+
+impl MaskedSink {
+    pub(crate) fn new(masks: Arc<Masks>, targets: Vec<Target>, tap: Option<Tap>) -> MaskedSink {
+        let set = masks.current();
+        let fanout = Fanout { buffer: Vec::new(), targets, tap };
+        MaskedSink { writer: MaskWriter::new(set.clone(), fanout), masks, set }
+    }
+
+    /// Masks a piece and hands on all of it that cannot belong to a secret any more.
+    ///
+    /// # Errors
+    /// A target cannot be written. The sink must not be used again.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let newest = self.masks.current();
+        if !Arc::ptr_eq(&newest, &self.set) {
+            self.writer.set_masks(newest.clone())?;
+            self.set = newest;
+        }
+        self.writer.write_all(bytes)?;
+        self.writer.get_mut().pass_on()
+    }
+
+    /// Hands on what was held back.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.writer.finish()?.pass_on()
+    }
+}
+
+/// Where masked output goes.
+pub(crate) enum Target {
+    /// An open file.
+    Open(File),
+    /// A file of the run's folder that is made with the first byte: many steps say nothing.
+    Log(RunDir, PathBuf),
+}
+
+impl Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Target::Log(dir, path) = self {
+            *self = Target::Open(dir.create_file(path)?);
+        }
+        match self {
+            Target::Open(file) => file.write_all(bytes),
+            Target::Log(..) => Ok(()),
+        }
+    }
+}
+
+/// Sends masked output to whoever watches the run.
+pub(crate) struct Tap {
+    pub(crate) events: Arc<dyn EventSink>,
+    pub(crate) host: Arc<Host>,
+    pub(crate) step: StepPath,
+    pub(crate) stream: Stream,
+}
+
+/// Collects masked pieces so that a chunk with many masks is still one write per target.
+struct Fanout {
+    buffer: Vec<u8>,
+    targets: Vec<Target>,
+    tap: Option<Tap>,
+}
+
+const BUFFER_LEN_MAX: usize = 64 * 1024;
+
+impl Fanout {
+    fn pass_on(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
+        let buffer = std::mem::take(&mut self.buffer);
+        let result = self.send(&buffer);
+        self.buffer = buffer;
+        self.buffer.clear();
+        result
+    }
+
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for target in &mut self.targets {
+            target.write(bytes)?;
+        }
+        if let Some(tap) = &self.tap {
+            tap.events.emit(&RunEvent::StepOutput {
+                time: Timestamp((tap.host.clock)()),
+                step: tap.step.clone(),
+                stream: tap.stream,
+                data: MaskedBytes::from_masked(bytes.to_vec()),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Write for Fanout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.buffer.len() + bytes.len() > BUFFER_LEN_MAX {
+            self.pass_on()?;
+        }
+        if bytes.len() >= BUFFER_LEN_MAX {
+            self.send(bytes)?;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.pass_on()
+    }
+}
+
+/// Raw standard output of a step that has a named output. Bounded, in memory only.
+#[derive(Default)]
+pub struct Captured {
+    bytes: Vec<u8>,
+    overflowed: bool,
+}
+
+/// More captured output than this fails the step.
+pub(crate) const CAPTURED_LEN_MAX: usize = 1024 * 1024;
+
+impl Captured {
+    fn push(&mut self, bytes: &[u8]) {
+        if self.overflowed || self.bytes.len() + bytes.len() > CAPTURED_LEN_MAX {
+            self.overflowed = true;
+            return;
+        }
+        if self.bytes.capacity() < self.bytes.len() + bytes.len() {
+            let mut larger = Vec::with_capacity((self.bytes.len() + bytes.len()) * 2);
+            larger.extend_from_slice(&self.bytes);
+            self.bytes.zeroize();
+            self.bytes = larger;
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn overflowed(&self) -> bool {
+        self.overflowed
+    }
+
+    /// What was captured, without white space around it.
+    pub(crate) fn value(&self) -> SecretValue {
+        SecretValue::new(self.bytes.trim_ascii().to_vec())
+    }
+}
+
+impl Drop for Captured {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+/// What an executor writes to.
+pub struct StepIo {
+    stdout: MaskedSink,
+    /// `None`: both streams go to `stdout`, and the step has one pipe for both.
+    stderr: Option<MaskedSink>,
+    captured: Option<Captured>,
+}
+
+impl StepIo {
+    pub(crate) fn new(stdout: MaskedSink, stderr: Option<MaskedSink>, capture: bool) -> StepIo {
+        StepIo { stdout, stderr, captured: capture.then(Captured::default) }
+    }
+
+    /// Whether the step has one pipe for both streams.
+    pub fn is_merged(&self) -> bool {
+        self.stderr.is_none()
+    }
+
+    /// The ends of both streams.
+    pub fn split(&mut self) -> (StreamEnd<'_>, Option<StreamEnd<'_>>) {
+        let stdout = StreamEnd { sink: &mut self.stdout, captured: self.captured.as_mut() };
+        let stderr = self.stderr.as_mut().map(|sink| StreamEnd { sink, captured: None });
+        (stdout, stderr)
+    }
+
+    /// Hands on what was held back; returns what was captured.
+    pub(crate) fn finish(self) -> io::Result<Option<Captured>> {
+        self.stdout.finish()?;
+        if let Some(stderr) = self.stderr {
+            stderr.finish()?;
+        }
+        Ok(self.captured)
+    }
+}
+
+/// One stream of a step.
+pub struct StreamEnd<'a> {
+    sink: &'a mut MaskedSink,
+    captured: Option<&'a mut Captured>,
+}
+
+impl StreamEnd<'_> {
+    /// Takes raw bytes.
+    ///
+    /// # Errors
+    /// As [`MaskedSink::write`].
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(captured) = &mut self.captured {
+            captured.push(bytes);
+        }
+        self.sink.write(bytes)
+    }
+
+    /// Takes a text of our own making: `raw` is captured, `shown` is logged. Where values are quoted
+    /// inside a larger text, as in JSON, they are masked one by one before they are quoted.
+    ///
+    /// # Errors
+    /// As [`MaskedSink::write`].
+    pub(crate) fn write_apart(&mut self, raw: &[u8], shown: &[u8]) -> io::Result<()> {
+        if let Some(captured) = &mut self.captured {
+            captured.push(raw);
+        }
+        self.sink.write(shown)
+    }
+}

@@ -1,0 +1,312 @@
+//! One attempt: logs opened, the command line made, the executor asked.
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use subrosa_masker::MaskedText;
+
+use super::context::{fill, reference};
+use super::{Attempt, Context, StepRun};
+use crate::env::{self, Layer};
+use crate::event::{RunEvent, StepEnd, Stream};
+use crate::executor::{ExitHow, StepCall};
+use crate::names;
+use crate::run::level::Level;
+use crate::run::{call, status_word};
+use crate::rundir::RunDir;
+use crate::secret::SecretValue;
+use crate::shell::{POSITIONAL, ScriptPlace, with_positional};
+use crate::shelltext;
+use crate::sink::{MaskedSink, StepIo, Tap, Target};
+use crate::workflow::{Action, LogOutput, Step, Text};
+
+/// A shell text ready to run, with the variables it needs beside the step's own.
+pub(super) struct Prepared {
+    pub(super) text: String,
+    pub(super) variables: Vec<(String, SecretValue)>,
+}
+
+/// Rewrites references in a shell text and hands positional parameters over.
+pub(super) fn shell_text(level: &Level, context: &Context, text: &str) -> Prepared {
+    let rewritten = shelltext::rewrite(text, |path| reference(level, &context.variables, path));
+    let mut variables = rewritten.variables;
+    let mut text = rewritten.text;
+    if context.shell.is_posix() {
+        let positional: Vec<_> = level.setup.params.iter().filter(|p| p.positional).collect();
+        text = with_positional(&text, positional.len());
+        variables.extend(
+            positional
+                .iter()
+                .map(|param| (format!("{POSITIONAL}{}", param.name), param.value.clone())),
+        );
+    }
+    Prepared { text, variables }
+}
+
+/// The opened logs of an attempt.
+struct Opened {
+    io: StepIo,
+    logs: Vec<PathBuf>,
+}
+
+impl StepRun {
+    pub(super) async fn attempt(&self, step: &Step, context: &Context) -> Attempt {
+        let shared = &self.level.shared;
+        let time = shared.now();
+        shared.events.emit(&RunEvent::StepStarted {
+            time,
+            step: self.path.clone(),
+            attempt: self.attempts,
+        });
+        let broken = |message: MaskedText, logs: Vec<PathBuf>| Attempt {
+            end: StepEnd::Error { message },
+            captured: None,
+            logs,
+        };
+        if self.stop.state() != crate::cancel::Stop::No {
+            return Attempt { end: StepEnd::Cancelled, captured: None, logs: Vec::new() };
+        }
+        let opened = match self.open(step, context).await {
+            Ok(opened) => opened,
+            Err(message) => return broken(message, Vec::new()),
+        };
+        let Opened { mut io, logs } = opened;
+        self.level.recorder.step(self.level.record_index(self.index), |record| {
+            record.status = status_word(crate::event::StepStatus::Running);
+            record.attempts = self.attempts;
+            record.started.get_or_insert_with(|| time.to_string());
+            record.stdout = logs.first().cloned();
+            record.stderr = logs.last().cloned();
+        });
+        let result = Box::pin(self.act(step, context, &mut io, &logs)).await;
+        let finished = io.finish();
+        match (result, finished) {
+            (Err(message), _) => broken(message, logs),
+            (Ok(_), Err(error)) => broken(
+                shared.masks.text(&format!("could not write the step's output: {error}")),
+                logs,
+            ),
+            (Ok(end), Ok(captured)) => Attempt { end, captured, logs },
+        }
+    }
+
+    async fn act(
+        &self,
+        step: &Step,
+        context: &Context,
+        io: &mut StepIo,
+        logs: &[PathBuf],
+    ) -> Result<StepEnd, MaskedText> {
+        let name = self.level.step_name(self.index);
+        let place = ScriptPlace {
+            dir: &self.level.dir,
+            name: RunDir::log_path(&name, self.attempts, "script"),
+            written: std::sync::atomic::AtomicBool::new(false),
+        };
+        match &step.action {
+            Action::Shell(texts) => {
+                let mut end = StepEnd::Exited { code: 0 };
+                for text in texts {
+                    let prepared = shell_text(&self.level, context, &text.raw);
+                    let words = context.shell.for_text(&prepared.text, &place);
+                    let words = words.map_err(|error| self.no_script(&error))?;
+                    end = self.execute(step, context, words, prepared.variables, io, logs).await?;
+                    if end != (StepEnd::Exited { code: 0 }) {
+                        break;
+                    }
+                }
+                place.remove();
+                Ok(end)
+            }
+            Action::Script { interpreter, text } => {
+                let (words, variables) =
+                    self.script(context, interpreter.as_deref(), text, &place).await?;
+                let end = self.execute(step, context, words, variables, io, logs).await;
+                place.remove();
+                end
+            }
+            Action::Exec(words) => {
+                let words = self.arguments(context, words).await?;
+                self.execute(step, context, words, Vec::new(), io, logs).await
+            }
+            Action::Call { target, params, parallel } => {
+                let asked = call::Asked { target, params, parallel: parallel.as_ref() };
+                let stop = self.stop.clone();
+                call::run(&self.level, self.index, context_view(context), asked, io, stop).await
+            }
+        }
+    }
+
+    fn no_script(&self, error: &io::Error) -> MaskedText {
+        self.level.shared.masks.text(&format!("the step's script cannot be written: {error}"))
+    }
+
+    async fn script(
+        &self,
+        context: &Context,
+        interpreter: Option<&[Text]>,
+        text: &Text,
+        place: &ScriptPlace<'_>,
+    ) -> Result<(Vec<OsString>, Vec<(String, SecretValue)>), MaskedText> {
+        let has_line = crate::shell::interpreter_line(&text.raw).is_some();
+        if interpreter.is_none() && !has_line && context.shell.is_posix() {
+            let prepared = shell_text(&self.level, context, &text.raw);
+            let words = context.shell.for_script(&prepared.text, place);
+            return Ok((words.map_err(|error| self.no_script(&error))?, prepared.variables));
+        }
+        let masks = &self.level.shared.masks;
+        let lookup = |path: &str| reference(&self.level, &context.variables, path);
+        let pasted = shelltext::paste(&text.raw, lookup, |value| {
+            let (shown, masked) = masks.value(value);
+            (!masked).then(|| shown.as_str().to_owned())
+        });
+        let Some(text) = pasted else {
+            return Err(masks.text(
+                "the script refers to a secret with `${...}`; only a shell script can: read it from the environment",
+            ));
+        };
+        let words = match interpreter {
+            Some(words) => {
+                let mut line = self.arguments(context, words).await?;
+                line.push(place.write(&text).map_err(|error| self.no_script(&error))?.into());
+                line
+            }
+            None => {
+                context.shell.for_script(&text, place).map_err(|error| self.no_script(&error))?
+            }
+        };
+        Ok((words, Vec::new()))
+    }
+
+    /// Arguments of a process are readable by others: none may hold a secret.
+    async fn arguments(
+        &self,
+        context: &Context,
+        words: &[Text],
+    ) -> Result<Vec<OsString>, MaskedText> {
+        let masks = &self.level.shared.masks;
+        let mut line = Vec::new();
+        for word in words {
+            let value = fill(&self.level, word, &context.variables, &context.working_dir).await?;
+            if masks.value(&value).1 {
+                let place = self.level.workflow().source.position(word.span.start).line;
+                return Err(masks.text(&format!(
+                    "an argument in line {place} would hold a secret, and arguments can be seen by others: \
+                     use the environment"
+                )));
+            }
+            line.push(env::to_os(&value));
+        }
+        Ok(line)
+    }
+
+    async fn execute(
+        &self,
+        step: &Step,
+        context: &Context,
+        command: Vec<OsString>,
+        more: Vec<(String, SecretValue)>,
+        io: &mut StepIo,
+        logs: &[PathBuf],
+    ) -> Result<StepEnd, MaskedText> {
+        let shared = &self.level.shared;
+        let limits = &shared.host.limits;
+        let mut variables = context.variables.clone();
+        let log = |path: Option<&PathBuf>| {
+            path.map(|path| env::from_os(self.level.dir.path().join(path).as_os_str()))
+        };
+        variables.set(Layer::Managed, "DAG_RUN_STEP_STDOUT_FILE", log(logs.first()), "engine");
+        variables.set(Layer::Managed, "DAG_RUN_STEP_STDERR_FILE", log(logs.last()), "engine");
+        let own = variables.values().filter(|(name, _)| names::is_env_name(name));
+        let env = own.map(|(name, value)| (name.to_owned(), value.clone())).chain(more).collect();
+        let call = StepCall {
+            command,
+            env,
+            working_dir: context.working_dir.clone(),
+            timeout: step.timeout,
+            signal_on_stop: step.signal_on_stop,
+            grace: limits.grace,
+            leak: limits.leak,
+        };
+        let exit = shared.executor.run(call, io, self.stop.clone()).await;
+        let exit = exit.map_err(|error| shared.masks.text(&error.to_string()))?;
+        if exit.left_processes {
+            self.level.warn(
+                Some(&self.path),
+                "processes that the step left behind kept its output open; they were ended",
+            );
+        }
+        Ok(match exit.how {
+            ExitHow::Code(code) => StepEnd::Exited { code },
+            ExitHow::Signal(signal) => StepEnd::Signalled { signal },
+            ExitHow::TimedOut => StepEnd::TimedOut,
+            ExitHow::Stopped => StepEnd::Cancelled,
+        })
+    }
+
+    async fn open(&self, step: &Step, context: &Context) -> Result<Opened, MaskedText> {
+        let name = self.level.step_name(self.index);
+        let merged =
+            step.log_output.unwrap_or(self.level.workflow().log_output) == LogOutput::Merged;
+        let endings: &[&str] = if merged { &["log"] } else { &["out", "err"] };
+        let streams = [(Stream::Stdout, &step.stdout), (Stream::Stderr, &step.stderr)];
+        let mut logs = Vec::new();
+        let mut sinks = Vec::new();
+        for (ending, (stream, redirect)) in endings.iter().zip(streams) {
+            let log = RunDir::log_path(&name, self.attempts, ending);
+            let mut targets = vec![Target::Log(self.level.dir.clone(), log.clone())];
+            let also = if merged { step.stderr.as_ref() } else { None };
+            for text in redirect.iter().chain(also) {
+                targets.push(Target::Open(self.redirect(text, context).await?));
+            }
+            logs.push(log);
+            sinks.push(self.sink(targets, stream));
+        }
+        let mut sinks = sinks.into_iter();
+        let stdout = sinks.next().expect("every step has a stdout");
+        let io = StepIo::new(stdout, sinks.next(), !step.outputs.is_empty());
+        Ok(Opened { io, logs })
+    }
+
+    fn sink(&self, targets: Vec<Target>, stream: Stream) -> MaskedSink {
+        let shared = &self.level.shared;
+        let tap = shared.events.watcher().wants_output().then(|| Tap {
+            events: shared.events.watcher().clone(),
+            host: shared.host.clone(),
+            step: self.path.clone(),
+            stream,
+        });
+        MaskedSink::new(shared.masks.clone(), targets, tap)
+    }
+
+    async fn redirect(&self, text: &Text, context: &Context) -> Result<std::fs::File, MaskedText> {
+        let value = fill(&self.level, text, &context.variables, &context.working_dir).await?;
+        let path = context.working_dir.join(env::to_os(&value));
+        open_redirect(&path).map_err(|error| {
+            let message = format!("`{}` cannot be opened for output: {error}", path.display());
+            self.level.shared.masks.text(&message)
+        })
+    }
+}
+
+/// What a call needs of a step's context.
+fn context_view(context: &Context) -> call::CallerView<'_> {
+    call::CallerView { variables: &context.variables, working_dir: &context.working_dir }
+}
+
+/// A redirect adds to what is there. A pipe that nobody reads is refused instead of waited for.
+fn open_redirect(path: &Path) -> io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = OpenOptions::new().append(true).create(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        // Pipes and devices are written like files, without an error when they are full.
+        rustix::fs::fcntl_setfl(&file, rustix::fs::OFlags::APPEND)?;
+    }
+    Ok(file)
+}

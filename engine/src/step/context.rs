@@ -1,0 +1,112 @@
+//! The environment, folder and shell of a step.
+
+use std::ffi::OsString;
+
+use subrosa_masker::MaskedText;
+
+use super::{Context, StepRun};
+use crate::env::{self, Layer, Variables};
+use crate::expand::Scope;
+use crate::host::Host;
+use crate::run::level::{Level, StepIndex};
+use crate::scope::TextScope;
+use crate::secret::SecretValue;
+use crate::shell::ShellLine;
+use crate::substitute::{Place, expand};
+use crate::workflow::{Shell, Step, Text};
+
+impl StepRun {
+    pub(super) async fn context(&self, step: &Step) -> Result<Context, MaskedText> {
+        let level = &self.level;
+        let mut variables = level.base.clone();
+        let name = level.step_name(self.index);
+        let shared = &level.shared;
+        let of_step = env::from_text(&name);
+        variables.set(Layer::Managed, "DAG_RUN_STEP_NAME", Some(of_step), "engine");
+        if let StepIndex::Handler(_) = self.index {
+            let status = level.recorder.status();
+            variables.set(Layer::Managed, "DAG_RUN_STATUS", Some(env::from_text(status)), "engine");
+        }
+        for (name, of, value) in level.outputs_before(self.index) {
+            variables.set(Layer::Output, &name, Some(value), format!("output of step {of}"));
+        }
+        let working_dir = match &step.working_dir {
+            None => level.setup.working_dir.clone(),
+            Some(text) => {
+                let value = fill(level, text, &variables, &level.setup.working_dir).await?;
+                level.setup.working_dir.join(env::to_os(&value))
+            }
+        };
+        // Entries do not see each other: each is filled from the layers below.
+        let below = variables.clone();
+        for entry in &step.env {
+            let value = fill(level, &entry.value, &below, &working_dir).await?;
+            let source = format!("env of step {name}");
+            variables.set(Layer::Step, &entry.name, Some(value), source);
+        }
+        variables.set(Layer::Managed, "PWD", Some(env::from_os(working_dir.as_os_str())), "engine");
+        let shell = match (&step.shell, &level.workflow().shell) {
+            (Some(shell), _) => {
+                ShellLine::of_step(words(level, shell, &variables, &working_dir).await?)
+            }
+            (None, Some(shell)) => {
+                ShellLine::of_workflow(words(level, shell, &variables, &working_dir).await?)
+            }
+            (None, None) => ShellLine::default_of(&shared.host),
+        };
+        Ok(Context { variables, working_dir, shell })
+    }
+}
+
+async fn words(
+    level: &Level,
+    shell: &Shell,
+    variables: &Variables,
+    working_dir: &std::path::Path,
+) -> Result<Vec<OsString>, MaskedText> {
+    let mut words = Vec::new();
+    for word in &shell.words {
+        words.push(env::to_os(&fill(level, word, variables, working_dir).await?));
+    }
+    Ok(words)
+}
+
+/// Expands a text of the level's workflow.
+pub(crate) async fn fill(
+    level: &Level,
+    text: &Text,
+    variables: &Variables,
+    working_dir: &std::path::Path,
+) -> Result<SecretValue, MaskedText> {
+    let host: &Host = &level.shared.host;
+    let place =
+        Place { variables, working_dir: working_dir.to_path_buf(), timeout: host.limits.resolve };
+    let layers = [variables];
+    let facts = |name: &str| level.facts_of(name);
+    let scope = scope(level, &layers, &facts);
+    expand(&text.raw, &scope, Some(&place)).await.map_err(|error| {
+        let line = level.workflow().source.position(text.span.start).line;
+        level.shared.masks.text(&format!("{error} (line {line})"))
+    })
+}
+
+/// What a reference in a text leads to.
+pub(crate) fn reference(level: &Level, variables: &Variables, path: &str) -> Option<SecretValue> {
+    let layers = [variables];
+    let facts = |name: &str| level.facts_of(name);
+    scope(level, &layers, &facts).reference(path)
+}
+
+fn scope<'a>(
+    level: &'a Level,
+    variables: &'a [&'a Variables],
+    steps: &'a (dyn Fn(&str) -> Option<crate::scope::StepFacts> + Sync),
+) -> TextScope<'a> {
+    TextScope {
+        host: &level.shared.host,
+        variables,
+        params: &level.setup.params,
+        steps,
+        masks: &level.shared.masks,
+    }
+}
