@@ -1,0 +1,16 @@
+//! Where secrets come from: adapters to the engine's provider port.
+//!
+//! A provider knows one place and its errors; order, deadlines, retries and masking are the engine's.
+//! Every provider of a build is in the table [`builtin`].
+
+mod env;
+mod file;
+
+use std::sync::Arc;
+
+use subrosa_engine::provider::Provider;
+
+/// Every provider of this build.
+pub fn builtin() -> Vec<Arc<dyn Provider>> {
+    vec![Arc::new(env::Env), Arc::new(file::Files)]
+}

@@ -1,0 +1,7 @@
+//! The providers as the engine meets them: through the table and the port.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod conformance;
+mod env;
+mod file;
