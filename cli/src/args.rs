@@ -1,0 +1,455 @@
+//! The words of the command line, and the help that teaches them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use subrosa_engine::ParamArg;
+use subrosa_engine::names::is_env_name;
+use subrosa_masker::{Policy, Short};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0      all went well
+  1      a step failed (also if `continue_on` let the rest go on)
+  2      the command line makes no sense
+  3      the workflow file, its parameters or a dotenv file cannot be used
+  4      secrets were not resolved; nothing was started
+  5      subrosa itself could not go on (records, disk)
+  128+n  ended by signal n";
+
+const EXIT_CODES_FILE: &str = "\
+Exit codes:
+  0      all went well
+  2      the command line makes no sense
+  3      a file, or a parameter for it, cannot be used";
+
+const EXIT_CODES_RECORD: &str = "\
+Exit codes:
+  0      all went well, however the run went
+  2      the command line makes no sense, or no run (or step) is called so
+  5      a record cannot be read";
+
+const TOP: &str = "\
+Examples:
+  subrosa validate deploy.yaml         find every problem, contact nothing
+  subrosa dry deploy.yaml              resolve the secrets, show the plan
+  subrosa run deploy.yaml -- ENV=prod  run it
+  subrosa logs 20261122 build -f       follow a step of a run
+  subrosa exec --secret TOKEN=file:token.txt -- ./deploy.sh
+
+Records of runs are kept below SUBROSA_HOME (else $XDG_DATA_HOME/subrosa,
+else ~/.local/share/subrosa). A run is named by its id or the start of it.";
+
+const RUN: &str = "\
+Examples:
+  subrosa run deploy.yaml
+  subrosa run deploy.yaml -- ENV=prod REGION=eu   named parameters
+  subrosa run deploy.yaml -- one two              positional ones: $1, $2
+  subrosa run --follow deploy.yaml                show what the steps write
+  subrosa run --json deploy.yaml | jq .event      for programs
+
+Nothing is started unless every secret was resolved. The first INT, TERM, HUP
+or QUIT is passed on to the steps; the second one kills them.";
+
+const DRY: &str = "\
+Examples:
+  subrosa dry deploy.yaml
+  subrosa dry deploy.yaml -- ENV=prod
+
+Contacts the providers and reads the values, then forgets them: what is shown
+are names and sources, never a value. No command of the file is run.";
+
+const VALIDATE: &str = "\
+Examples:
+  subrosa validate deploy.yaml
+  subrosa validate --json workflows/*.yaml        one JSON object per file
+
+Reads the named files and nothing else: no dotenv file, no provider. Whether a
+provider exists and has the secret is for `subrosa dry` to find out.";
+
+const EXPLAIN: &str = "\
+Examples:
+  subrosa explain deploy.yaml                     what every step has
+  subrosa explain deploy.yaml --step build        what the step `build` has
+  subrosa explain deploy.yaml --json -- ENV=prod
+
+Layers, later ones win: process, env, dotenv, params, managed, secret, output,
+step. Reads dotenv files, contacts no provider, shows no value.";
+
+const EXEC: &str = "\
+Examples:
+  subrosa exec --secret TOKEN=env:CI_TOKEN -- ./deploy.sh
+  subrosa exec --secret PGPASSWORD=file:/run/secrets/db -E -- psql
+  subrosa exec --secret API=ref:prod/api -- make release
+  subrosa exec --file deploy.yaml -- terraform apply
+
+The command gets the secrets on top of the environment that a step would get;
+with -E, on top of all of ours. Whatever it writes is masked. On a terminal it
+gets a terminal of its own, so that prompts, editors and shells work. It starts
+in the current folder.
+
+Exit codes: those of the command (128+n if signal n ended it), and
+  2      the command line makes no sense
+  3      the workflow file, its parameters or a dotenv file cannot be used
+  4      secrets were not resolved; the command was not started
+  5      subrosa itself could not go on
+  126    the command cannot be executed
+  127    the command was not found";
+
+const STATUS: &str = "\
+Examples:
+  subrosa status                   the newest run
+  subrosa status 20261122t1558     the run whose id starts so
+  subrosa status --json            its record
+
+A run whose engine was killed reads `interrupted`.";
+
+const RUNS: &str = "\
+Examples:
+  subrosa runs
+  subrosa runs --workflow deploy -n 5
+  subrosa runs --json              one JSON object per run";
+
+const LOGS: &str = "\
+Examples:
+  subrosa logs 20261122t1558                  all steps
+  subrosa logs 20261122t1558 build --stderr   one stream of one step
+  subrosa logs 20261122t1558 -f               until the run ends
+
+Logs were masked when they were written; there is no unmasked copy.";
+
+const RETRY: &str = "\
+Examples:
+  subrosa retry 20261122t1558
+  subrosa retry 20261122t1558 -- KEY=value    a parameter given again
+
+Reads the workflow file of that run again and runs what did not succeed, with
+the parameters of that run. One that held a secret is masked in the record and
+has to be given again.";
+
+const SCHEMA: &str = "\
+Examples:
+  subrosa schema > workflow.schema.json
+
+An editor that knows the schema completes and checks workflow files; in many, a
+first line `# yaml-language-server: $schema=workflow.schema.json` is enough.";
+
+const COMPLETIONS: &str = "\
+Examples:
+  subrosa completions bash > \\
+    ~/.local/share/bash-completion/completions/subrosa
+  subrosa completions zsh > ~/.zfunc/_subrosa
+  subrosa completions fish > ~/.config/fish/completions/subrosa.fish";
+
+const MAN: &str = "\
+Examples:
+  subrosa man | man -l -
+  subrosa man --dir ~/.local/share/man/man1";
+
+/// Runs workflows that need secrets, and keeps the secrets secret.
+#[derive(Debug, Parser)]
+#[command(name = "subrosa", version, after_help = TOP, after_long_help = format!("{TOP}\n\n{EXIT_CODES}"))]
+#[command(disable_help_subcommand = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// Write without colours (also: NO_COLOR in the environment)
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a workflow
+    #[command(after_help = RUN, after_long_help = format!("{RUN}\n\n{EXIT_CODES}"))]
+    Run(RunArgs),
+    /// Resolve every secret, run nothing, show the plan
+    #[command(after_help = DRY, after_long_help = format!("{DRY}\n\n{EXIT_CODES}"))]
+    Dry(DryArgs),
+    /// Find every problem of workflow files, contacting nothing
+    #[command(after_help = VALIDATE, after_long_help = format!("{VALIDATE}\n\n{EXIT_CODES_FILE}"))]
+    Validate(ValidateArgs),
+    /// Tell where each variable comes from and what it hides, without values
+    #[command(after_help = EXPLAIN, after_long_help = format!("{EXPLAIN}\n\n{EXIT_CODES_FILE}"))]
+    Explain(ExplainArgs),
+    /// Run any command with secrets in its environment and its output masked
+    #[command(after_help = EXEC)]
+    Exec(ExecArgs),
+    /// Show a run and its steps
+    #[command(after_help = STATUS, after_long_help = format!("{STATUS}\n\n{EXIT_CODES_RECORD}"))]
+    Status(StatusArgs),
+    /// List runs, newest first
+    #[command(after_help = RUNS, after_long_help = format!("{RUNS}\n\n{EXIT_CODES_RECORD}"))]
+    Runs(RunsArgs),
+    /// Show the masked output of a run's steps
+    #[command(after_help = LOGS, after_long_help = format!("{LOGS}\n\n{EXIT_CODES_RECORD}"))]
+    Logs(LogsArgs),
+    /// Run again what did not succeed in a run
+    #[command(after_help = RETRY, after_long_help = format!("{RETRY}\n\n{EXIT_CODES}"))]
+    Retry(RetryArgs),
+    /// Print the JSON Schema of workflow files, for editors
+    #[command(after_help = SCHEMA)]
+    Schema,
+    /// Print the completions for a shell
+    #[command(after_help = COMPLETIONS)]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write the pages of all commands
+    #[command(after_help = MAN)]
+    Man {
+        /// Write one page per command into this folder
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+}
+
+/// How values are masked.
+#[derive(Debug, Args)]
+pub(crate) struct MaskingArgs {
+    /// How to mask values that are short or common words
+    ///
+    /// Such a value masked everywhere makes output unreadable; masked nowhere it shows.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = ShortSecrets::Word)]
+    pub(crate) short_secrets: ShortSecrets,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ShortSecrets {
+    /// Wherever they occur, inside words too
+    Always,
+    /// Only where they stand as whole words
+    Word,
+    /// Not at all
+    Never,
+}
+
+impl MaskingArgs {
+    pub(crate) fn policy(&self) -> Policy {
+        let short = match self.short_secrets {
+            ShortSecrets::Always => Short::Always,
+            ShortSecrets::Word => Short::Word,
+            ShortSecrets::Never => Short::Never,
+        };
+        Policy { short, ..Policy::default() }
+    }
+}
+
+/// Parameters after `--`.
+#[derive(Debug, Args)]
+pub(crate) struct Params {
+    /// Parameters of the workflow: NAME=value, or positional values
+    #[arg(last = true, value_name = "PARAMS")]
+    words: Vec<String>,
+}
+
+impl Params {
+    pub(crate) fn parse(&self) -> Vec<ParamArg> {
+        self.words.iter().map(|word| parse_param(word)).collect()
+    }
+}
+
+fn parse_param(word: &str) -> ParamArg {
+    match word.split_once('=') {
+        Some((name, value)) if is_env_name(name) => {
+            ParamArg { name: Some(name.to_owned()), value: value.to_owned() }
+        }
+        _ => ParamArg { name: None, value: word.to_owned() },
+    }
+}
+
+/// What a run shows of itself.
+#[derive(Debug, Args)]
+pub(crate) struct DisplayArgs {
+    /// Show the masked output of steps, each line with its step's name
+    #[arg(long, conflicts_with_all = ["quiet"])]
+    pub(crate) follow: bool,
+    /// Show failures only
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Write events as JSON lines to standard output; with --follow, output of steps too
+    #[arg(long, conflicts_with_all = ["quiet"])]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The workflow file
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) display: DisplayArgs,
+    #[command(flatten)]
+    pub(crate) masking: MaskingArgs,
+    #[command(flatten)]
+    pub(crate) params: Params,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DryArgs {
+    /// The workflow file
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) masking: MaskingArgs,
+    #[command(flatten)]
+    pub(crate) params: Params,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// The workflow files
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Write one JSON object per file to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The workflow file
+    pub(crate) file: PathBuf,
+    /// The step whose variables are explained
+    #[arg(long, short)]
+    pub(crate) step: Option<String>,
+    /// Write JSON to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) params: Params,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExecArgs {
+    /// Take environment and secrets from this workflow file; its steps are not run
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// A secret: NAME=provider:key, or NAME=ref:path/in/registry; may be given more than once
+    #[arg(long = "secret", short, value_name = "NAME=PROVIDER:KEY")]
+    pub(crate) secrets: Vec<String>,
+    /// A parameter of the workflow file: NAME=value; may be given more than once
+    #[arg(long = "param", short, value_name = "NAME=VALUE", requires = "file")]
+    params: Vec<String>,
+    /// Keep the whole environment, not only what a step would get of it
+    #[arg(long, short = 'E')]
+    pub(crate) keep_env: bool,
+    #[command(flatten)]
+    pub(crate) masking: MaskingArgs,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
+
+impl ExecArgs {
+    pub(crate) fn params(&self) -> Vec<ParamArg> {
+        self.params.iter().map(|word| parse_param(word)).collect()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// The run's id or its start; the newest run if left out
+    pub(crate) run: Option<String>,
+    /// Write the record as JSON to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsArgs {
+    /// Only runs of this workflow
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) workflow: Option<String>,
+    /// At most this many
+    #[arg(short = 'n', long = "number", value_name = "N", default_value_t = 20)]
+    pub(crate) number: usize,
+    /// Write one JSON object per run to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The run's id or its start
+    pub(crate) run: String,
+    /// Only this step
+    pub(crate) step: Option<String>,
+    /// Go on until the run ends
+    #[arg(long, short = 'f')]
+    pub(crate) follow: bool,
+    /// Only standard output
+    #[arg(long, conflicts_with = "stderr")]
+    pub(crate) stdout: bool,
+    /// Only standard error
+    #[arg(long)]
+    pub(crate) stderr: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    /// The run's id or its start
+    pub(crate) run: String,
+    #[command(flatten)]
+    pub(crate) display: DisplayArgs,
+    #[command(flatten)]
+    pub(crate) masking: MaskingArgs,
+    #[command(flatten)]
+    pub(crate) params: Params,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::{
+        COMPLETIONS, Cli, DRY, EXEC, EXIT_CODES, EXIT_CODES_FILE, EXIT_CODES_RECORD, EXPLAIN, LOGS,
+        MAN, RETRY, RUN, RUNS, SCHEMA, STATUS, TOP, VALIDATE, parse_param,
+    };
+
+    #[test]
+    fn help_fits_a_screen_of_80_columns() {
+        for help in [
+            COMPLETIONS,
+            DRY,
+            EXEC,
+            EXIT_CODES,
+            EXIT_CODES_FILE,
+            EXIT_CODES_RECORD,
+            EXPLAIN,
+            LOGS,
+            MAN,
+            RETRY,
+            RUN,
+            RUNS,
+            SCHEMA,
+            STATUS,
+            TOP,
+            VALIDATE,
+        ] {
+            for line in help.lines() {
+                assert!(line.chars().count() < 80, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_parameter_is_named_if_its_name_could_be_a_variable() {
+        let check = |word, name: Option<&str>, value| {
+            let param = parse_param(word);
+            assert_eq!((param.name.as_deref(), param.value.as_str()), (name, value));
+        };
+        check("ENV=prod", Some("ENV"), "prod");
+        check("ENV=a=b", Some("ENV"), "a=b");
+        check("ENV=", Some("ENV"), "");
+        check("prod", None, "prod");
+        check("https://x/?a=b", None, "https://x/?a=b");
+        check("=x", None, "=x");
+    }
+}

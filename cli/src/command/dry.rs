@@ -1,0 +1,133 @@
+//! `dry`: resolves everything, runs nothing, shows the plan.
+
+use subrosa_engine::workflow::{Action, SecretDecl, SecretSource, Step, Workflow};
+use subrosa_engine::{Purpose, Resolved};
+
+use crate::args::DryArgs;
+use crate::failure::{Exit, Failure};
+use crate::signals::{STOPPING, Signals};
+use crate::text::{count, shown};
+use crate::wiring::World;
+use crate::{load, out, table};
+
+/// Resolves and shows the plan.
+pub(crate) fn dry(args: &DryArgs, world: &World) -> Result<Exit, Failure> {
+    let loaded = load::workflow(&args.file, world)?;
+    let host = world.host(args.masking.policy())?;
+    let params = args.params.parse();
+    let runtime = load::runtime()?;
+    let resolved = runtime.block_on(async {
+        let mut signals = Signals::listen(STOPPING)?;
+        Box::pin(load::resolve(&loaded, &params, &host, Purpose::Dry, &mut signals, world)).await
+    })?;
+    runtime.shutdown_background();
+    out::stdout(resolved.masks().mask_text(&plan(&loaded.workflow, &resolved)).as_str())?;
+    Ok(Exit::OK)
+}
+
+fn plan(workflow: &Workflow, resolved: &Resolved) -> String {
+    let waves = waves(&workflow.steps);
+    let mut text = format!(
+        "{}: {} in {}, {} resolved, nothing run\n",
+        shown(&workflow.name),
+        count(workflow.steps.len(), "step"),
+        count(waves.len(), "wave"),
+        count(resolved.secrets().len(), "secret"),
+    );
+    let secrets: Vec<Vec<String>> = workflow.secrets.iter().map(secret_row).collect();
+    push_table(&mut text, "secrets", &secrets);
+    let steps: Vec<Vec<String>> = waves
+        .iter()
+        .enumerate()
+        .flat_map(|(wave, steps)| {
+            let row = move |at: &usize| step_row(&(wave + 1).to_string(), &workflow.steps[*at]);
+            steps.iter().map(row)
+        })
+        .collect();
+    push_table(&mut text, "steps, by wave", &steps);
+    push_table(&mut text, "handlers", &handler_rows(workflow));
+    text
+}
+
+fn push_table(text: &mut String, title: &str, rows: &[Vec<String>]) {
+    if rows.is_empty() {
+        return;
+    }
+    text.push_str(&format!("\n{title}\n"));
+    for line in table::lines(rows) {
+        text.push_str(&format!("  {line}\n"));
+    }
+}
+
+fn secret_row(secret: &SecretDecl) -> Vec<String> {
+    let (from, key) = match &secret.source {
+        SecretSource::Ref(reference) => ("ref".to_owned(), reference.to_string()),
+        SecretSource::Provider { provider, key, .. } => (shown(provider), shown(key)),
+    };
+    vec![secret.name.clone(), from, key]
+}
+
+fn step_row(first: &str, step: &Step) -> Vec<String> {
+    let action = match &step.action {
+        Action::Shell(texts) if texts.len() > 1 => count(texts.len(), "command"),
+        Action::Shell(_) => "command".to_owned(),
+        Action::Script { .. } => "script".to_owned(),
+        Action::Exec(_) => "exec".to_owned(),
+        Action::Call { target, parallel, .. } => {
+            let each = if parallel.is_some() { ", once per item" } else { "" };
+            format!("call {}{each}", shown(&target.raw))
+        }
+    };
+    vec![first.to_owned(), shown(&step.name), action]
+}
+
+fn handler_rows(workflow: &Workflow) -> Vec<Vec<String>> {
+    let handlers = &workflow.handlers;
+    [
+        ("init", &handlers.init),
+        ("success", &handlers.success),
+        ("failure", &handlers.failure),
+        ("abort", &handlers.abort),
+        ("exit", &handlers.exit),
+    ]
+    .into_iter()
+    .filter_map(|(when, step)| Some(step_row(when, step.as_ref()?)))
+    .collect()
+}
+
+/// Steps that may run at the same time, in the order of the waves; a step is in the wave after the
+/// last of its dependencies.
+fn waves(steps: &[Step]) -> Vec<Vec<usize>> {
+    let depends: Vec<&[usize]> = steps.iter().map(|step| step.depends.as_slice()).collect();
+    waves_of(&depends)
+}
+
+fn waves_of(depends: &[&[usize]]) -> Vec<Vec<usize>> {
+    let mut done = vec![false; depends.len()];
+    let mut waves = Vec::new();
+    loop {
+        let wave: Vec<usize> = (0..depends.len())
+            .filter(|at| !done[*at] && depends[*at].iter().all(|needed| done[*needed]))
+            .collect();
+        // The graph has no cycles, so an empty wave means that every step is placed.
+        if wave.is_empty() {
+            return waves;
+        }
+        for at in &wave {
+            done[*at] = true;
+        }
+        waves.push(wave);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::waves_of;
+
+    #[test]
+    fn steps_are_in_the_wave_after_their_dependencies() {
+        let waves = waves_of(&[&[1], &[], &[], &[0, 2]]);
+        assert_eq!(waves, [vec![1, 2], vec![0], vec![3]]);
+        assert!(waves_of(&[]).is_empty());
+    }
+}

@@ -1,0 +1,55 @@
+//! `exec`: any command with secrets in its environment and its output masked.
+
+use std::io;
+
+use crate::args::ExecArgs;
+use crate::exec::{adhoc, child};
+use crate::failure::{Exit, Failure};
+use crate::load;
+use crate::signals::{STOPPING, Signals};
+use crate::terminal;
+use crate::wiring::World;
+
+/// Resolves, starts the command, passes on its exit code.
+pub(crate) fn exec(args: &ExecArgs, world: &World) -> Result<Exit, Failure> {
+    let base = match &args.file {
+        Some(path) => load::workflow(path, world)?,
+        None => adhoc::empty(),
+    };
+    let loaded = adhoc::with_secrets(base, &args.secrets)?;
+    let host = world.host(args.masking.policy())?;
+    let params = args.params();
+    let runtime = load::runtime()?;
+    let exit = runtime.block_on(Box::pin(async {
+        let mut signals = Signals::listen(STOPPING)?;
+        let command = {
+            let resolved = Box::pin(load::resolve(
+                &loaded,
+                &params,
+                &host,
+                subrosa_engine::Purpose::Run,
+                &mut signals,
+                world,
+            ))
+            .await?;
+            child::Command {
+                words: &args.command,
+                environment: resolved.exec_environment(&host, args.keep_env),
+                current_dir: &world.current_dir,
+                trampoline: &world.executable,
+                masks: resolved.masks(),
+                leak: host.limits.leak,
+            }
+        };
+        let on_terminal =
+            terminal::is_terminal(&io::stdin()) && terminal::is_terminal(&io::stdout());
+        if on_terminal {
+            command.in_terminal(signals).await
+        } else {
+            command.in_pipes(signals).await
+        }
+    }));
+    // A copy of standard input may still wait for a key.
+    runtime.shutdown_background();
+    exit
+}

@@ -1,0 +1,105 @@
+//! `run`: resolves, runs, shows, and turns the outcome into an exit code.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use subrosa_engine::cancel::{StopHandle, stop_pair};
+use subrosa_engine::event::RunStatus;
+use subrosa_engine::{ParamArg, Purpose, RunError, RunOptions, RunReport};
+
+use crate::args::{DisplayArgs, MaskingArgs, RunArgs};
+use crate::failure::{Exit, Failure};
+use crate::load::{self, Loaded};
+use crate::report::Report;
+use crate::signals::{STOPPING, Signals};
+use crate::wiring::World;
+
+/// What is run, and how.
+pub(crate) struct Start<'a> {
+    /// The workflow.
+    pub(crate) loaded: Loaded,
+    /// Its parameters.
+    pub(crate) params: Vec<ParamArg>,
+    /// Folder of the run that is tried again.
+    pub(crate) retry_of: Option<PathBuf>,
+    /// What is shown.
+    pub(crate) display: &'a DisplayArgs,
+    /// How values are masked.
+    pub(crate) masking: &'a MaskingArgs,
+}
+
+/// Runs a workflow file.
+pub(crate) fn run(args: &RunArgs, world: &World) -> Result<Exit, Failure> {
+    let start = Start {
+        loaded: load::workflow(&args.file, world)?,
+        params: args.params.parse(),
+        retry_of: None,
+        display: &args.display,
+        masking: &args.masking,
+    };
+    go(start, world)
+}
+
+/// Runs what is described; the exit code tells how it ended.
+pub(crate) fn go(start: Start<'_>, world: &World) -> Result<Exit, Failure> {
+    let report = Report::start(start.display, world);
+    let runtime = load::runtime()?;
+    let outcome = runtime.block_on(Box::pin(drive(start, &report, world)));
+    // A reader of the registry may still block; it has nothing left to give.
+    runtime.shutdown_background();
+    let shown = report.close();
+    let outcome = outcome?.map_err(run_error)?;
+    let exit = exit_code(&outcome);
+    match shown {
+        Ok(()) => Ok(exit),
+        // The run is recorded and its outcome stands; only a success must not hide the lost output.
+        Err(lost) if exit == Exit::OK => Err(lost.into()),
+        Err(_) => Ok(exit),
+    }
+}
+
+async fn drive(
+    start: Start<'_>,
+    report: &Report,
+    world: &World,
+) -> Result<Result<RunReport, RunError>, Failure> {
+    let host = Arc::new(world.host(start.masking.policy())?);
+    let mut signals = Signals::listen(STOPPING)?;
+    let resolved =
+        load::resolve(&start.loaded, &start.params, &host, Purpose::Run, &mut signals, world);
+    let resolved = Box::pin(resolved).await?;
+    let (stop, token) = stop_pair();
+    let passing_on = tokio::spawn(pass_on(signals, stop));
+    let options = RunOptions { retry_of: start.retry_of };
+    let workflow = Arc::new(start.loaded.workflow);
+    let outcome =
+        Box::pin(subrosa_engine::run(workflow, resolved, options, host, report.sink(), token))
+            .await;
+    passing_on.abort();
+    Ok(outcome)
+}
+
+async fn pass_on(mut signals: Signals, stop: StopHandle) {
+    loop {
+        stop.escalate(signals.next().await);
+    }
+}
+
+fn run_error(error: RunError) -> Failure {
+    let failure = Failure::engine(error.message.to_string());
+    match error.help {
+        Some(help) => failure.help(help),
+        None => failure,
+    }
+}
+
+fn exit_code(report: &RunReport) -> Exit {
+    match (report.signal, report.status) {
+        (Some(number), _) => Exit::signal(number),
+        // Aborted without a signal: the workflow's precondition did not hold, so there was nothing to do.
+        (None, RunStatus::Succeeded | RunStatus::Aborted) => Exit::OK,
+        (None, RunStatus::Running | RunStatus::PartiallySucceeded | RunStatus::Failed) => {
+            Exit::STEP_FAILED
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! What `exec` is made of: secrets named on the command line, and a child whose output is masked.
+
+pub(crate) mod adhoc;
+pub(crate) mod child;
+mod pump;

@@ -1,0 +1,45 @@
+//! The command line of subrosa: arguments, wiring, rendering, exit codes.
+//!
+//! Rules of the workflow language, of secrets and of masking are the engine's; what is here could be
+//! replaced by another front end. Plaintext passes through this crate in two places only, both in
+//! `exec`: the environment block of the child, and the child's output on its way to the masker.
+
+mod args;
+mod command;
+mod exec;
+mod failure;
+mod guard;
+mod harden;
+mod load;
+mod logs;
+mod out;
+mod records;
+mod render;
+mod report;
+mod signals;
+mod table;
+mod terminal;
+mod text;
+mod trampoline;
+mod wiring;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use crate::failure::Exit;
+
+fn main() -> ExitCode {
+    harden::harden();
+    let arguments = wiring::arguments();
+    // The helpers come before clap: the guard has to be there before the first step is.
+    match arguments.get(1).and_then(|word| word.to_str()) {
+        Some(guard::WORD) => return guard::guard().into(),
+        Some(trampoline::WORD) => return trampoline::become_command(&arguments[2..]).into(),
+        _ => {}
+    }
+    harden::quiet_panics();
+    // A panic is a bug of ours; the hook has told where, and the terminal is as it was.
+    let exit = catch_unwind(AssertUnwindSafe(|| command::dispatch(arguments)));
+    terminal::restore();
+    exit.unwrap_or(Exit::ENGINE).into()
+}

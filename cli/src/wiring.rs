@@ -1,0 +1,136 @@
+//! The only place that reads what surrounds the process: arguments, environment, folders, clock.
+//!
+//! It takes one snapshot and builds the engine's [`Host`] from it, naming the providers of this build.
+
+use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use subrosa_engine::host::{Host, Limits};
+use subrosa_masker::Policy;
+
+use crate::failure::Failure;
+use crate::guard;
+use crate::render::Look;
+use crate::terminal;
+
+/// What surrounds the process, as it was at start.
+pub(crate) struct World {
+    /// The environment.
+    pub(crate) env: Vec<(OsString, OsString)>,
+    /// The current directory.
+    pub(crate) current_dir: PathBuf,
+    /// This program's own file, to start helpers with.
+    pub(crate) executable: PathBuf,
+    /// The wall clock.
+    pub(crate) clock: fn() -> SystemTime,
+    /// `--no-color`.
+    pub(crate) no_color: bool,
+}
+
+/// The words of the command line, the program's name first.
+pub(crate) fn arguments() -> Vec<OsString> {
+    std::env::args_os().collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the clock that the host carries")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+impl World {
+    /// Takes the snapshot.
+    #[expect(clippy::disallowed_methods, reason = "the one snapshot of the surroundings")]
+    pub(crate) fn snapshot(no_color: bool) -> Result<World, Failure> {
+        let current_dir = std::env::current_dir()
+            .map_err(|error| Failure::engine(format!("no current directory: {error}")))?;
+        let executable = std::env::current_exe().map_err(|error| {
+            Failure::engine(format!("cannot find this program's file: {error}"))
+        })?;
+        Ok(World {
+            env: std::env::vars_os().collect(),
+            current_dir,
+            executable,
+            clock: now,
+            no_color,
+        })
+    }
+
+    /// A variable that is set to something.
+    pub(crate) fn var(&self, name: &str) -> Option<&OsStr> {
+        let (_, value) = self.env.iter().find(|(key, _)| key == name)?;
+        Some(value.as_os_str()).filter(|value| !value.is_empty())
+    }
+
+    /// Where records live: `SUBROSA_HOME`, else `subrosa` in the user's data folder.
+    pub(crate) fn data_dir(&self) -> Result<PathBuf, Failure> {
+        if let Some(home) = self.var("SUBROSA_HOME") {
+            return Ok(self.current_dir.join(home));
+        }
+        // A relative path in an XDG variable is to be ignored, says the XDG specification.
+        if let Some(data) = self.var("XDG_DATA_HOME").filter(|path| Path::new(path).is_absolute()) {
+            return Ok(Path::new(data).join("subrosa"));
+        }
+        match self.var("HOME") {
+            Some(home) => Ok(self.current_dir.join(home).join(".local/share/subrosa")),
+            None => Err(Failure::engine("there is no folder for records: `HOME` is not set")
+                .help("set `SUBROSA_HOME` to a folder of your own")),
+        }
+    }
+
+    /// The engine's view of the world.
+    pub(crate) fn host(&self, policy: Policy) -> Result<Host, Failure> {
+        Ok(Host {
+            process_env: self.env.clone(),
+            current_dir: self.current_dir.clone(),
+            data_dir: self.data_dir()?,
+            providers: subrosa_providers::builtin(),
+            registry: None,
+            clock: self.clock,
+            guard: Some(vec![self.executable.clone().into(), guard::WORD.into()]),
+            policy,
+            limits: Limits::default(),
+        })
+    }
+
+    /// How to write to a stream: colours only on a terminal, and only if wanted.
+    pub(crate) fn look(&self, stream: &(impl IsTerminal + AsFd)) -> Look {
+        let on_terminal = stream.is_terminal();
+        let dumb = self.var("TERM").is_none_or(|term| term == "dumb");
+        let colour = on_terminal && !dumb && !self.no_color && self.var("NO_COLOR").is_none();
+        let width = terminal::size(stream).map_or(Look::PLAIN.width, |size| size.ws_col.into());
+        Look { colour, width }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::time::SystemTime;
+
+    use super::World;
+
+    fn data_dir(env: &[(&str, &str)]) -> Option<PathBuf> {
+        let world = World {
+            env: env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            current_dir: "/here".into(),
+            executable: "/bin/subrosa".into(),
+            clock: || SystemTime::UNIX_EPOCH,
+            no_color: false,
+        };
+        world.data_dir().ok()
+    }
+
+    #[test]
+    fn records_live_where_the_environment_says() {
+        let check =
+            |env, expected: &str| assert_eq!(data_dir(env).as_deref(), Some(Path::new(expected)));
+        check(&[("SUBROSA_HOME", "/s"), ("XDG_DATA_HOME", "/x"), ("HOME", "/h")], "/s");
+        check(&[("SUBROSA_HOME", "rel"), ("HOME", "/h")], "/here/rel");
+        check(&[("SUBROSA_HOME", ""), ("XDG_DATA_HOME", "/x"), ("HOME", "/h")], "/x/subrosa");
+        check(&[("XDG_DATA_HOME", "rel"), ("HOME", "/h")], "/h/.local/share/subrosa");
+        assert_eq!(data_dir(&[]), None);
+    }
+}

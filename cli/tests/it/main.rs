@@ -1,0 +1,12 @@
+//! The built program as a user meets it.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod exec;
+mod guard;
+mod pages;
+mod program;
+mod records;
+mod run;
+mod terminal;
+mod usage;

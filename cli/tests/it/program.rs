@@ -1,0 +1,90 @@
+//! Starts the built program in an environment that holds only what a test puts there.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long anything a test waits for may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The built program.
+pub(crate) const SUBROSA: &str = env!("CARGO_BIN_EXE_subrosa");
+
+/// A folder with a home for records in it.
+pub(crate) struct Place(TempDir);
+
+/// What a program left.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Exit code; 128+n if signal n ended it.
+    pub(crate) code: i32,
+    /// Standard output.
+    pub(crate) stdout: String,
+    /// Standard error.
+    pub(crate) stderr: String,
+}
+
+impl Place {
+    /// An empty one.
+    pub(crate) fn new() -> Place {
+        Place(TempDir::new().unwrap())
+    }
+
+    /// The folder, and current directory of what is started.
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Where records are.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.path().join("home")
+    }
+
+    /// Writes a file, with the folders it needs.
+    pub(crate) fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// The program with arguments, not started.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(SUBROSA);
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("SUBROSA_HOME", self.home())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        Ended::of(&self.command(arguments).output().unwrap())
+    }
+}
+
+impl Ended {
+    /// What an output says.
+    pub(crate) fn of(output: &Output) -> Ended {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let code = output.status.code().or(output.status.signal().map(|number| 128 + number));
+        Ended { code: code.unwrap(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+}
+
+/// Asks until the answer is yes, within [`PATIENCE`].
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,110 @@
+//! Help, and command lines that make no sense.
+
+use crate::program::Place;
+
+const COMMANDS: [&str; 12] = [
+    "run",
+    "dry",
+    "validate",
+    "explain",
+    "exec",
+    "status",
+    "runs",
+    "logs",
+    "retry",
+    "schema",
+    "completions",
+    "man",
+];
+
+#[test]
+fn help_names_every_command_and_the_exit_codes() {
+    let help = Place::new().run(&["--help"]);
+    assert_eq!(help.code, 0, "{help:?}");
+    for command in COMMANDS {
+        assert!(help.stdout.contains(&format!("\n  {command} ")), "{command}: {}", help.stdout);
+    }
+    assert!(help.stdout.contains("Exit codes:"), "{}", help.stdout);
+    assert!(!help.stdout.contains("__"), "{}", help.stdout);
+}
+
+#[test]
+fn every_command_has_help_with_examples() {
+    let place = Place::new();
+    for command in COMMANDS {
+        let help = place.run(&[command, "--help"]);
+        assert_eq!(help.code, 0, "{command}: {help:?}");
+        assert_eq!(help.stderr, "", "{command}");
+        assert!(help.stdout.contains("Examples:"), "{command}: {}", help.stdout);
+    }
+}
+
+#[test]
+fn no_arguments_show_the_help_and_are_an_error() {
+    let bare = Place::new().run(&[]);
+    assert_eq!(bare.code, 2, "{bare:?}");
+    assert!(bare.stderr.contains("Usage:"), "{bare:?}");
+}
+
+#[test]
+fn command_lines_without_sense_end_with_2() {
+    let place = Place::new();
+    for words in [
+        &["frobnicate"][..],
+        &["run"],
+        &["run", "a.yaml", "b.yaml"],
+        &["run", "a.yaml", "--follow", "--quiet"],
+        &["run", "a.yaml", "--short-secrets", "sometimes"],
+        &["validate"],
+        &["exec"],
+        &["exec", "true"],
+        &["exec", "--param", "A=b", "--", "true"],
+        &["logs"],
+        &["logs", "x", "--stdout", "--stderr"],
+        &["runs", "-n", "many"],
+        &["completions", "tcsh"],
+    ] {
+        let ended = place.run(words);
+        assert_eq!(ended.code, 2, "{words:?}: {ended:?}");
+        assert_eq!(ended.stdout, "", "{words:?}");
+    }
+}
+
+#[test]
+fn a_value_given_as_a_secret_is_not_repeated() {
+    let place = Place::new();
+    for word in ["TOKEN=hunter2", "hunter2", "hunter2:", "TOKEN=:hunter2", "TOKEN=hunter2:"] {
+        let ended = place.run(&["exec", "--secret", word, "--", "true"]);
+        assert_eq!(ended.code, 2, "{ended:?}");
+        assert!(!ended.stderr.contains("hunter2"), "{ended:?}");
+        assert!(ended.stderr.contains("NAME=provider:key"), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_ends_with_3() {
+    let place = Place::new();
+    place.write("latin.yaml", "");
+    std::fs::write(place.path().join("latin.yaml"), b"a: 1\nb: \xe9\n").unwrap();
+    place.write("large.yaml", &"#".repeat(1024 * 1024 + 1));
+    let check = |file: &str, message: &str| {
+        for command in ["validate", "run", "dry", "explain"] {
+            let ended = place.run(&[command, file]);
+            assert_eq!(ended.code, 3, "{ended:?}");
+            assert!(ended.stderr.contains(message), "{ended:?}");
+        }
+    };
+    check("nowhere.yaml", "error: cannot read `nowhere.yaml`: No such file or directory");
+    check(".", "error: cannot read `.`: Is a directory");
+    check("latin.yaml", "not UTF-8");
+    check("large.yaml", "error: `large.yaml` is larger than 1 MiB");
+}
+
+#[test]
+fn helpers_are_not_for_people() {
+    let place = Place::new();
+    assert_eq!(place.run(&["__terminal"]).code, 2);
+    assert_eq!(place.run(&["__terminal", "true"]).code, 2);
+    // Without a terminal on standard input there is none to take.
+    assert_eq!(place.run(&["__terminal", "--", "true"]).code, 5);
+}
