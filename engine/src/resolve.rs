@@ -217,7 +217,7 @@ fn warn_short(secret: &SecretDecl, value: &SecretValue, masks: &Masks) -> Option
 
 fn too_many_masks() -> Diagnostic {
     Diagnostic::error("too-many-secrets", "the secrets are too many or too large to be masked")
-        .help("at most 10 000 values and 16 MiB can be masked in one run")
+        .help("at most 10 000 values and 4 MiB can be masked in one run")
 }
 
 /// The folders in which relative paths are looked up, in order.

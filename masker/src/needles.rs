@@ -13,7 +13,7 @@ use crate::set::TooLarge;
 /// More values than this are refused.
 const VALUES_MAX: usize = 10_000;
 /// More bytes of needles than this, all forms together, are refused.
-const NEEDLE_BYTES_MAX: usize = 16 << 20;
+const NEEDLE_BYTES_MAX: usize = 4 << 20;
 /// Derived forms shorter than this are left out: they would hide ordinary text.
 const DERIVED_LEN_MIN: usize = 8;
 
@@ -32,7 +32,7 @@ impl Needles {
     ///
     /// # Errors
     ///
-    /// There are more than 10 000 values that are not blank, or more than 16 MiB of needles.
+    /// There are more than 10 000 values that are not blank, or more than 4 MiB of needles.
     pub(crate) fn derive<'a>(
         values: impl IntoIterator<Item = &'a [u8]>,
         policy: &Policy,

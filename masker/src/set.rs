@@ -19,7 +19,7 @@ pub struct MaskSet {
     is_empty: bool,
 }
 
-/// There are more than 10 000 values that are not blank, or more than 16 MiB of needles.
+/// There are more than 10 000 values that are not blank, or more than 4 MiB of needles.
 #[derive(Debug)]
 pub struct TooLarge;
 
