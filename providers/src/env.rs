@@ -54,7 +54,7 @@ fn not_set(key: &str, environment: &Environment) -> ProviderError {
     match nearest(key, names) {
         Some(name) => error.help(format!("did you mean `{name}`?")),
         None if key.contains('$') => error.help("keys are literal: nothing expands them"),
-        None => error,
+        None => error.help("set it where subrosa is started, or in a dotenv file of the workflow"),
     }
 }
 
