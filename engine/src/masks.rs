@@ -2,16 +2,20 @@
 //!
 //! A called workflow adds its own secrets, a field taken out of a JSON secret is added when it is
 //! taken. Sinks look for a newer set before each piece they write.
+//!
+//! What we make of a value ourselves is masked like the value: its text where it is not UTF-8, and its
+//! quoted form, since variables and results in JSON put values into other values.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use subrosa_masker::{MaskSet, MaskedText, Policy, TooLarge};
+use subrosa_masker::{MASK, MaskSet, MaskedText, Policy, Reach, TooLarge};
+use zeroize::Zeroizing;
 
 use crate::secret::SecretValue;
 use crate::select;
 
 /// Strings inside a JSON secret are masked from this length on, as lines of a multi-line value are.
-const JSON_STRING_LEN_MIN: usize = 8;
+const PART_LEN_MIN: usize = 8;
 
 pub(crate) struct Masks {
     policy: Policy,
@@ -43,12 +47,65 @@ impl Masks {
         }
         let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         for value in added {
-            values.extend(select::strings(&value, JSON_STRING_LEN_MIN));
-            values.push(value);
+            for part in select::strings(&value, PART_LEN_MIN).into_iter().chain([value]) {
+                values.extend(self.forms(&part));
+                values.push(part);
+            }
         }
         let set = self.build(&values)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
         Ok(())
+    }
+
+    /// Adds a part that was taken out of `whole`, if that is nothing but a secret.
+    pub(crate) fn add_part(&self, whole: &SecretValue, part: &SecretValue) -> Result<(), TooLarge> {
+        let is_new = self.covers(whole) && !self.covers(part);
+        if is_new { self.add(vec![part.clone()]) } else { Ok(()) }
+    }
+
+    /// Adds what quoting makes of values that hold secrets, where the masks do not know it yet: a
+    /// secret that is quoted a second time.
+    #[expect(clippy::disallowed_methods, reason = "needles are made of the values")]
+    pub(crate) fn add_quoted<'a>(
+        &self,
+        values: impl IntoIterator<Item = &'a SecretValue>,
+    ) -> Result<(), TooLarge> {
+        let set = self.current();
+        let unknown = values.into_iter().filter_map(|value| {
+            let quoted = quoted(value.expose());
+            let of_masked = Zeroizing::new(set.mask_bytes(value.expose()));
+            let differs = set.finds(value.expose())
+                && set.mask_bytes(&quoted) != self::quoted(&of_masked).as_slice();
+            differs.then(|| SecretValue::new(quoted.to_vec()))
+        });
+        self.add(unknown.collect())
+    }
+
+    /// Whether all of a value is hidden.
+    #[expect(clippy::disallowed_methods, reason = "it is only looked at")]
+    fn covers(&self, value: &SecretValue) -> bool {
+        self.current().mask_bytes(value.expose().trim_ascii()) == MASK.as_bytes()
+    }
+
+    /// What we make of a value, or of a line of it, where that differs.
+    #[expect(clippy::disallowed_methods, reason = "needles are made of the values")]
+    fn forms(&self, value: &SecretValue) -> Vec<SecretValue> {
+        let core = value.expose().trim_ascii();
+        if self.policy.reach(core) == Reach::Nowhere {
+            return Vec::new();
+        }
+        let lines = core.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        let lines = lines.filter(|line| line.len() >= PART_LEN_MIN && line.len() < core.len());
+        let mut forms = Vec::new();
+        for part in lines.chain([core]) {
+            let text = Zeroizing::new(String::from_utf8_lossy(part).into_owned());
+            for form in [quoted(part).to_vec(), text.as_bytes().to_vec()] {
+                if form != part {
+                    forms.push(SecretValue::new(form));
+                }
+            }
+        }
+        forms
     }
 
     #[expect(clippy::disallowed_methods, reason = "needles are made of the values")]
@@ -66,5 +123,58 @@ impl Masks {
         let set = self.current();
         let bytes = value.expose();
         (set.mask_text(&String::from_utf8_lossy(bytes)), set.finds(bytes))
+    }
+}
+
+/// A value as it stands between the quotes of a JSON string.
+fn quoted(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+    let text = Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
+    let json = Zeroizing::new(serde_json::to_vec(&*text).unwrap_or_default());
+    let inner = json.strip_prefix(b"\"").and_then(|json| json.strip_suffix(b"\""));
+    Zeroizing::new(inner.unwrap_or_default().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use subrosa_masker::Policy;
+
+    use super::Masks;
+    use crate::env::from_text;
+    use crate::secret::SecretValue;
+
+    fn masks(secret: &[u8]) -> Masks {
+        let masks = Masks::new(Policy::default());
+        masks.add(vec![SecretValue::new(secret.to_vec())]).unwrap();
+        masks
+    }
+
+    fn check(secret: &[u8], text: &str, expected: &str) {
+        assert_eq!(masks(secret).text(text).as_str(), expected);
+    }
+
+    #[test]
+    fn what_we_make_of_a_value_is_masked() {
+        check(b"say \"hunter2\" \\o/\n", r#"{"a":"say \"hunter2\" \\o/"}"#, r#"{"a":"*******"}"#);
+        check(b"first \"1\"\nsecond\t2", r#"["first \"1\"","second\t2"]"#, r#"["*******","*******"]"#);
+        check(b"hunter2\xffhunter2", "`/hunter2\u{fffd}hunter2/x`", "`/*******/x`");
+    }
+
+    #[test]
+    fn a_value_quoted_twice_is_masked_once_it_was_quoted() {
+        let masks = masks(b"hunter\"2\"");
+        let inner = serde_json::json!({"a": "hunter\"2\""}).to_string();
+        let outer = serde_json::json!({"b": inner}).to_string();
+        masks.add_quoted([&from_text(&inner), &from_text("no \"secret\"")]).unwrap();
+        assert_eq!(masks.text(&outer).as_str(), r#"{"b":"*******"}"#);
+        assert_eq!(masks.text(r#"no \"secret\""#).as_str(), r#"no \"secret\""#);
+    }
+
+    #[test]
+    fn a_part_of_nothing_but_a_secret_is_a_secret() {
+        let masks = masks(br#"{"pin":"4711x","user":"bob"}"#);
+        masks.add_part(&from_text("pin: 4711x"), &from_text("4711x")).unwrap();
+        assert_eq!(masks.text("4711x").as_str(), "4711x");
+        masks.add_part(&from_text(r#"{"pin":"4711x","user":"bob"}"#), &from_text("4711x")).unwrap();
+        assert_eq!(masks.text("4711x bob").as_str(), "******* bob");
     }
 }

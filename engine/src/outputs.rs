@@ -8,12 +8,14 @@ use crate::secret::SecretValue;
 use crate::select::select;
 use crate::workflow::{Output, Workflow};
 
-/// Takes an output out of what a step printed; `None` if its path leads nowhere.
-pub(crate) fn take(output: &Output, printed: &SecretValue) -> Option<SecretValue> {
-    match &output.select {
-        None => Some(printed.clone()),
-        Some(path) => select(printed, path),
-    }
+/// Takes an output out of what a step printed; `None` if its path leads nowhere. A part of a secret
+/// is masked from here on.
+pub(crate) fn take(output: &Output, printed: &SecretValue, masks: &Masks) -> Option<SecretValue> {
+    let Some(path) = &output.select else {
+        return Some(printed.clone());
+    };
+    let found = select(printed, path)?;
+    masks.add_part(printed, &found).ok().map(|()| found)
 }
 
 /// One output of the run, for `outputs.json`.
@@ -34,7 +36,7 @@ pub(crate) fn document(
     let mut outputs = Map::new();
     for one in collected.iter().filter(|one| !one.output.omit) {
         let key = one.output.key.clone().unwrap_or_else(|| camel_case(&one.output.name));
-        outputs.insert(key, Value::from(masks.value(&one.value).0.as_str()));
+        outputs.insert(masks.text(&key).to_string(), Value::from(masks.value(&one.value).0.as_str()));
     }
     let document = json!({
         "metadata": {

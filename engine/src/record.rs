@@ -57,7 +57,7 @@ pub struct RunRecord<T = String> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ParamRecord<T = String> {
     /// Its name; positional ones have none.
-    pub name: Option<String>,
+    pub name: Option<T>,
     /// Its value, masked.
     pub value: T,
     /// Whether masking changed it, so that it cannot be used again.

@@ -45,10 +45,10 @@ impl Scope for TextScope<'_> {
             "env" => self.variable(rest),
             "steps" => {
                 let (id, rest) = rest.split_once('.')?;
-                (self.steps)(id).and_then(|facts| facts.field(rest))
+                (self.steps)(id).and_then(|facts| facts.field(rest, self.masks))
             }
             _ => (self.steps)(root)
-                .and_then(|facts| facts.field(rest))
+                .and_then(|facts| facts.field(rest, self.masks))
                 .or_else(|| self.json_field(root, rest)),
         }
     }
@@ -60,21 +60,23 @@ impl Scope for TextScope<'_> {
 
 impl TextScope<'_> {
     fn json_field(&self, name: &str, path: &str) -> Option<SecretValue> {
-        let found = select(&self.variable(name)?, path)?;
+        let whole = self.variable(name)?;
+        let found = select(&whole, path)?;
         let of_secret =
             self.variables.iter().find(|variables| variables.has(name)).is_some_and(|variables| {
                 variables.iter().any(|(other, v)| other == name && v.layer == Layer::Secret)
             });
-        if of_secret && self.masks.add(vec![found.clone()]).is_err() {
-            // A value that cannot be masked is not handed out.
-            return None;
-        }
-        Some(found)
+        let added = match of_secret {
+            true => self.masks.add(vec![found.clone()]),
+            false => self.masks.add_part(&whole, &found),
+        };
+        // A value that cannot be masked is not handed out.
+        added.ok().map(|()| found)
     }
 }
 
 impl StepFacts {
-    fn field(&self, path: &str) -> Option<SecretValue> {
+    fn field(&self, path: &str, masks: &Masks) -> Option<SecretValue> {
         let text = |text: &Option<String>| text.as_ref().map(env::from_text);
         match path {
             "stdout" => text(&self.stdout),
@@ -86,7 +88,9 @@ impl StepFacts {
                     return Some(value.clone());
                 }
                 let (name, rest) = path.split_once('.')?;
-                select(self.outputs.get(name)?, rest)
+                let whole = self.outputs.get(name)?;
+                let found = select(whole, rest)?;
+                masks.add_part(whole, &found).ok().map(|()| found)
             }
         }
     }

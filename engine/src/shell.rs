@@ -102,8 +102,11 @@ impl ScriptPlace<'_> {
         Ok(self.dir.path().join(&self.name))
     }
 
-    /// Removes the script, if one was written.
-    pub(crate) fn remove(&self) {
+}
+
+impl Drop for ScriptPlace<'_> {
+    /// Removes the script, if one was written, however the attempt ended.
+    fn drop(&mut self) {
         if !self.written.load(Ordering::Relaxed) {
             return;
         }

@@ -123,9 +123,9 @@ impl StepRun {
             match met.await {
                 Ok(true) => {}
                 Ok(false) if self.stop.state() == Stop::No => {
-                    let shown = first_line(&condition.text.raw);
-                    let reason = format!("precondition `{shown}` did not hold");
-                    let reason = self.level.shared.masks.text(&reason);
+                    let masks = &self.level.shared.masks;
+                    let shown = first_line(&masks.text(&condition.text.raw));
+                    let reason = masks.text(&format!("precondition `{shown}` did not hold"));
                     return Err(Ended {
                         status: StepStatus::Skipped,
                         end: StepEnd::NotRun { reason },
@@ -291,7 +291,7 @@ impl StepRun {
         }
         let printed = captured.value();
         for output in &step.outputs {
-            match outputs::take(output, &printed) {
+            match outputs::take(output, &printed, masks) {
                 Some(value) => {
                     facts.outputs.insert(output.name.clone(), value);
                 }

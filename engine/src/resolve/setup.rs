@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{Purpose, params_json, search_folders};
+use super::{Purpose, params_json, search_folders, too_many_masks};
 use crate::diagnostic::Diagnostic;
 use crate::dotenv;
 use crate::env::{self, Layer, Variables};
@@ -55,6 +55,8 @@ pub(crate) async fn prepare(
     }
     variables.put(&env);
     variables.put(&dotenv);
+    let values = preparation.params.iter().map(|param| &param.value);
+    masks.add_quoted(values).map_err(|_| vec![too_many_masks()])?;
     let json = params_json(&preparation.params);
     variables.set(Layer::Managed, "DAG_PARAMS_JSON", Some(json), "engine");
     variables.set(Layer::Managed, "DAG_NAME", Some(env::from_text(&workflow.name)), "engine");

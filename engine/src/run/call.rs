@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use subrosa_masker::MaskedText;
+use subrosa_masker::{MaskedText, TooLarge};
 use tokio::task::JoinSet;
 
 use super::drive::run_level;
@@ -15,6 +15,7 @@ use super::status_word;
 use crate::cancel::StopToken;
 use crate::env::{self, Layer, Variables};
 use crate::event::{RunStatus, StepEnd};
+use crate::masks::Masks;
 use crate::params::Given;
 use crate::resolve::{Purpose, resolve_with};
 use crate::rundir::RunDir;
@@ -68,8 +69,8 @@ pub(crate) async fn run(
     let target = text_of(&fill(level, asked.target, caller.variables, caller.working_dir).await?);
     let handle = find(level, &target)?;
     let jobs = jobs(level, &caller, &asked).await?;
-    let name = level.step_name(index);
-    let paths = jobs.iter().map(|job| RunDir::called_path(&name, job.item)).collect();
+    let dir_name = level.file_name(index);
+    let paths = jobs.iter().map(|job| RunDir::called_path(&dir_name, job.item)).collect();
     level.recorder.step(level.record_index(index), |record| record.called = paths);
     let at_once = asked.parallel.and_then(|parallel| parallel.concurrent_max).unwrap_or(AT_ONCE);
     let mut waiting = jobs.into_iter();
@@ -79,7 +80,7 @@ pub(crate) async fn run(
         while running.len() < at_once.max(1)
             && let Some(job) = waiting.next()
         {
-            running.spawn(one(level.clone(), name.clone(), handle.clone(), job, stop.clone()));
+            running.spawn(one(level.clone(), index, handle.clone(), job, stop.clone()));
         }
         match running.join_next().await {
             Some(Ok(result)) => done.push(result?),
@@ -88,6 +89,8 @@ pub(crate) async fn run(
         }
     }
     done.sort_by_key(|done| done.item);
+    let outputs = done.iter().flat_map(|done| done.outputs.iter().map(|(_, value)| value));
+    masks.add_quoted(outputs).map_err(|error| unmaskable(masks, &error))?;
     let parallel = asked.parallel.is_some();
     let raw = document(&handle, &done, parallel, text_of);
     let shown = document(&handle, &done, parallel, |value| masks.value(value).0.to_string());
@@ -96,6 +99,10 @@ pub(crate) async fn run(
         .write_apart(raw.as_bytes(), shown.as_bytes())
         .map_err(|error| masks.text(&format!("could not write the step's output: {error}")))?;
     Ok(StepEnd::Called { status: worst(&done) })
+}
+
+fn unmaskable(masks: &Masks, error: &TooLarge) -> MaskedText {
+    masks.text(&error.to_string())
 }
 
 fn worst(done: &[Done]) -> RunStatus {
@@ -108,7 +115,7 @@ fn worst(done: &[Done]) -> RunStatus {
 
 async fn one(
     level: Arc<Level>,
-    step: String,
+    index: StepIndex,
     handle: WorkflowHandle,
     job: Job,
     stop: StopToken,
@@ -126,6 +133,7 @@ async fn one(
     for warning in resolved.warnings() {
         level.warn(None, &warning.message);
     }
+    let step = level.step_name(index);
     let prefix = match job.item {
         Some(item) => format!("{}{step}/{item}/", level.origin.prefix),
         None => format!("{}{step}/", level.origin.prefix),
@@ -133,7 +141,7 @@ async fn one(
     let origin = Origin { prefix, depth: level.origin.depth + 1, retry_of: None };
     let called = level
         .dir
-        .called(&step, job.item)
+        .called(&level.file_name(index), job.item)
         .and_then(|dir| Level::new(shared.clone(), handle, resolved, dir, origin));
     let called = Arc::new(called.map_err(|error| {
         shared.masks.text(&format!("the called workflow's record cannot be written: {error}"))
@@ -186,6 +194,7 @@ async fn jobs(
         let given = params(level, caller.variables, caller.working_dir, asked.params).await?;
         return Ok(vec![Job { item: None, given }]);
     };
+    let masks = &level.shared.masks;
     let items = match &parallel.items {
         ParallelItems::List(items) => {
             let mut filled = Vec::new();
@@ -204,12 +213,18 @@ async fn jobs(
         }
         ParallelItems::From(text) => {
             let value = fill(level, text, caller.variables, caller.working_dir).await?;
-            split_items(&value)
+            let items = split_items(&value);
+            for part in items.iter().flatten() {
+                masks.add_part(&value, &part.value).map_err(|error| unmaskable(masks, &error))?;
+            }
+            items
         }
     };
     let mut jobs = Vec::new();
     for (number, item) in items.into_iter().enumerate() {
         let mut variables = caller.variables.clone();
+        let parts = item.iter().map(|part| &part.value);
+        masks.add_quoted(parts).map_err(|error| unmaskable(masks, &error))?;
         variables.set(Layer::Step, "ITEM", Some(item_value(&item)), "parallel");
         let mut given = params(level, &variables, caller.working_dir, asked.params).await?;
         if given.is_empty() {

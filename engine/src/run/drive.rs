@@ -99,8 +99,9 @@ impl Drive {
     }
 
     fn not_met(&mut self, condition: &str) -> LevelEnd {
-        let reason = format!("precondition `{}` did not hold", first_line(condition));
-        let reason = self.level.shared.masks.text(&reason);
+        let masks = &self.level.shared.masks;
+        let shown = first_line(&masks.text(condition));
+        let reason = masks.text(&format!("precondition `{shown}` did not hold"));
         self.ended(RunStatus::Aborted, Some(reason))
     }
 

@@ -131,6 +131,16 @@ impl Level {
         }
     }
 
+    /// The name of the step's files, which is masked too; masked names are told apart by their place.
+    pub(crate) fn file_name(&self, index: StepIndex) -> String {
+        let name = self.step_name(index);
+        let masked = self.shared.masks.text(&name);
+        if masked.as_str() == name {
+            return name;
+        }
+        format!("{masked} {}", self.record_index(index))
+    }
+
     pub(crate) fn step_path(&self, index: StepIndex) -> StepPath {
         let name = format!("{}{}", self.origin.prefix, self.step_name(index));
         StepPath(self.shared.masks.text(&name))
@@ -264,7 +274,7 @@ fn first_record(
     let given = resolved.setup.params.iter().filter(|param| param.given);
     let params = given.map(|param| {
         let (value, masked) = masks.value(&param.value);
-        let name = (!param.positional).then(|| param.name.clone());
+        let name = (!param.positional).then(|| masks.text(&param.name));
         ParamRecord { name, value, masked }
     });
     let secrets = resolved.secrets.iter().map(|(name, provider)| SecretRecord {
@@ -300,8 +310,9 @@ fn first_record(
     }
 }
 
-/// The first line of a text, cut to a readable length.
-pub(crate) fn first_line(text: &str) -> String {
+/// The first line of a text, cut to a readable length: half a value would pass the masks.
+pub(crate) fn first_line(text: &MaskedText) -> String {
+    let text = text.as_str();
     let line = text.lines().next().unwrap_or("");
     let cut: String = line.chars().take(80).collect();
     if cut.len() < text.trim_end().len() { format!("{cut}…") } else { cut }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use subrosa_masker::MaskedText;
 
-use super::context::{fill, reference};
+use super::context::{arguments, fill, reference};
 use super::{Attempt, Context, StepRun};
 use crate::env::{self, Layer};
 use crate::event::{RunEvent, StepEnd, Stream};
@@ -99,7 +99,7 @@ impl StepRun {
         io: &mut StepIo,
         logs: &[PathBuf],
     ) -> Result<StepEnd, MaskedText> {
-        let name = self.level.step_name(self.index);
+        let name = self.level.file_name(self.index);
         let place = ScriptPlace {
             dir: &self.level.dir,
             name: RunDir::log_path(&name, self.attempts, "script"),
@@ -117,18 +117,15 @@ impl StepRun {
                         break;
                     }
                 }
-                place.remove();
                 Ok(end)
             }
             Action::Script { interpreter, text } => {
                 let (words, variables) =
                     self.script(context, interpreter.as_deref(), text, &place).await?;
-                let end = self.execute(step, context, words, variables, io, logs).await;
-                place.remove();
-                end
+                self.execute(step, context, words, variables, io, logs).await
             }
             Action::Exec(words) => {
-                let words = self.arguments(context, words).await?;
+                let words = arguments(&self.level, &context.variables, &context.working_dir, words).await?;
                 self.execute(step, context, words, Vec::new(), io, logs).await
             }
             Action::Call { target, params, parallel } => {
@@ -169,7 +166,7 @@ impl StepRun {
         };
         let words = match interpreter {
             Some(words) => {
-                let mut line = self.arguments(context, words).await?;
+                let mut line = arguments(&self.level, &context.variables, &context.working_dir, words).await?;
                 line.push(place.write(&text).map_err(|error| self.no_script(&error))?.into());
                 line
             }
@@ -178,28 +175,6 @@ impl StepRun {
             }
         };
         Ok((words, Vec::new()))
-    }
-
-    /// Arguments of a process are readable by others: none may hold a secret.
-    async fn arguments(
-        &self,
-        context: &Context,
-        words: &[Text],
-    ) -> Result<Vec<OsString>, MaskedText> {
-        let masks = &self.level.shared.masks;
-        let mut line = Vec::new();
-        for word in words {
-            let value = fill(&self.level, word, &context.variables, &context.working_dir).await?;
-            if masks.value(&value).1 {
-                let place = self.level.workflow().source.position(word.span.start).line;
-                return Err(masks.text(&format!(
-                    "an argument in line {place} would hold a secret, and arguments can be seen by others: \
-                     use the environment"
-                )));
-            }
-            line.push(env::to_os(&value));
-        }
-        Ok(line)
     }
 
     async fn execute(
@@ -247,7 +222,7 @@ impl StepRun {
     }
 
     async fn open(&self, step: &Step, context: &Context) -> Result<Opened, MaskedText> {
-        let name = self.level.step_name(self.index);
+        let name = self.level.file_name(self.index);
         let merged =
             step.log_output.unwrap_or(self.level.workflow().log_output) == LogOutput::Merged;
         let endings: &[&str] = if merged { &["log"] } else { &["out", "err"] };

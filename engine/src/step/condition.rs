@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use super::Context;
 use super::attempt::{Prepared, shell_text};
-use super::context::fill;
+use super::context::{arguments, fill};
 use crate::cancel::{Stop, StopToken};
 use crate::env;
 use crate::run::level::Level;
@@ -27,10 +27,7 @@ pub(crate) async fn holds_for_workflow(
     let shell = match &level.workflow().shell {
         None => ShellLine::default_of(&level.shared.host),
         Some(shell) => {
-            let mut words = Vec::new();
-            for word in &shell.words {
-                words.push(env::to_os(&fill(level, word, &variables, &working_dir).await?));
-            }
+            let words = arguments(level, &variables, &working_dir, &shell.words).await?;
             ShellLine::of_workflow(words)
         }
     };

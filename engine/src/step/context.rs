@@ -13,7 +13,7 @@ use crate::scope::TextScope;
 use crate::secret::SecretValue;
 use crate::shell::ShellLine;
 use crate::substitute::{Place, expand};
-use crate::workflow::{Shell, Step, Text};
+use crate::workflow::{Step, Text};
 
 impl StepRun {
     pub(super) async fn context(&self, step: &Step) -> Result<Context, MaskedText> {
@@ -47,10 +47,10 @@ impl StepRun {
         variables.set(Layer::Managed, "PWD", Some(env::from_os(working_dir.as_os_str())), "engine");
         let shell = match (&step.shell, &level.workflow().shell) {
             (Some(shell), _) => {
-                ShellLine::of_step(words(level, shell, &variables, &working_dir).await?)
+                ShellLine::of_step(arguments(level, &variables, &working_dir, &shell.words).await?)
             }
             (None, Some(shell)) => {
-                ShellLine::of_workflow(words(level, shell, &variables, &working_dir).await?)
+                ShellLine::of_workflow(arguments(level, &variables, &working_dir, &shell.words).await?)
             }
             (None, None) => ShellLine::default_of(&shared.host),
         };
@@ -58,17 +58,27 @@ impl StepRun {
     }
 }
 
-async fn words(
+/// Words of a command line. Others can read those of every process: none may hold a secret.
+pub(crate) async fn arguments(
     level: &Level,
-    shell: &Shell,
     variables: &Variables,
     working_dir: &std::path::Path,
+    words: &[Text],
 ) -> Result<Vec<OsString>, MaskedText> {
-    let mut words = Vec::new();
-    for word in &shell.words {
-        words.push(env::to_os(&fill(level, word, variables, working_dir).await?));
+    let masks = &level.shared.masks;
+    let mut line = Vec::new();
+    for word in words {
+        let value = fill(level, word, variables, working_dir).await?;
+        if masks.value(&value).1 {
+            let place = level.workflow().source.position(word.span.start).line;
+            return Err(masks.text(&format!(
+                "an argument in line {place} would hold a secret, and arguments can be seen by others: \
+                 use the environment"
+            )));
+        }
+        line.push(env::to_os(&value));
     }
-    Ok(words)
+    Ok(line)
 }
 
 /// Expands a text of the level's workflow.
