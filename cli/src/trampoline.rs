@@ -10,6 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use rustix::process::{ioctl_tiocsctty, setsid};
+use subrosa_masker::MaskSet;
 
 use crate::exec::child;
 use crate::failure::{Exit, Failure};
@@ -30,5 +31,6 @@ pub(crate) fn become_command(words: &[OsString]) -> Exit {
         return Failure::engine(format!("cannot take the terminal: {error}")).tell(out::stderr);
     }
     let error = Command::new(program).args(arguments).exec();
-    child::spawn_failure(program, &error).tell(out::stderr)
+    // What is told here goes through the masks of the process that started us.
+    child::spawn_failure(program, &MaskSet::empty(), &error).tell(out::stderr)
 }

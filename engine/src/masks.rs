@@ -155,7 +155,11 @@ mod tests {
     #[test]
     fn what_we_make_of_a_value_is_masked() {
         check(b"say \"hunter2\" \\o/\n", r#"{"a":"say \"hunter2\" \\o/"}"#, r#"{"a":"*******"}"#);
-        check(b"first \"1\"\nsecond\t2", r#"["first \"1\"","second\t2"]"#, r#"["*******","*******"]"#);
+        check(
+            b"first \"1\"\nsecond\t2",
+            r#"["first \"1\"","second\t2"]"#,
+            r#"["*******","*******"]"#,
+        );
         check(b"hunter2\xffhunter2", "`/hunter2\u{fffd}hunter2/x`", "`/*******/x`");
     }
 

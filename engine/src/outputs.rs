@@ -36,7 +36,8 @@ pub(crate) fn document(
     let mut outputs = Map::new();
     for one in collected.iter().filter(|one| !one.output.omit) {
         let key = one.output.key.clone().unwrap_or_else(|| camel_case(&one.output.name));
-        outputs.insert(masks.text(&key).to_string(), Value::from(masks.value(&one.value).0.as_str()));
+        outputs
+            .insert(masks.text(&key).to_string(), Value::from(masks.value(&one.value).0.as_str()));
     }
     let document = json!({
         "metadata": {

@@ -13,11 +13,13 @@
 //! Writers fill the text fields with [`subrosa_masker::MaskedText`]; readers get `String`s.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
+
+use crate::rundir::open_regular;
 
 /// Version of `status.json`.
 pub const FORMAT: u32 = 1;
@@ -149,15 +151,24 @@ pub struct FoundRun {
 /// # Errors
 /// The file cannot be read, or is no record that this version understands.
 pub fn load(dir: &Path) -> io::Result<FoundRun> {
-    let text = fs::read(dir.join("status.json"))?;
+    let mut text = Vec::new();
+    open(&dir.join("status.json"))?.read_to_end(&mut text)?;
     let record: RunRecord = serde_json::from_slice(&text).map_err(|_| {
         io::Error::new(io::ErrorKind::InvalidData, "status.json is damaged or of a newer version")
     })?;
     Ok(FoundRun { dir: dir.to_path_buf(), record, alive: is_alive(dir) })
 }
 
+/// Opens a file of a record. Links, pipes and devices in its place are refused without waiting.
+///
+/// # Errors
+/// It is not there, cannot be read or is no regular file.
+pub fn open(path: &Path) -> io::Result<fs::File> {
+    open_regular(path)
+}
+
 fn is_alive(dir: &Path) -> bool {
-    let Ok(file) = fs::File::open(dir.join("events.jsonl")) else {
+    let Ok(file) = open(&dir.join("events.jsonl")) else {
         return false;
     };
     rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_err()

@@ -2,9 +2,11 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use rustix::fs::OFlags;
 
 /// A run's folder.
 #[derive(Clone, Debug)]
@@ -19,6 +21,7 @@ impl RunDir {
     ) -> io::Result<(RunDir, String)> {
         let parent = data_dir.join("runs").join(file_name(workflow));
         private_folders(&parent)?;
+        check_own(&parent)?;
         loop {
             let id = run_id(now)?;
             match DirBuilder::new().mode(0o700).create(parent.join(&id)) {
@@ -63,28 +66,58 @@ impl RunDir {
         })
     }
 
-    /// Makes a private file that is not there yet, or empties one that is.
+    /// Makes a private file; one that is there already is replaced.
     pub(crate) fn create_file(&self, relative: &Path) -> io::Result<File> {
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(self.0.join(relative))
+        create_new(&self.0.join(relative))
     }
 
     /// Replaces a file as a whole: readers see the old one or the new one.
     pub(crate) fn replace_file(&self, name: &str, content: &[u8]) -> io::Result<()> {
         let temporary = self.0.join(format!(".{name}.tmp"));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)?;
+        let mut file = create_new(&temporary)?;
         file.write_all(content)?;
         drop(file);
         std::fs::rename(&temporary, self.0.join(name))
+    }
+}
+
+/// What stands in the place of a new file, be it a link or a pipe, is removed and never opened.
+fn create_new(path: &Path) -> io::Result<File> {
+    let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match create() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            std::fs::remove_file(path)?;
+            create()
+        }
+        result => result,
+    }
+}
+
+/// Opens a file of a record for reading: a regular one, and without waiting for what is none.
+///
+/// # Errors
+/// It is not there, cannot be read or is no regular file.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let flags = i32::try_from(flags.bits()).unwrap_or(0);
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no regular file")),
+    }
+}
+
+/// A folder for the runs of a workflow that somebody else could change is not ours to fill.
+fn check_own(folder: &Path) -> io::Result<()> {
+    let found = std::fs::symlink_metadata(folder)?;
+    let refused = |why: &str| Err(io::Error::other(format!("`{}` {why}", folder.display())));
+    match () {
+        () if !found.is_dir() => refused("is a link"),
+        () if found.uid() != rustix::process::geteuid().as_raw() => {
+            refused("belongs to another user")
+        }
+        () if found.mode() & 0o022 != 0 => refused("can be changed by other users: chmod 700 it"),
+        () => Ok(()),
     }
 }
 

@@ -101,7 +101,6 @@ impl ScriptPlace<'_> {
         self.dir.create_file(&self.name)?.write_all(text.as_bytes())?;
         Ok(self.dir.path().join(&self.name))
     }
-
 }
 
 impl Drop for ScriptPlace<'_> {

@@ -46,9 +46,13 @@ impl MaskedSink {
         self.writer.get_mut().pass_on()
     }
 
-    /// Hands on what was held back.
-    pub(crate) fn finish(self) -> io::Result<()> {
-        self.writer.finish()?.pass_on()
+    /// Hands on what was held back. Of an output that was cut off, the beginning of a secret is masked.
+    pub(crate) fn finish(self, end: StreamsEnd) -> io::Result<()> {
+        let mut fanout = match end {
+            StreamsEnd::Whole => self.writer.finish()?,
+            StreamsEnd::Cut => self.writer.finish_cut()?,
+        };
+        fanout.pass_on()
     }
 }
 
@@ -176,17 +180,28 @@ impl Drop for Captured {
     }
 }
 
+/// How the output of a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StreamsEnd {
+    /// The step wrote what it had to write.
+    Whole,
+    /// It failed, was killed or left processes behind: the rest of a secret may be missing.
+    Cut,
+}
+
 /// What an executor writes to.
 pub struct StepIo {
     stdout: MaskedSink,
     /// `None`: both streams go to `stdout`, and the step has one pipe for both.
     stderr: Option<MaskedSink>,
     captured: Option<Captured>,
+    end: StreamsEnd,
 }
 
 impl StepIo {
     pub(crate) fn new(stdout: MaskedSink, stderr: Option<MaskedSink>, capture: bool) -> StepIo {
-        StepIo { stdout, stderr, captured: capture.then(Captured::default) }
+        let captured = capture.then(Captured::default);
+        StepIo { stdout, stderr, captured, end: StreamsEnd::Whole }
     }
 
     /// Whether the step has one pipe for both streams.
@@ -201,11 +216,16 @@ impl StepIo {
         (stdout, stderr)
     }
 
+    /// Notes that the output was cut off.
+    pub(crate) fn cut(&mut self) {
+        self.end = StreamsEnd::Cut;
+    }
+
     /// Hands on what was held back; returns what was captured.
     pub(crate) fn finish(self) -> io::Result<Option<Captured>> {
-        self.stdout.finish()?;
+        self.stdout.finish(self.end)?;
         if let Some(stderr) = self.stderr {
-            stderr.finish()?;
+            stderr.finish(self.end)?;
         }
         Ok(self.captured)
     }

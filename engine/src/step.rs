@@ -1,5 +1,6 @@
 //! One step from its preconditions to its verdict: attempts, retries, repeats, outputs.
 
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::outputs;
 use crate::record::OutputRecord;
 use crate::run::level::{Level, StepIndex, first_line};
 use crate::run::status_word;
+use crate::rundir::open_regular;
 use crate::scheduler::Verdict;
 use crate::scope::StepFacts;
 use crate::shell::ShellLine;
@@ -318,9 +320,11 @@ impl StepRun {
         if patterns.is_empty() {
             return false;
         }
-        let Ok(bytes) = std::fs::read(self.level.dir.path().join(log)) else {
+        let mut bytes = Vec::new();
+        let file = open_regular(&self.level.dir.path().join(log));
+        if file.and_then(|mut file| file.read_to_end(&mut bytes)).is_err() {
             return false;
-        };
+        }
         let text = String::from_utf8_lossy(&bytes);
         text.lines().any(|line| patterns.iter().any(|pattern| condition::matches(pattern, line)))
     }

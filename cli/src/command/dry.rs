@@ -21,31 +21,37 @@ pub(crate) fn dry(args: &DryArgs, world: &World) -> Result<Exit, Failure> {
         Box::pin(load::resolve(&loaded, &params, &host, Purpose::Dry, &mut signals, world)).await
     })?;
     runtime.shutdown_background();
-    out::stdout(resolved.masks().mask_text(&plan(&loaded.workflow, &resolved)).as_str())?;
+    out::stdout(plan(&loaded.workflow, &resolved))?;
     Ok(Exit::OK)
 }
 
 fn plan(workflow: &Workflow, resolved: &Resolved) -> String {
+    let masks = resolved.masks();
+    // Masked before it is escaped: no mask knows an escaped value.
+    let say = |text: &str| shown(masks.mask_text(text).as_str());
     let waves = waves(&workflow.steps);
     let mut text = format!(
         "{}: {} in {}, {} resolved, nothing run\n",
-        shown(&workflow.name),
+        say(&workflow.name),
         count(workflow.steps.len(), "step"),
         count(waves.len(), "wave"),
         count(resolved.secrets().len(), "secret"),
     );
-    let secrets: Vec<Vec<String>> = workflow.secrets.iter().map(secret_row).collect();
+    let secrets: Vec<Vec<String>> =
+        workflow.secrets.iter().map(|secret| secret_row(secret, &say)).collect();
     push_table(&mut text, "secrets", &secrets);
     let steps: Vec<Vec<String>> = waves
         .iter()
         .enumerate()
         .flat_map(|(wave, steps)| {
-            let row = move |at: &usize| step_row(&(wave + 1).to_string(), &workflow.steps[*at]);
+            let say = &say;
+            let row =
+                move |at: &usize| step_row(&(wave + 1).to_string(), &workflow.steps[*at], say);
             steps.iter().map(row)
         })
         .collect();
     push_table(&mut text, "steps, by wave", &steps);
-    push_table(&mut text, "handlers", &handler_rows(workflow));
+    push_table(&mut text, "handlers", &handler_rows(workflow, &say));
     text
 }
 
@@ -59,15 +65,15 @@ fn push_table(text: &mut String, title: &str, rows: &[Vec<String>]) {
     }
 }
 
-fn secret_row(secret: &SecretDecl) -> Vec<String> {
+fn secret_row(secret: &SecretDecl, say: impl Fn(&str) -> String) -> Vec<String> {
     let (from, key) = match &secret.source {
-        SecretSource::Ref(reference) => ("ref".to_owned(), reference.to_string()),
-        SecretSource::Provider { provider, key, .. } => (shown(provider), shown(key)),
+        SecretSource::Ref(reference) => ("ref".to_owned(), say(reference.as_str())),
+        SecretSource::Provider { provider, key, .. } => (say(provider), say(key)),
     };
     vec![secret.name.clone(), from, key]
 }
 
-fn step_row(first: &str, step: &Step) -> Vec<String> {
+fn step_row(first: &str, step: &Step, say: impl Fn(&str) -> String) -> Vec<String> {
     let action = match &step.action {
         Action::Shell(texts) if texts.len() > 1 => count(texts.len(), "command"),
         Action::Shell(_) => "command".to_owned(),
@@ -75,13 +81,13 @@ fn step_row(first: &str, step: &Step) -> Vec<String> {
         Action::Exec(_) => "exec".to_owned(),
         Action::Call { target, parallel, .. } => {
             let each = if parallel.is_some() { ", once per item" } else { "" };
-            format!("call {}{each}", shown(&target.raw))
+            format!("call {}{each}", say(&target.raw))
         }
     };
-    vec![first.to_owned(), shown(&step.name), action]
+    vec![first.to_owned(), say(&step.name), action]
 }
 
-fn handler_rows(workflow: &Workflow) -> Vec<Vec<String>> {
+fn handler_rows(workflow: &Workflow, say: impl Fn(&str) -> String) -> Vec<Vec<String>> {
     let handlers = &workflow.handlers;
     [
         ("init", &handlers.init),
@@ -91,7 +97,7 @@ fn handler_rows(workflow: &Workflow) -> Vec<Vec<String>> {
         ("exit", &handlers.exit),
     ]
     .into_iter()
-    .filter_map(|(when, step)| Some(step_row(when, step.as_ref()?)))
+    .filter_map(|(when, step)| Some(step_row(when, step.as_ref()?, &say)))
     .collect()
 }
 

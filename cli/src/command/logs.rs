@@ -1,10 +1,11 @@
 //! `logs`: the masked output of steps, as it is in the record.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use subrosa_engine::record;
 
 use crate::args::LogsArgs;
 use crate::failure::{Exit, Failure};
@@ -72,7 +73,7 @@ struct Tails {
 impl Tails {
     fn show(&mut self, log: &LogFile) -> Result<(), Failure> {
         let from = self.shown.get(&log.path).copied().unwrap_or(0);
-        let Ok(mut file) = File::open(&log.path) else {
+        let Ok(mut file) = record::open(&log.path) else {
             // Not written yet, or removed since.
             return Ok(());
         };

@@ -8,6 +8,7 @@
 //!   read passwords from the terminal. INT and QUIT then come from the terminal to both of us.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -22,7 +23,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group
 use rustix::pty::{OpenptFlags, grantpt, openpt, unlockpt};
 use rustix::termios::{OptionalActions, tcgetpgrp, tcsetattr, tcsetwinsize};
 use subrosa_engine::secret::SecretValue;
-use subrosa_masker::MaskSet;
+use subrosa_masker::{MaskSet, MaskWriter};
 use tokio::task::JoinHandle;
 
 use super::pump::pump;
@@ -56,9 +57,9 @@ enum Reach {
     Ours,
 }
 
-/// The failure of starting `program`.
-pub(crate) fn spawn_failure(program: &OsStr, error: &io::Error) -> Failure {
-    let program = program.display();
+/// The failure of starting `program`, whose name may be made of a secret.
+pub(crate) fn spawn_failure(program: &OsStr, masks: &MaskSet, error: &io::Error) -> Failure {
+    let program = masks.mask_text(&program.to_string_lossy());
     let exit = Exit::spawn_error(error);
     match error.kind() {
         io::ErrorKind::NotFound => Failure::new(exit, format!("command `{program}` not found")),
@@ -84,7 +85,7 @@ impl Command<'_> {
             command.process_group(0);
         }
         signals.also(WINCH)?;
-        let child = spawn(command, &self.words[0])?;
+        let child = spawn(command, &self.words[0], &self.masks)?;
         let mut pumps = Pumps::new()?;
         pumps.add(out_reader, self.masks.clone(), io::stdout().as_fd())?;
         pumps.add(err_reader, self.masks.clone(), io::stderr().as_fd())?;
@@ -120,7 +121,7 @@ impl Command<'_> {
         let modes = terminal::enter_raw_mode()
             .map_err(|error| Failure::engine(format!("cannot use the terminal: {error}")))?;
         tcsetattr(&replica, OptionalActions::Now, &modes).map_err(no_terminal)?;
-        let child = spawn(command, self.trampoline.as_os_str())?;
+        let child = spawn(command, self.trampoline.as_os_str(), &self.masks)?;
         // Only the child has it from here on, so that its end is the end of the output.
         drop(replica);
         pumps.add(clone(&primary)?, self.masks.clone(), io::stdout().as_fd())?;
@@ -152,13 +153,13 @@ impl Command<'_> {
     }
 }
 
-fn spawn(mut command: process::Command, program: &OsStr) -> Result<Pid, Failure> {
+fn spawn(mut command: process::Command, program: &OsStr, masks: &MaskSet) -> Result<Pid, Failure> {
     match command.spawn() {
         // Waiting is ours: the standard library cannot tell that a child was stopped.
         Ok(child) => Ok(Pid::from_child(&child)),
         Err(error) => {
             terminal::restore();
-            Err(spawn_failure(program, &error))
+            Err(spawn_failure(program, masks, &error))
         }
     }
 }
@@ -252,7 +253,7 @@ fn ended(status: rustix::process::WaitStatus) -> Option<Exit> {
 struct Pumps {
     enough: OwnedFd,
     watched: Arc<OwnedFd>,
-    tasks: Vec<JoinHandle<io::Result<()>>>,
+    tasks: Vec<JoinHandle<io::Result<MaskWriter<File>>>>,
 }
 
 impl Pumps {
@@ -286,7 +287,10 @@ impl Pumps {
                     task.await
                 }
             };
-            written = written.and(ended.map_err(io::Error::from).flatten());
+            let cut = exit != Exit::OK || enough.is_none();
+            let rest = ended.map_err(io::Error::from).flatten();
+            let rest = rest.and_then(|to| if cut { to.finish_cut() } else { to.finish() });
+            written = written.and(rest.map(drop));
         }
         match written {
             Err(error) if exit == Exit::OK => Err(OutputLost(error).into()),

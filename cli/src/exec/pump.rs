@@ -11,13 +11,14 @@ use subrosa_masker::{MaskSet, MaskWriter};
 const CHUNK_LEN: usize = 64 * 1024;
 
 /// Copies until `from` ends, `enough` is closed on its other side, or nobody reads `to` any more.
-/// What cannot become part of a secret any more is written at once, with or without a newline.
+/// What cannot become part of a secret any more is written at once, with or without a newline; how to
+/// end the rest is for the caller, who knows how the child ended.
 pub(super) fn pump(
     from: OwnedFd,
     enough: &OwnedFd,
     masks: Arc<MaskSet>,
     to: OwnedFd,
-) -> io::Result<()> {
+) -> io::Result<MaskWriter<File>> {
     let mut from = File::from(from);
     let mut to = MaskWriter::new(masks, File::from(to));
     let mut chunk = vec![0; CHUNK_LEN];
@@ -35,8 +36,7 @@ pub(super) fn pump(
         to.write_all(&chunk[..length])?;
         to.flush()?;
     }
-    to.finish()?;
-    Ok(())
+    Ok(to)
 }
 
 /// Waits for bytes (or the end) of `from`; false if that is no longer wanted.
@@ -62,7 +62,7 @@ mod tests {
     use std::os::fd::OwnedFd;
     use std::sync::Arc;
 
-    use subrosa_masker::MaskSet;
+    use subrosa_masker::{MaskSet, MaskWriter};
 
     use super::pump;
 
@@ -70,7 +70,7 @@ mod tests {
         input: File,
         output: File,
         enough: OwnedFd,
-        thread: std::thread::JoinHandle<std::io::Result<()>>,
+        thread: std::thread::JoinHandle<std::io::Result<MaskWriter<File>>>,
     }
 
     fn start() -> Pumped {

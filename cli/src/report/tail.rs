@@ -1,8 +1,9 @@
 //! The last lines of a step's masked log.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
+
+use subrosa_engine::record;
 
 use crate::logs;
 use crate::text::terminal_line;
@@ -24,7 +25,7 @@ pub(super) fn of_step(run_dir: &Path, step: &str, lines_max: usize) -> Vec<Strin
 }
 
 fn read_tail(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+    let mut file = record::open(path)?;
     let length = file.metadata()?.len();
     let start = length.saturating_sub(TAIL_LEN);
     file.seek(SeekFrom::Start(start))?;

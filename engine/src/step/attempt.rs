@@ -81,6 +81,9 @@ impl StepRun {
             record.stderr = logs.last().cloned();
         });
         let result = Box::pin(self.act(step, context, &mut io, &logs)).await;
+        if !matches!(result, Ok(StepEnd::Exited { code: 0 } | StepEnd::Called { .. })) {
+            io.cut();
+        }
         let finished = io.finish();
         match (result, finished) {
             (Err(message), _) => broken(message, logs),
@@ -125,7 +128,8 @@ impl StepRun {
                 self.execute(step, context, words, variables, io, logs).await
             }
             Action::Exec(words) => {
-                let words = arguments(&self.level, &context.variables, &context.working_dir, words).await?;
+                let words =
+                    arguments(&self.level, &context.variables, &context.working_dir, words).await?;
                 self.execute(step, context, words, Vec::new(), io, logs).await
             }
             Action::Call { target, params, parallel } => {
@@ -166,7 +170,8 @@ impl StepRun {
         };
         let words = match interpreter {
             Some(words) => {
-                let mut line = arguments(&self.level, &context.variables, &context.working_dir, words).await?;
+                let mut line =
+                    arguments(&self.level, &context.variables, &context.working_dir, words).await?;
                 line.push(place.write(&text).map_err(|error| self.no_script(&error))?.into());
                 line
             }
@@ -208,6 +213,7 @@ impl StepRun {
         let exit = shared.executor.run(call, io, self.stop.clone()).await;
         let exit = exit.map_err(|error| shared.masks.text(&error.to_string()))?;
         if exit.left_processes {
+            io.cut();
             self.level.warn(
                 Some(&self.path),
                 "processes that the step left behind kept its output open; they were ended",
@@ -271,14 +277,17 @@ fn context_view(context: &Context) -> call::CallerView<'_> {
     call::CallerView { variables: &context.variables, working_dir: &context.working_dir }
 }
 
-/// A redirect adds to what is there. A pipe that nobody reads is refused instead of waited for.
+/// A redirect adds to what is there; what it makes is private, whatever the umask. A pipe that nobody
+/// reads is refused instead of waited for.
 fn open_redirect(path: &Path) -> io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt;
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
     let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let file = OpenOptions::new().append(true).create(true).custom_flags(flags).open(path)?;
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o600).custom_flags(flags);
+    let file = options.open(path)?;
     if !file.metadata()?.is_file() {
         // Pipes and devices are written like files, without an error when they are full.
         rustix::fs::fcntl_setfl(&file, rustix::fs::OFlags::APPEND)?;

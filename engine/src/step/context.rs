@@ -49,9 +49,9 @@ impl StepRun {
             (Some(shell), _) => {
                 ShellLine::of_step(arguments(level, &variables, &working_dir, &shell.words).await?)
             }
-            (None, Some(shell)) => {
-                ShellLine::of_workflow(arguments(level, &variables, &working_dir, &shell.words).await?)
-            }
+            (None, Some(shell)) => ShellLine::of_workflow(
+                arguments(level, &variables, &working_dir, &shell.words).await?,
+            ),
             (None, None) => ShellLine::default_of(&shared.host),
         };
         Ok(Context { variables, working_dir, shell })
