@@ -21,6 +21,7 @@ impl RunDir {
     ) -> io::Result<(RunDir, String)> {
         let parent = data_dir.join("runs").join(file_name(workflow));
         private_folders(&parent)?;
+        check_own(&data_dir.join("runs"))?;
         check_own(&parent)?;
         loop {
             let id = run_id(now)?;
