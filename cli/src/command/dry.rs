@@ -38,7 +38,7 @@ fn plan(workflow: &Workflow, resolved: &Resolved) -> String {
         count(resolved.secrets().len(), "secret"),
     );
     let secrets: Vec<Vec<String>> =
-        workflow.secrets.iter().map(|secret| secret_row(secret, &say)).collect();
+        workflow.secrets.iter().map(|secret| secret_row(secret, say)).collect();
     push_table(&mut text, "secrets", &secrets);
     let steps: Vec<Vec<String>> = waves
         .iter()
@@ -51,7 +51,7 @@ fn plan(workflow: &Workflow, resolved: &Resolved) -> String {
         })
         .collect();
     push_table(&mut text, "steps, by wave", &steps);
-    push_table(&mut text, "handlers", &handler_rows(workflow, &say));
+    push_table(&mut text, "handlers", &handler_rows(workflow, say));
     text
 }
 

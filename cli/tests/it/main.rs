@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod at_rest;
 mod canary;
 mod exec;
 mod guard;
