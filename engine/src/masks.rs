@@ -59,8 +59,12 @@ impl Masks {
 
     /// Adds a part that was taken out of `whole`, if that is nothing but a secret.
     pub(crate) fn add_part(&self, whole: &SecretValue, part: &SecretValue) -> Result<(), TooLarge> {
-        let is_new = self.covers(whole) && !self.covers(part);
-        if is_new { self.add(vec![part.clone()]) } else { Ok(()) }
+        if self.covers(whole) { self.add_new(part) } else { Ok(()) }
+    }
+
+    /// Adds a value unless all of it is hidden already: a reference may be filled any number of times.
+    pub(crate) fn add_new(&self, value: &SecretValue) -> Result<(), TooLarge> {
+        if self.covers(value) { Ok(()) } else { self.add(vec![value.clone()]) }
     }
 
     /// Adds what quoting makes of values that hold secrets, where the masks do not know it yet: a

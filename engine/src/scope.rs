@@ -67,7 +67,7 @@ impl TextScope<'_> {
                 variables.iter().any(|(other, v)| other == name && v.layer == Layer::Secret)
             });
         let added = match of_secret {
-            true => self.masks.add(vec![found.clone()]),
+            true => self.masks.add_new(&found),
             false => self.masks.add_part(&whole, &found),
         };
         // A value that cannot be masked is not handed out.

@@ -192,6 +192,20 @@ fn what_cannot_be_resolved_tells_no_value() {
     ] {
         assert_eq!(cage.run(words).code, 3);
     }
+    let secret = "secrets: [{name: A, provider: env, key: SRC_PLAIN}]\nsteps: [{run: echo}]\n";
+    fs::create_dir(cage.place.path().join(format!("{PLAIN}.env"))).unwrap();
+    for early in [
+        "working_dir: \"/nowhere/${SRC_PLAIN}\"",
+        "env: [X: \"/nowhere/${SRC_PLAIN}\"]\nworking_dir: $X",
+        "dotenv: \"${SRC_PLAIN}.env\"",
+        "env: [X: \"`echo $SRC_PLAIN >&2; false`\"]",
+    ] {
+        cage.place.write("early.yaml", &format!("{early}\n{secret}"));
+        for command in ["run", "dry", "explain"] {
+            let ended = cage.run(&[command, "early.yaml"]);
+            assert!(ended.code == 3 || command != "run", "{early} {ended:?}");
+        }
+    }
     cage.place.write("dot.yaml", "dotenv: [.env]\nsteps: [{run: echo}]\n");
     for line in [format!("PASSWORD {PLAIN}\n"), format!("A=\"{PLAIN}\n"), format!("{PLAIN}=1\n")] {
         cage.place.write(".env", &line);

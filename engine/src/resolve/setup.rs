@@ -140,7 +140,7 @@ impl Preparation<'_> {
         if path.is_dir() {
             return Ok(path);
         }
-        let shown = self.masks.text(&path.display().to_string());
+        let shown = self.masks.text(&shown_path(text, &path));
         Err(vec![
             Diagnostic::error("no-working-dir", format!("working_dir `{shown}` is not a folder"))
                 .at(text.span, "named here")
@@ -213,7 +213,7 @@ impl Preparation<'_> {
             match read_dotenv(&path, text) {
                 Ok(pairs) => {
                     for (name, value, line) in pairs {
-                        let source = format!("{}:{line}", path.display());
+                        let source = format!("{}:{line}", shown_path(text, &path));
                         variables.set(Layer::Dotenv, &name, Some(value), source);
                     }
                 }
@@ -224,12 +224,18 @@ impl Preparation<'_> {
     }
 }
 
+/// A path as it may be shown before secrets are known, and so before anything can be masked: one that
+/// was filled in may hold what is going to be a secret, so its text stands for it.
+fn shown_path(asked: &Text, path: &Path) -> String {
+    if asked.raw.contains(['$', '`']) { asked.raw.clone() } else { path.display().to_string() }
+}
+
 const DOTENV_LEN_MAX: u64 = 1024 * 1024;
 
 type Pair = (String, crate::secret::SecretValue, usize);
 
 fn read_dotenv(path: &Path, asked: &Text) -> Result<Vec<Pair>, Vec<Diagnostic>> {
-    let shown = path.display();
+    let shown = shown_path(asked, path);
     let refuse = |code: &'static str, message: String, help: &str| {
         vec![Diagnostic::error(code, message).at(asked.span, "named here").help(help)]
     };
