@@ -48,7 +48,8 @@ impl Client for Variables {
 fn not_set(key: &str, environment: &Environment) -> ProviderError {
     let error = ProviderError::new(
         ProviderErrorKind::NotFound,
-        format!("environment variable {key:?} is not set"),
+        // As written: the masks know no escaped form of it. Whoever shows it escapes it afterwards.
+        format!("environment variable \"{key}\" is not set"),
     );
     let names = environment.workflow.keys().chain(environment.process.keys());
     match nearest(key, names) {

@@ -45,7 +45,7 @@ impl Client for Folders {
             Ok(fetched) => fetched,
             Err(_) => Err(ProviderError::new(
                 ProviderErrorKind::Unavailable,
-                format!("reading secret file {:?} was called off", request.key),
+                format!("reading secret file {} was called off", request.key),
             )),
         }
     }
