@@ -6,9 +6,10 @@
 //! What we make of a value ourselves is masked like the value: its text where it is not UTF-8, and its
 //! quoted form, since variables and results in JSON put values into other values.
 
+use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use subrosa_masker::{MASK, MaskSet, MaskedText, Policy, Reach, TooLarge};
+use subrosa_masker::{MASK, MaskSet, MaskWriter, MaskedText, Policy, Reach, TooLarge};
 use zeroize::Zeroizing;
 
 use crate::secret::SecretValue;
@@ -83,6 +84,19 @@ impl Masks {
             differs.then(|| SecretValue::new(quoted.to_vec()))
         });
         self.add(unknown.collect())
+    }
+
+    /// Adds the tail of an output that was cut off, if it is the beginning of a secret.
+    #[expect(clippy::disallowed_methods, reason = "it is masked before it is looked at")]
+    pub(crate) fn add_cut(&self, output: &SecretValue) -> Result<(), TooLarge> {
+        let set = self.current();
+        let ended = Zeroizing::new(set.mask_bytes(output.expose()));
+        let mut writer = MaskWriter::new(set, Vec::new());
+        let cut = writer.write_all(output.expose()).and_then(|()| writer.finish_cut());
+        let cut = cut.expect("writing to memory does not fail");
+        let same = ended.iter().zip(&cut).take_while(|(a, b)| a == b).count();
+        let tail = ended[same..].to_vec();
+        if tail.is_empty() { Ok(()) } else { self.add(vec![SecretValue::new(tail)]) }
     }
 
     /// Whether all of a value is hidden.

@@ -168,6 +168,11 @@ impl Captured {
         self.overflowed
     }
 
+    /// All that was captured.
+    pub(crate) fn whole(&self) -> SecretValue {
+        SecretValue::new(self.bytes.clone())
+    }
+
     /// What was captured, without white space around it.
     pub(crate) fn value(&self) -> SecretValue {
         SecretValue::new(self.bytes.trim_ascii().to_vec())
@@ -219,6 +224,10 @@ impl StepIo {
     /// Notes that the output was cut off.
     pub(crate) fn cut(&mut self) {
         self.end = StreamsEnd::Cut;
+    }
+
+    pub(crate) fn was_cut(&self) -> bool {
+        self.end == StreamsEnd::Cut
     }
 
     /// Hands on what was held back; returns what was captured.

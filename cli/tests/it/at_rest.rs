@@ -171,6 +171,13 @@ fn the_beginning_of_a_secret_is_masked_where_output_was_cut_off() {
     };
     check(&format!("run: '{print}'"), "x hunter2-at-rest-hu");
     check(&format!("run: '{print}; exit 1'"), "x *******");
+    let failed = "exit 1', output: CUT, continue_on: failed";
+    place.write("demo.yaml", &format!("{HEAD}steps: [{{name: a, run: '{print}; {failed}}}]\n"));
+    run(&place, &["run", "demo.yaml"]);
+    for name in ["outputs.json", "status.json"] {
+        assert!(!log(&place, name).contains("hunter2"), "{name}");
+    }
+    fs::remove_dir_all(place.home()).unwrap();
     check(&format!("run: '{print}; kill -KILL $$'"), "x *******");
     check(&format!("run: '{print}; exec sleep 60', timeout_sec: 1"), "x *******");
     let exec = |script: &str| {

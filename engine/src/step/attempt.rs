@@ -84,7 +84,12 @@ impl StepRun {
         if !matches!(result, Ok(StepEnd::Exited { code: 0 } | StepEnd::Called { .. })) {
             io.cut();
         }
+        let was_cut = io.was_cut();
         let finished = io.finish();
+        if was_cut && let Ok(Some(captured)) = &finished {
+            // Too many masks: the tail stays a tail, and the run has failed a step already.
+            let _unmasked = shared.masks.add_cut(&captured.whole()).err();
+        }
         match (result, finished) {
             (Err(message), _) => broken(message, logs),
             (Ok(_), Err(error)) => broken(
