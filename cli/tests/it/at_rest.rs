@@ -61,6 +61,14 @@ fn no_command_line_holds_a_secret() {
     place.write("demo.yaml", &format!("{HEAD}steps:\n{steps}---\n{child}"));
     let ended = run(&place, &["run", "demo.yaml"]);
     assert_eq!(ended.code, 0, "{ended:?}");
+    let refused = format!(
+        "{HEAD}type: graph\nsteps:\n  - {{name: a, run: 'echo $TOKEN', output: SAID}}\n  \
+         - {{depends: a, exec: [sh, -c, '{dump}', \"${{SAID}}\"]}}\n  \
+         - {{depends: a, run: '{dump}', shell: [sh, -o, \"${{SAID}}\"]}}\n"
+    );
+    place.write("refused.yaml", &refused);
+    let ended = run(&place, &["run", "refused.yaml"]);
+    assert_eq!(ended.stdout.matches("would hold a secret").count(), 4, "{ended:?}");
     let words = ["exec", "--secret", "TOKEN=env:SOURCE", "--", "sh", "-c", dump];
     assert_eq!(run(&place, &words).code, 0);
     let screen = Screen::new();
