@@ -13,6 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -90,16 +91,14 @@ fn start(call: &StepCall, programs: &Programs, merged: bool) -> Result<Started, 
     let shared = if merged {
         let (reader, writer) = io::pipe().map_err(failed)?;
         command.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
-        Some(std::process::ChildStdout::from(OwnedFd::from(reader)))
+        let reader = std::process::ChildStdout::from(OwnedFd::from(reader));
+        Some(ChildStdout::from_std(reader).map_err(failed)?)
     } else {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         None
     };
     let mut child = command.spawn().map_err(failed)?;
-    let stdout = match shared {
-        Some(reader) => Some(ChildStdout::from_std(reader).map_err(failed)?),
-        None => child.stdout.take(),
-    };
+    let stdout = shared.or_else(|| child.stdout.take());
     let stderr = child.stderr.take();
     Ok(Started { child, stdout, stderr })
 }
@@ -178,10 +177,12 @@ async fn pump<R: AsyncRead + AsFd + Unpin>(
 const READ_LEN_FIRST: usize = 4 * 1024;
 const READ_LEN_MAX: usize = 128 * 1024;
 
-/// A process group the guard knows of for as long as this lives.
+/// A process group the guard knows of for as long as this lives. It does not outlive this: dropped
+/// before its end, by an error or with its task, it is killed.
 struct Group<'a> {
     id: Option<Pid>,
     guard: &'a Guard,
+    ended: AtomicBool,
 }
 
 impl<'a> Group<'a> {
@@ -190,7 +191,7 @@ impl<'a> Group<'a> {
         if let Some(id) = id {
             guard.watch(id);
         }
-        Group { id, guard }
+        Group { id, guard, ended: AtomicBool::new(false) }
     }
 
     /// Gone groups are no error: the aim is reached.
@@ -206,23 +207,27 @@ impl<'a> Group<'a> {
 
     /// Ends what is left: asks, waits up to `grace`, kills.
     async fn end(&self, grace: Duration) {
-        if !self.exists() {
-            return;
-        }
-        self.send(Signal::TERM.as_raw());
         let until = Instant::now() + grace;
-        while Instant::now() < until {
-            sleep(Duration::from_millis(10)).await;
-            if !self.exists() {
-                return;
+        let mut asked = false;
+        while self.exists() {
+            if Instant::now() >= until {
+                self.send(Signal::KILL.as_raw());
+                break;
             }
+            if !std::mem::replace(&mut asked, true) {
+                self.send(Signal::TERM.as_raw());
+            }
+            sleep(Duration::from_millis(10)).await;
         }
-        self.send(Signal::KILL.as_raw());
+        self.ended.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for Group<'_> {
     fn drop(&mut self) {
+        if !self.ended.load(Ordering::Relaxed) {
+            self.send(Signal::KILL.as_raw());
+        }
         if let Some(id) = self.id {
             self.guard.forget(id);
         }

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::drive::run_level;
 use super::level::{Level, LevelEnd, Origin, StepIndex, WorkflowHandle};
 use super::status_word;
-use crate::cancel::StopToken;
+use crate::cancel::{Stop, StopToken};
 use crate::env::{self, Layer, Variables};
 use crate::event::{RunStatus, StepEnd};
 use crate::masks::Masks;
@@ -76,6 +76,8 @@ pub(crate) async fn run(
     let mut waiting = jobs.into_iter();
     let mut running = JoinSet::new();
     let mut done = Vec::new();
+    let mut broken = None;
+    // Also when one cannot be made the others go to their end: a step leaves nothing running.
     loop {
         while running.len() < at_once.max(1)
             && let Some(job) = waiting.next()
@@ -83,10 +85,14 @@ pub(crate) async fn run(
             running.spawn(one(level.clone(), index, handle.clone(), job, stop.clone()));
         }
         match running.join_next().await {
-            Some(Ok(result)) => done.push(result?),
-            Some(Err(_)) => return Err(masks.text("the called workflow broke off")),
+            Some(Ok(Ok(result))) => done.push(result),
+            Some(Ok(Err(message))) => broken = broken.or(Some(message)),
+            Some(Err(_)) => broken = Some(masks.text("the called workflow broke off")),
             None => break,
         }
+    }
+    if let Some(message) = broken {
+        return Err(message);
     }
     done.sort_by_key(|done| done.item);
     let outputs = done.iter().flat_map(|done| done.outputs.iter().map(|(_, value)| value));
@@ -98,19 +104,25 @@ pub(crate) async fn run(
     stdout
         .write_apart(raw.as_bytes(), shown.as_bytes())
         .map_err(|error| masks.text(&format!("could not write the step's output: {error}")))?;
-    Ok(StepEnd::Called { status: worst(&done) })
+    Ok(StepEnd::Called { status: worst(&done, stop.state()) })
 }
 
 fn unmaskable(masks: &Masks, error: &TooLarge) -> MaskedText {
     masks.text(&error.to_string())
 }
 
-fn worst(done: &[Done]) -> RunStatus {
+/// Unless the run was stopped, an aborted call is one whose precondition did not hold: it matters
+/// only if they all are.
+fn worst(done: &[Done], stop: Stop) -> RunStatus {
     let any = |status: RunStatus| done.iter().any(|done| done.end.status == status);
-    [RunStatus::Failed, RunStatus::Aborted, RunStatus::PartiallySucceeded]
-        .into_iter()
-        .find(|status| any(*status))
-        .unwrap_or(RunStatus::Succeeded)
+    let all_aborted = done.iter().all(|done| done.end.status == RunStatus::Aborted);
+    match () {
+        () if any(RunStatus::Failed) => RunStatus::Failed,
+        () if done.is_empty() => RunStatus::Succeeded,
+        () if all_aborted || stop != Stop::No && any(RunStatus::Aborted) => RunStatus::Aborted,
+        () if any(RunStatus::PartiallySucceeded) => RunStatus::PartiallySucceeded,
+        () => RunStatus::Succeeded,
+    }
 }
 
 async fn one(
