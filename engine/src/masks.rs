@@ -142,6 +142,14 @@ impl Masks {
         let bytes = value.expose();
         (set.mask_text(&String::from_utf8_lossy(bytes)), set.finds(bytes))
     }
+
+    /// The text for a record, and whether it is not the value: masked, or no text to begin with.
+    #[expect(clippy::disallowed_methods, reason = "it is compared with its masked text")]
+    pub(crate) fn record(&self, value: &SecretValue) -> (MaskedText, bool) {
+        let (text, masked) = self.value(value);
+        let differs = text.as_str().as_bytes() != value.expose();
+        (text, masked || differs)
+    }
 }
 
 /// A value as it stands between the quotes of a JSON string.

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
-use crate::rundir::open_regular;
+use crate::rundir::{file_name, open_regular};
 
 /// Version of `status.json`.
 pub const FORMAT: u32 = 1;
@@ -131,7 +131,7 @@ pub struct OutputRecord<T = String> {
     pub name: String,
     /// Its value, masked.
     pub value: T,
-    /// Whether masking changed it: such a value is never read back.
+    /// Whether it is not the value, since masking changed it or it is no text: it is never read back.
     pub masked: bool,
 }
 
@@ -179,12 +179,15 @@ fn is_alive(dir: &Path) -> bool {
 /// # Errors
 /// A folder cannot be read. A data directory without runs is no error.
 pub fn list(data_dir: &Path, workflow: Option<&str>) -> io::Result<Vec<PathBuf>> {
+    let workflow = workflow.map(file_name);
     let mut found = Vec::new();
     for folder in folders(&data_dir.join("runs"))? {
-        if workflow.is_none_or(|name| folder.file_name().is_some_and(|f| f == name)) {
+        if workflow.as_ref().is_none_or(|name| folder.file_name().is_some_and(|f| f == &**name)) {
             found.extend(folders(&folder)?);
         }
     }
+    // An engine that ended before it could write its first record has run nothing.
+    found.retain(|dir| dir.join("status.json").exists());
     found.sort_by(|a, b| b.file_name().cmp(&a.file_name()));
     Ok(found)
 }

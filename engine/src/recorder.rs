@@ -4,6 +4,7 @@
 //! second, and at the end: a reader sees a consistent state, and hundreds of quick steps do not write
 //! it hundreds of times.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -26,6 +27,8 @@ pub(crate) struct Recorder {
 struct State {
     record: RunRecord<MaskedText>,
     written: Option<Instant>,
+    /// Whether the file lags behind.
+    changed: bool,
     failure: Option<io::Error>,
 }
 
@@ -33,8 +36,10 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 impl Recorder {
     pub(crate) fn new(dir: RunDir, record: RunRecord<MaskedText>) -> io::Result<Recorder> {
-        let recorder =
-            Recorder { dir, state: Mutex::new(State { record, written: None, failure: None }) };
+        let recorder = Recorder {
+            dir,
+            state: Mutex::new(State { record, written: None, changed: false, failure: None }),
+        };
         recorder.update(|_| {}, true);
         match recorder.failure() {
             Some(error) => Err(error),
@@ -76,9 +81,25 @@ impl Recorder {
     fn update(&self, change: impl FnOnce(&mut RunRecord<MaskedText>), now: bool) {
         let mut state = self.lock();
         change(&mut state.record);
+        state.changed = true;
         if !now && state.written.is_some_and(|written| written.elapsed() < PAUSE) {
             return;
         }
+        self.write(&mut state);
+    }
+
+    /// Writes what `update` put off, for as long as it is polled: a step that goes on for long shows.
+    pub(crate) async fn catch_up(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            let mut state = self.lock();
+            if state.changed {
+                self.write(&mut state);
+            }
+        }
+    }
+
+    fn write(&self, state: &mut State) {
         let written = serde_json::to_vec_pretty(&state.record)
             .map_err(io::Error::from)
             .and_then(|text| self.dir.replace_file("status.json", &text));
@@ -86,6 +107,7 @@ impl Recorder {
             state.failure.get_or_insert(error);
         }
         state.written = Some(Instant::now());
+        state.changed = false;
     }
 }
 
@@ -109,14 +131,28 @@ impl Events {
 
     pub(crate) fn emit(&self, event: &RunEvent) {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = serde_json::to_vec(event).map_err(io::Error::from).and_then(|mut line| {
-            line.push(b'\n');
-            file.0.write_all(&line)
-        });
-        if let Err(error) = written {
-            file.1.get_or_insert(error);
+        // Nothing comes after half of a line.
+        if file.1.is_none() {
+            let line = serde_json::to_vec(event).map_err(io::Error::from);
+            let written = line.and_then(|mut line| {
+                line.push(b'\n');
+                file.0.write_all(&line)
+            });
+            file.1 = written.err();
         }
         self.watcher.emit(event);
+    }
+
+    /// Notes that another record of the run cannot be written.
+    pub(crate) fn fail(&self, error: io::Error) {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.1.get_or_insert(error);
+    }
+
+    /// Why the run's records cannot be written.
+    pub(crate) fn broken(&self) -> Option<String> {
+        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.1.as_ref().map(io::Error::to_string)
     }
 
     /// The first failure to write, once.

@@ -158,8 +158,7 @@ fn finish(
         duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         reason: end.reason.clone(),
     });
-    let failure = level.recorder.failure().or_else(|| level.shared.events.failure());
-    if let Some(error) = failure {
+    if let Some(error) = level.shared.events.failure() {
         return Err(record_error(&error, &level.shared.masks));
     }
     let signal = if end.status == RunStatus::Aborted { signal } else { None };

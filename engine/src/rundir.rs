@@ -60,7 +60,8 @@ impl RunDir {
 
     /// The log of an attempt, relative to the folder.
     pub(crate) fn log_path(step: &str, attempt: u32, ending: &str) -> PathBuf {
-        let name = file_name(step);
+        // `a.2.out` is the second attempt of `a`, never the first of `a.2`.
+        let name = if ends_in_number(step) { marked(step) } else { file_name(step) };
         Path::new("steps").join(match attempt {
             0 | 1 => format!("{name}.{ending}"),
             _ => format!("{name}.{attempt}.{ending}"),
@@ -129,19 +130,29 @@ fn private_folders(path: &Path) -> io::Result<()> {
 /// A file name for a step or workflow. Names that are not plain get a checksum, so that no two
 /// meet in one file.
 pub(crate) fn file_name(name: &str) -> String {
-    const LEN_MAX: usize = 80;
     // No step has such a name, and none gets such a file: plain names that begin so are not plain.
     if let Some(handler) = name.strip_prefix("handler/") {
         return format!("handler-{handler}");
     }
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    // `a.2` would meet the second attempt of `a`.
-    let looks_like_attempt =
-        name.rsplit_once('.').is_some_and(|(_, end)| end.bytes().all(|byte| byte.is_ascii_digit()));
-    let taken = name.starts_with("handler-") || name.starts_with('.') || looks_like_attempt;
-    if name.len() <= LEN_MAX && !name.is_empty() && !taken && name.chars().all(plain) {
-        return name.to_owned();
-    }
+    let is_plain = name.len() <= LEN_MAX
+        && !name.starts_with('.')
+        && !name.starts_with("handler-")
+        && !name.is_empty()
+        && name.chars().all(plain);
+    if is_plain { name.to_owned() } else { marked(name) }
+}
+
+const LEN_MAX: usize = 80;
+
+fn plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+fn ends_in_number(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, end)| end.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn marked(name: &str) -> String {
     let mut safe: String =
         name.chars().map(|c| if plain(c) { c } else { '_' }).take(LEN_MAX - 10).collect();
     if safe.starts_with('.') {
@@ -169,19 +180,27 @@ fn run_id(now: SystemTime) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{file_name, run_id};
+    use super::{RunDir, file_name, run_id};
+    use std::path::Path;
     use std::time::{Duration, SystemTime};
 
     #[test]
     fn plain_names_stay_and_others_become_safe_and_distinct() {
-        assert_eq!(file_name("make-it_2.0x"), "make-it_2.0x");
-        assert_ne!(file_name("make.2"), "make.2");
+        assert_eq!(file_name("make-it_2.0"), "make-it_2.0");
         assert!(file_name("../../etc").starts_with("_._.._etc-"));
         assert_ne!(file_name("a b"), file_name("a/b"));
         assert_eq!(file_name("handler/exit"), "handler-exit");
         assert_ne!(file_name("handler-exit"), "handler-exit");
         assert!(file_name(&"x".repeat(300)).len() <= 80);
         assert!(file_name(".hidden").starts_with("_hidden-"));
+    }
+
+    #[test]
+    fn attempts_of_one_step_and_other_steps_have_logs_of_their_own() {
+        let log = |step, attempt| RunDir::log_path(step, attempt, "out");
+        assert_eq!(log("a", 2), Path::new("steps/a.2.out"));
+        assert_ne!(log("a.2", 1), log("a", 2));
+        assert_eq!(log("a.b", 1), Path::new("steps/a.b.out"));
     }
 
     #[test]

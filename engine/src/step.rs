@@ -326,7 +326,8 @@ impl StepRun {
             return false;
         }
         let text = String::from_utf8_lossy(&bytes);
-        text.lines().any(|line| patterns.iter().any(|pattern| condition::matches(pattern, line)))
+        let patterns: Vec<_> = patterns.iter().map(|text| condition::Pattern::new(text)).collect();
+        text.lines().any(|line| patterns.iter().any(|pattern| pattern.matches(line)))
     }
 
     fn finish(

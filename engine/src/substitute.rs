@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -48,6 +49,15 @@ pub(crate) async fn expand(
     Ok(template.fill(scope, &outputs))
 }
 
+/// The processes of a command, killed when this is dropped: its end is theirs.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _gone = self.0.map(|id| kill_process_group(id, Signal::KILL));
+    }
+}
+
 async fn run(text: &str, place: &Place<'_>) -> Result<SecretValue, SubstituteError> {
     let mut command = Command::new("sh");
     command.arg("-c").arg(text).env_clear().current_dir(&place.working_dir);
@@ -57,8 +67,10 @@ async fn run(text: &str, place: &Place<'_>) -> Result<SecretValue, SubstituteErr
         }
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    command.kill_on_drop(true);
-    let output = match timeout(place.timeout, command.output()).await {
+    command.process_group(0);
+    let child = command.spawn().map_err(|_| SubstituteError::Start)?;
+    let _group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+    let output = match timeout(place.timeout, child.wait_with_output()).await {
         Err(_) => return Err(SubstituteError::TimedOut(place.timeout.as_secs())),
         Ok(Err(_)) => return Err(SubstituteError::Start),
         Ok(Ok(output)) => output,

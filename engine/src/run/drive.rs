@@ -27,11 +27,17 @@ pub(crate) fn run_level(
     kept: BTreeMap<usize, StepFacts>,
 ) -> LevelFuture {
     Box::pin(async move {
-        let mut drive = Drive::new(level, stop, kept);
-        let mut end = drive.run().await;
-        drive.handlers(&mut end).await;
-        drive.close(&end);
-        end
+        let mut drive = Drive::new(level.clone(), stop, kept);
+        let driving = async {
+            let mut end = drive.run().await;
+            drive.handlers(&mut end).await;
+            drive.close(&end);
+            end
+        };
+        tokio::select! {
+            end = driving => end,
+            never = level.recorder.catch_up() => match never {},
+        }
     })
 }
 
@@ -73,12 +79,16 @@ impl Drive {
         for condition in &level.workflow().preconditions {
             match condition::holds_for_workflow(&level, condition, self.stop.clone()).await {
                 Ok(true) => {}
+                Ok(false) if self.is_stopped() => return self.ended(RunStatus::Aborted, None),
                 Ok(false) => return self.not_met(&condition.text.raw),
                 Err(message) => return self.ended(RunStatus::Failed, Some(message)),
             }
         }
         if level.handler(Handler::Init).is_some() {
             let outcome = self.handler(Handler::Init).await;
+            if outcome.status == StepStatus::Aborted && self.is_stopped() {
+                return self.ended(RunStatus::Aborted, None);
+            }
             if outcome.verdict != Verdict::Pass {
                 let reason = level.shared.masks.text("handler_on.init failed");
                 return self.ended(RunStatus::Failed, Some(reason));
@@ -96,6 +106,10 @@ impl Drive {
             () => RunStatus::Succeeded,
         };
         LevelEnd { status, reason }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.state() != Stop::No
     }
 
     fn not_met(&mut self, condition: &str) -> LevelEnd {
@@ -132,7 +146,11 @@ impl Drive {
     async fn steps(&mut self) {
         let far = Duration::from_secs(10 * 365 * 24 * 3600);
         let mut deadline = Instant::now() + self.level.workflow().timeout.unwrap_or(far);
-        let mut seen = Stop::No;
+        let mut seen = self.stop.state();
+        if seen != Stop::No {
+            self.aborted = true;
+            self.halt("the run was stopped", seen);
+        }
         let mut running: JoinSet<(usize, StepOutcome)> = JoinSet::new();
         loop {
             while let Some(index) = self.scheduler.start_next() {
@@ -201,7 +219,9 @@ impl Drive {
             };
             self.level.never_ran(step, status, &reason);
         }
-        if let Some(error) = self.level.recorder.failure() {
+        self.level.pass_on_failure();
+        let broken = self.level.shared.events.broken().filter(|_| self.broken.is_none());
+        if let Some(error) = broken {
             self.break_off(&format!("the run's record cannot be written: {error}"));
         }
     }
@@ -229,9 +249,6 @@ impl Drive {
     }
 
     async fn handlers(&self, end: &mut LevelEnd) {
-        if matches!(self.stop.state(), Stop::Now { .. }) {
-            return;
-        }
         let first = match end.status {
             RunStatus::Succeeded | RunStatus::PartiallySucceeded => Handler::Success,
             RunStatus::Failed | RunStatus::Running => Handler::Failure,
@@ -239,9 +256,14 @@ impl Drive {
         };
         let present = |handler: &Handler| self.level.handler(*handler).is_some();
         for handler in [first, Handler::Exit].into_iter().filter(present) {
+            if matches!(self.stop.state(), Stop::Now { .. }) {
+                return;
+            }
             self.level.recorder.finish(|record| record.status = status_word(end.status));
             let outcome = self.handler(handler).await;
-            if outcome.verdict != Verdict::Pass && end.status != RunStatus::Aborted {
+            if outcome.status == StepStatus::Aborted && self.is_stopped() {
+                end.status = RunStatus::Aborted;
+            } else if outcome.verdict != Verdict::Pass && end.status != RunStatus::Aborted {
                 end.status = RunStatus::Failed;
                 let name = handler_name(handler).replace("handler/", "handler_on.");
                 let reason = self.level.shared.masks.text(&format!("{name} failed"));
@@ -266,5 +288,6 @@ impl Drive {
                 level.warn(None, &format!("outputs.json cannot be written: {error}"));
             }
         }
+        level.pass_on_failure();
     }
 }

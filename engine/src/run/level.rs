@@ -226,6 +226,13 @@ impl Level {
         });
     }
 
+    /// A record that cannot be written ends the whole run, whichever level it belongs to.
+    pub(super) fn pass_on_failure(&self) {
+        if let Some(error) = self.recorder.failure() {
+            self.shared.events.fail(error);
+        }
+    }
+
     /// Tells that a step was not run.
     pub(super) fn never_ran(&self, index: usize, status: StepStatus, reason: &str) {
         let index = StepIndex::Step(index);
@@ -273,7 +280,7 @@ fn first_record(
     let masks = &shared.masks;
     let given = resolved.setup.params.iter().filter(|param| param.given);
     let params = given.map(|param| {
-        let (value, masked) = masks.value(&param.value);
+        let (value, masked) = masks.record(&param.value);
         let name = (!param.positional).then(|| masks.text(&param.name));
         ParamRecord { name, value, masked }
     });

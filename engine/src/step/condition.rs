@@ -1,19 +1,19 @@
 //! Conditions: a text that is compared, or a command that must succeed.
 //!
-//! What a condition was compared with is never told, only that it did not hold.
-
-use std::process::Stdio;
+//! What a condition was compared with is never told, only that it did not hold. A command runs as a
+//! step does, in a process group of its own that ends with it; what it prints is dropped.
 
 use subrosa_masker::MaskedText;
-use tokio::process::Command;
 
 use super::Context;
 use super::attempt::{Prepared, shell_text};
 use super::context::{arguments, fill};
-use crate::cancel::{Stop, StopToken};
-use crate::env;
+use crate::cancel::StopToken;
+use crate::executor::{ExitHow, StepCall};
+use crate::names;
 use crate::run::level::Level;
 use crate::shell::ShellLine;
+use crate::sink::{MaskedSink, StepIo};
 use crate::workflow::Condition;
 
 /// Whether a condition of the workflow holds.
@@ -47,10 +47,11 @@ pub(super) async fn holds(
             let value =
                 fill(level, &condition.text, &context.variables, &context.working_dir).await?;
             let text = String::from_utf8_lossy(value.expose());
+            let pattern = Pattern::new(&expected.raw);
             let mut lines = text.lines().chain(text.is_empty().then_some(""));
-            lines.any(|line| matches(&expected.raw, line))
+            lines.any(|line| pattern.matches(line))
         }
-        None => match succeeds(level, context, &condition.text.raw, stop).await {
+        None => match succeeds(level, context, &condition.text.raw, stop).await? {
             Some(met) => met,
             None => return Ok(false),
         },
@@ -58,44 +59,70 @@ pub(super) async fn holds(
     Ok(met != condition.negate)
 }
 
-/// A literal must equal the line; `re:` and a regular expression must match somewhere in it.
-pub(super) fn matches(pattern: &str, line: &str) -> bool {
-    match pattern.strip_prefix("re:") {
-        Some(regex) => regex::Regex::new(regex).is_ok_and(|regex| regex.is_match(line)),
-        None => pattern == line,
+/// What a line is compared with: a literal must equal it; `re:` and a regular expression must match
+/// somewhere in it.
+pub(super) enum Pattern<'a> {
+    Literal(&'a str),
+    Expression(regex::Regex),
+    /// An expression that is none.
+    Nothing,
+}
+
+impl<'a> Pattern<'a> {
+    pub(super) fn new(text: &'a str) -> Pattern<'a> {
+        match text.strip_prefix("re:").map(regex::Regex::new) {
+            None => Pattern::Literal(text),
+            Some(Ok(expression)) => Pattern::Expression(expression),
+            Some(Err(_)) => Pattern::Nothing,
+        }
+    }
+
+    pub(super) fn matches(&self, line: &str) -> bool {
+        match self {
+            Pattern::Literal(text) => *text == line,
+            Pattern::Expression(expression) => expression.is_match(line),
+            Pattern::Nothing => false,
+        }
     }
 }
 
-/// Runs a command, its output dropped; `None` if the run was stopped meanwhile.
+/// Runs a command; `None` if the run was stopped meanwhile.
 async fn succeeds(
     level: &Level,
     context: &Context,
     text: &str,
-    mut stop: StopToken,
-) -> Option<bool> {
+    stop: StopToken,
+) -> Result<Option<bool>, MaskedText> {
     let Prepared { text, variables } = shell_text(level, context, text);
-    let words = context.shell.for_condition(&text);
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).env_clear().current_dir(&context.working_dir);
-    for (name, value) in
-        context.variables.values().chain(variables.iter().map(|(n, v)| (n.as_str(), v)))
-    {
-        command.env(name, env::to_os(value));
-    }
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let mut child = command.spawn().ok()?;
-    tokio::select! {
-        status = child.wait() => Some(status.is_ok_and(|status| status.success())),
-        _ = stop.changed_from(Stop::No) => None,
+    let shared = &level.shared;
+    let own = context.variables.values().filter(|(name, _)| names::is_env_name(name));
+    let own = own.map(|(name, value)| (name.to_owned(), value.clone()));
+    let call = StepCall {
+        command: context.shell.for_condition(&text),
+        env: own.chain(variables).collect(),
+        working_dir: context.working_dir.clone(),
+        timeout: None,
+        signal_on_stop: None,
+        grace: shared.host.limits.grace,
+        leak: shared.host.limits.leak,
+    };
+    let nowhere = MaskedSink::new(shared.masks.clone(), Vec::new(), None);
+    let mut io = StepIo::new(nowhere, None, false);
+    let exit = shared.executor.run(call, &mut io, stop).await;
+    match exit.map_err(|error| shared.masks.text(&format!("a condition: {error}")))?.how {
+        ExitHow::Code(code) => Ok(Some(code == 0)),
+        ExitHow::Signal(_) | ExitHow::TimedOut => Ok(Some(false)),
+        ExitHow::Stopped => Ok(None),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::Pattern;
 
     #[test]
     fn literals_equal_and_expressions_match() {
+        let matches = |pattern: &str, line: &str| Pattern::new(pattern).matches(line);
         assert!(matches("prod", "prod") && !matches("prod", "production"));
         assert!(matches("re:^prod", "production") && !matches("re:^prod$", "production"));
         assert!(!matches("re:(", "("));
