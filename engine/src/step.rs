@@ -81,6 +81,11 @@ impl Attempt {
         }
     }
 
+    /// Of a call that nobody stopped.
+    fn had_nothing_to_do(&self) -> bool {
+        self.end == StepEnd::Called { status: RunStatus::Aborted }
+    }
+
     fn was_stopped(&self) -> bool {
         matches!(self.end, StepEnd::Cancelled | StepEnd::Called { status: RunStatus::Aborted })
     }
@@ -97,14 +102,27 @@ pub(crate) async fn run_step(level: Arc<Level>, index: StepIndex, stop: StopToke
     match Box::pin(run.prepare(step)).await {
         Ok(context) => Box::pin(run.attempts(step, &context)).await,
         Err(ended) => {
-            let verdict = match ended.status {
-                StepStatus::Skipped if step.continue_on.skipped => Verdict::Pass,
-                StepStatus::Skipped => Verdict::Skipped,
-                _ => Verdict::Failed,
+            let (status, verdict) = match ended.status {
+                StepStatus::Skipped => (ended.status, when_skipped(step)),
+                StepStatus::Failed if step.continue_on.failure => {
+                    (step.continue_on.went_on(), Verdict::Pass)
+                }
+                _ => (ended.status, Verdict::Failed),
             };
-            run.finish(ended.status, ended.end, verdict, None)
+            run.finish(status, ended.end, verdict, None)
         }
     }
+}
+
+impl ContinueOn {
+    /// What a failed step counts as when its dependants run all the same.
+    fn went_on(&self) -> StepStatus {
+        if self.mark_success { StepStatus::Succeeded } else { StepStatus::PartiallySucceeded }
+    }
+}
+
+fn when_skipped(step: &Step) -> Verdict {
+    if step.continue_on.skipped { Verdict::Pass } else { Verdict::Skipped }
 }
 
 /// An end before the first attempt.
@@ -119,7 +137,13 @@ impl StepRun {
             status: StepStatus::Failed,
             end: StepEnd::Error { message },
         };
-        let context = self.context(step).await.map_err(failed)?;
+        let mut stop = self.stop.clone();
+        let context = tokio::select! {
+            context = self.context(step) => context.map_err(failed)?,
+            _ = stop.changed_from(Stop::No) => {
+                return Err(Ended { status: StepStatus::Aborted, end: StepEnd::Cancelled });
+            }
+        };
         for condition in &step.preconditions {
             let met = condition::holds(&self.level, &context, condition, self.stop.clone());
             match met.await {
@@ -242,6 +266,11 @@ impl StepRun {
         self.level.recorder.step(self.level.record_index(self.index), |record| {
             record.outputs = output_records(step, &facts, masks);
         });
+        if self.stop.state() == Stop::No && attempt.had_nothing_to_do() {
+            let reason = masks.text("the precondition of the called workflow did not hold");
+            let end = StepEnd::NotRun { reason };
+            return self.finish(StepStatus::Skipped, end, when_skipped(step), Some(&facts));
+        }
         if attempt.was_stopped() || self.stop.state() != Stop::No && !attempt.succeeded() {
             return self.finish(StepStatus::Aborted, attempt.end, Verdict::Failed, Some(&facts));
         }
@@ -257,11 +286,7 @@ impl StepRun {
             return self.finish(status, attempt.end, Verdict::Pass, Some(&facts));
         }
         if self.continues(&step.continue_on, &attempt) {
-            let status = if step.continue_on.mark_success {
-                StepStatus::Succeeded
-            } else {
-                StepStatus::PartiallySucceeded
-            };
+            let status = step.continue_on.went_on();
             return self.finish(status, attempt.end, Verdict::Pass, Some(&facts));
         }
         self.finish(StepStatus::Failed, attempt.end, Verdict::Failed, Some(&facts))
@@ -392,7 +417,7 @@ pub(crate) fn output_records(
 ) -> Vec<OutputRecord<MaskedText>> {
     let found = step.outputs.iter().filter_map(|output| {
         let value = facts.outputs.get(&output.name)?;
-        let (value, masked) = masks.value(value);
+        let (value, masked) = masks.record(value);
         Some(OutputRecord { name: output.name.clone(), value, masked })
     });
     found.collect()

@@ -4,11 +4,14 @@
 
 mod at_rest;
 mod canary;
+mod calls;
 mod exec;
 mod guard;
 mod pages;
 mod program;
 mod records;
 mod run;
+mod signals;
+mod steps;
 mod terminal;
 mod usage;

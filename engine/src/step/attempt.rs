@@ -6,9 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use subrosa_masker::MaskedText;
+use tokio::time::{Instant, sleep_until};
 
 use super::context::{arguments, fill, reference};
 use super::{Attempt, Context, StepRun};
+use crate::cancel::{Stop, stop_pair};
 use crate::env::{self, Layer};
 use crate::event::{RunEvent, StepEnd, Stream};
 use crate::executor::{ExitHow, StepCall};
@@ -45,6 +47,14 @@ pub(super) fn shell_text(level: &Level, context: &Context, text: &str) -> Prepar
     Prepared { text, variables }
 }
 
+/// What one attempt is about, and when its time is over.
+struct Try<'a> {
+    step: &'a Step,
+    context: &'a Context,
+    logs: &'a [PathBuf],
+    deadline: Option<Instant>,
+}
+
 /// The opened logs of an attempt.
 struct Opened {
     io: StepIo,
@@ -65,7 +75,7 @@ impl StepRun {
             captured: None,
             logs,
         };
-        if self.stop.state() != crate::cancel::Stop::No {
+        if self.stop.state() != Stop::No {
             return Attempt { end: StepEnd::Cancelled, captured: None, logs: Vec::new() };
         }
         let opened = match self.open(step, context).await {
@@ -107,6 +117,8 @@ impl StepRun {
         io: &mut StepIo,
         logs: &[PathBuf],
     ) -> Result<StepEnd, MaskedText> {
+        let deadline = step.timeout.map(|timeout| Instant::now() + timeout);
+        let this = Try { step, context, logs, deadline };
         let name = self.level.file_name(self.index);
         let place = ScriptPlace {
             dir: &self.level.dir,
@@ -120,7 +132,7 @@ impl StepRun {
                     let prepared = shell_text(&self.level, context, &text.raw);
                     let words = context.shell.for_text(&prepared.text, &place);
                     let words = words.map_err(|error| self.no_script(&error))?;
-                    end = self.execute(step, context, words, prepared.variables, io, logs).await?;
+                    end = self.execute(&this, words, prepared.variables, io).await?;
                     if end != (StepEnd::Exited { code: 0 }) {
                         break;
                     }
@@ -130,17 +142,16 @@ impl StepRun {
             Action::Script { interpreter, text } => {
                 let (words, variables) =
                     self.script(context, interpreter.as_deref(), text, &place).await?;
-                self.execute(step, context, words, variables, io, logs).await
+                self.execute(&this, words, variables, io).await
             }
             Action::Exec(words) => {
                 let words =
                     arguments(&self.level, &context.variables, &context.working_dir, words).await?;
-                self.execute(step, context, words, Vec::new(), io, logs).await
+                self.execute(&this, words, Vec::new(), io).await
             }
             Action::Call { target, params, parallel } => {
                 let asked = call::Asked { target, params, parallel: parallel.as_ref() };
-                let stop = self.stop.clone();
-                call::run(&self.level, self.index, context_view(context), asked, io, stop).await
+                self.call(&this, asked, io).await
             }
         }
     }
@@ -189,13 +200,12 @@ impl StepRun {
 
     async fn execute(
         &self,
-        step: &Step,
-        context: &Context,
+        this: &Try<'_>,
         command: Vec<OsString>,
         more: Vec<(String, SecretValue)>,
         io: &mut StepIo,
-        logs: &[PathBuf],
     ) -> Result<StepEnd, MaskedText> {
+        let Try { step, context, logs, deadline } = this;
         let shared = &self.level.shared;
         let limits = &shared.host.limits;
         let mut variables = context.variables.clone();
@@ -210,7 +220,7 @@ impl StepRun {
             command,
             env,
             working_dir: context.working_dir.clone(),
-            timeout: step.timeout,
+            timeout: deadline.map(|deadline| deadline.duration_since(Instant::now())),
             signal_on_stop: step.signal_on_stop,
             grace: limits.grace,
             leak: limits.leak,
@@ -230,6 +240,51 @@ impl StepRun {
             ExitHow::TimedOut => StepEnd::TimedOut,
             ExitHow::Stopped => StepEnd::Cancelled,
         })
+    }
+
+    /// Carries a call out, and stops it when its time is over.
+    async fn call(
+        &self,
+        this: &Try<'_>,
+        asked: call::Asked<'_>,
+        io: &mut StepIo,
+    ) -> Result<StepEnd, MaskedText> {
+        let (handle, token) = stop_pair();
+        let mut stop = self.stop.clone();
+        let mut seen = Stop::No;
+        let mut timed_out = false;
+        let own_signal = this.step.signal_on_stop;
+        let calling =
+            call::run(&self.level, self.index, context_view(this.context), asked, io, token);
+        let mut calling = Box::pin(calling);
+        let deadline = async {
+            match this.deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(deadline);
+        loop {
+            tokio::select! {
+                end = &mut calling => {
+                    return if timed_out { end.map(|_| StepEnd::TimedOut) } else { end };
+                }
+                asked = stop.changed_from(seen) => {
+                    seen = asked;
+                    handle.pass_on(match asked {
+                        Stop::Gently { signal } => {
+                            Stop::Gently { signal: own_signal.unwrap_or(signal) }
+                        }
+                        Stop::No | Stop::Now { .. } => asked,
+                    });
+                }
+                () = &mut deadline, if !timed_out && seen == Stop::No => {
+                    timed_out = true;
+                    let term = rustix::process::Signal::TERM.as_raw();
+                    handle.pass_on(Stop::Gently { signal: own_signal.unwrap_or(term) });
+                }
+            }
+        }
     }
 
     async fn open(&self, step: &Step, context: &Context) -> Result<Opened, MaskedText> {

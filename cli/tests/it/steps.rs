@@ -1,0 +1,111 @@
+//! Steps of whole runs: time limits, failures that others survive, logs, records.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::program::{Ended, PATIENCE, Place, eventually};
+
+fn run(place: &Place, workflow: &str) -> Ended {
+    place.write("w.yaml", workflow);
+    place.run(&["run", "w.yaml"])
+}
+
+fn json(place: &Place) -> serde_json::Value {
+    serde_json::from_str(&place.run(&["status", "--json"]).stdout).unwrap()
+}
+
+#[test]
+fn the_time_of_a_step_holds_for_all_of_its_commands_and_for_calls() {
+    let since = Instant::now();
+    let commands = "steps: [{name: a, timeout_sec: 1, run: [sleep 0.7, sleep 0.7, touch late]}]\n";
+    let call = "steps: [{name: a, timeout_sec: 1, call: b}]\n---\nname: b\nsteps: [sleep 60]\n";
+    for workflow in [commands, call] {
+        let place = Place::new();
+        let ended = run(&place, workflow);
+        assert_eq!(ended.code, 1, "{ended:?}");
+        assert!(ended.stdout.contains("a: failed (timed out)"), "{ended:?}");
+        assert!(!place.path().join("late").exists());
+    }
+    assert!(since.elapsed() < PATIENCE);
+}
+
+#[test]
+fn a_step_that_cannot_be_prepared_is_a_failure_like_others() {
+    let steps = "type: chain\nsteps:\n- {name: a, run: 'true', env: {A: '`false`'}, continue_on: failed}\n- {name: b, run: 'true'}\n";
+    let ended = run(&Place::new(), steps);
+    assert!(ended.stdout.contains("a: failed, went on"), "{ended:?}");
+    assert!(ended.stdout.contains("b: succeeded"), "{ended:?}");
+    let ended = run(&Place::new(), &steps.replace(", continue_on: failed", ""));
+    assert!(ended.stdout.contains("b: not run"), "{ended:?}");
+}
+
+#[test]
+fn a_condition_that_cannot_be_asked_is_a_failure_and_not_a_no() {
+    let ended = run(&Place::new(), "shell: no-such-shell\npreconditions: ['true']\nsteps: [a]\n");
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stdout.contains("`no-such-shell` not found"), "{ended:?}");
+}
+
+#[test]
+fn a_second_attempt_and_another_step_have_logs_of_their_own() {
+    let place = Place::new();
+    run(
+        &place,
+        "steps:\n- {name: a, run: echo one; false, retry_policy: {limit: 1}}\n- {name: a.2, run: echo two}\n",
+    );
+    let logs = |step| place.run(&["logs", &run_id(&place), step]).stdout;
+    assert!(logs("a").ends_with("one\n") && logs("a.2").ends_with("two\n"));
+}
+
+fn run_id(place: &Place) -> String {
+    json(place)["run"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_step_that_goes_on_for_long_shows_as_running() {
+    let place = Place::new();
+    place.write("w.yaml", "steps: [{name: long, run: touch ready; sleep 60}]\n");
+    let child =
+        place.command(&["run", "w.yaml"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut child = child.unwrap();
+    eventually("the step is ready", || place.path().join("ready").exists());
+    eventually("it shows", || json(&place)["steps"][0]["status"] == "running");
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+}
+
+#[test]
+fn a_folder_without_a_record_is_no_run() {
+    let place = Place::new();
+    run(&place, "name: a b\nsteps: ['true']\n");
+    std::fs::create_dir_all(place.home().join("runs/x/99991231T235959-aaaaaa")).unwrap();
+    assert_eq!(json(&place)["status"], "succeeded");
+    let runs = place.run(&["runs"]);
+    assert_eq!((runs.code, runs.stdout.lines().count()), (0, 2), "{runs:?}");
+}
+
+#[test]
+fn a_retry_runs_a_step_again_whose_output_was_no_text() {
+    let place = Place::new();
+    let workflow = "steps:\n- {name: a, run: \"printf '\\\\377'\", output: A}\n\
+                    - {name: b, depends: a, run: 'test -e ok; printf %s \"$A\" | od -An -tx1'}\n";
+    assert_eq!(run(&place, workflow).code, 1);
+    place.write("ok", "");
+    let retried = place.run(&["retry", &run_id(&place), "--follow"]);
+    assert!(retried.stdout.contains("a: started"), "{retried:?}");
+    assert!(retried.stdout.contains("b |  ff\n"), "{retried:?}");
+}
+
+#[test]
+fn what_a_step_leaves_behind_is_ended_within_seconds() {
+    let place = Place::new();
+    let since = Instant::now();
+    let ended = run(&place, "steps: ['sleep 60 & echo $! > left; echo done']\n");
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.stdout.contains("kept its output open; they were ended"), "{ended:?}");
+    assert!(since.elapsed() < Duration::from_secs(15));
+    let left = std::fs::read_to_string(place.path().join("left")).unwrap();
+    eventually("it is gone", || crate::signals::is_gone(left.trim()));
+}
