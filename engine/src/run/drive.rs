@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use subrosa_masker::MaskedText;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::level::{Handler, Level, LevelEnd, StepIndex, first_line, handler_name};
 use super::status_word;
@@ -17,6 +17,8 @@ use crate::outputs;
 use crate::scheduler::{Scheduler, Verdict};
 use crate::scope::StepFacts;
 use crate::step::{StepOutcome, condition, run_step};
+
+const RECORDS_CHECK: Duration = Duration::from_secs(1);
 
 type LevelFuture = Pin<Box<dyn Future<Output = LevelEnd> + Send>>;
 
@@ -172,6 +174,8 @@ impl Drive {
                     self.aborted = true;
                     self.halt("the run was stopped", asked);
                 }
+                // A record is also written while no step ends.
+                () = sleep(RECORDS_CHECK), if self.broken.is_none() => self.check_records(),
                 () = sleep_until(deadline) => {
                     deadline += far;
                     self.timed_out = true;
@@ -219,6 +223,10 @@ impl Drive {
             };
             self.level.never_ran(step, status, &reason);
         }
+        self.check_records();
+    }
+
+    fn check_records(&mut self) {
         self.level.pass_on_failure();
         let broken = self.level.shared.events.broken().filter(|_| self.broken.is_none());
         if let Some(error) = broken {
