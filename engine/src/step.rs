@@ -190,7 +190,7 @@ impl StepRun {
                 pause
             } else {
                 match &step.repeat {
-                    Some(policy) if self.goes_on(policy, context, &attempt, rounds).await => {
+                    Some(policy) if self.goes_on(step, policy, context, &attempt, rounds).await => {
                         rounds += 1;
                         tries = 0;
                         pause(policy.interval, policy.backoff, policy.interval_max, rounds - 2)
@@ -217,6 +217,7 @@ impl StepRun {
     /// Whether a repeated step goes on after an attempt.
     async fn goes_on(
         &self,
+        step: &Step,
         policy: &RepeatPolicy,
         context: &Context,
         attempt: &Attempt,
@@ -235,8 +236,9 @@ impl StepRun {
                 attempt.exit_code().is_some_and(|code| codes.contains(&code))
             }
             RepeatTest::Condition(condition) => {
+                let context = context.after(&self.level, &self.level.step_name(self.index), step, attempt);
                 let held =
-                    condition::holds(&self.level, context, condition, self.stop.clone()).await;
+                    condition::holds(&self.level, &context, condition, self.stop.clone()).await;
                 match held {
                     Ok(held) => held,
                     Err(message) => {
@@ -337,7 +339,7 @@ impl StepRun {
     fn continues(&self, policy: &ContinueOn, attempt: &Attempt) -> bool {
         policy.failure
             || attempt.exit_code().is_some_and(|code| policy.exit_codes.contains(&code))
-            || attempt.logs.iter().any(|log| self.log_matches(log, &policy.output))
+            || attempt.logs.first().is_some_and(|log| self.log_matches(log, &policy.output))
     }
 
     /// Looks for patterns in a log, as it was written: masked.
@@ -352,7 +354,7 @@ impl StepRun {
         }
         let text = String::from_utf8_lossy(&bytes);
         let patterns: Vec<_> = patterns.iter().map(|text| condition::Pattern::new(text)).collect();
-        text.lines().any(|line| patterns.iter().any(|pattern| pattern.matches(line)))
+        text.lines().any(|line| patterns.iter().any(|pattern| pattern.is_in(line)))
     }
 
     fn finish(

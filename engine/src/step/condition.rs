@@ -84,6 +84,14 @@ impl<'a> Pattern<'a> {
             Pattern::Nothing => false,
         }
     }
+
+    /// As [`Pattern::matches`], but a literal need only be a part of the line.
+    pub(super) fn is_in(&self, line: &str) -> bool {
+        match self {
+            Pattern::Literal(text) => line.contains(text),
+            Pattern::Expression(_) | Pattern::Nothing => self.matches(line),
+        }
+    }
 }
 
 /// Runs a command; `None` if the run was stopped meanwhile.
@@ -126,5 +134,7 @@ mod tests {
         assert!(matches("prod", "prod") && !matches("prod", "production"));
         assert!(matches("re:^prod", "production") && !matches("re:^prod$", "production"));
         assert!(!matches("re:(", "("));
+        let is_in = |pattern: &str, line: &str| Pattern::new(pattern).is_in(line);
+        assert!(is_in("WARN", "a WARNING") && !is_in("W.RN", "WARN") && is_in("re:^W.R", "WARN"));
     }
 }

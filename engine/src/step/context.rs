@@ -4,14 +4,16 @@ use std::ffi::OsString;
 
 use subrosa_masker::MaskedText;
 
-use super::{Context, StepRun};
+use super::{Attempt, Context, StepRun};
 use crate::env::{self, Layer, Variables};
 use crate::expand::Scope;
 use crate::host::Host;
+use crate::outputs;
 use crate::run::level::{Level, StepIndex};
 use crate::scope::TextScope;
 use crate::secret::SecretValue;
 use crate::shell::ShellLine;
+use crate::sink::Captured;
 use crate::substitute::{Place, expand};
 use crate::workflow::{Step, Text};
 
@@ -55,6 +57,30 @@ impl StepRun {
             (None, None) => ShellLine::default_of(&shared.host),
         };
         Ok(Context { variables, working_dir, shell })
+    }
+}
+
+impl Context {
+    /// What a test between two rounds sees: also the outputs of the round before it.
+    pub(super) fn after(
+        &self,
+        level: &Level,
+        name: &str,
+        step: &Step,
+        attempt: &Attempt,
+    ) -> Context {
+        let mut variables = self.variables.clone();
+        let printed = attempt.captured.as_ref().map(Captured::value);
+        let masks = &level.shared.masks;
+        for output in &step.outputs {
+            let value = printed.as_ref().and_then(|printed| outputs::take(output, printed, masks));
+            if value.is_some() && !step.env.iter().any(|entry| entry.name == output.name) {
+                let source = format!("output of step {name}");
+                variables.set(Layer::Output, &output.name, value, source);
+            }
+        }
+        let (working_dir, shell) = (self.working_dir.clone(), self.shell.clone());
+        Context { variables, working_dir, shell }
     }
 }
 
