@@ -232,6 +232,9 @@ async fn jobs(
             items
         }
     };
+    if items.is_empty() {
+        return Err(level.shared.masks.text("`parallel` has no items"));
+    }
     let mut jobs = Vec::new();
     for (number, item) in items.into_iter().enumerate() {
         let mut variables = caller.variables.clone();
@@ -241,8 +244,6 @@ async fn jobs(
         let mut given = params(level, &variables, caller.working_dir, asked.params).await?;
         if given.is_empty() {
             given = item;
-        } else {
-            given.extend(item.into_iter().filter(|one| one.name.is_some()));
         }
         jobs.push(Job { item: Some(number + 1), given });
     }
@@ -277,7 +278,7 @@ fn item_value(item: &[Given]) -> SecretValue {
     }
 }
 
-/// A JSON array, or words.
+/// A JSON array, one JSON object, or texts; see [`texts`].
 #[expect(clippy::disallowed_methods, reason = "items are parts of the value")]
 fn split_items(value: &SecretValue) -> Vec<Vec<Given>> {
     let one = |text: String| Given { name: None, value: env::from_text(text) };
@@ -285,22 +286,37 @@ fn split_items(value: &SecretValue) -> Vec<Vec<Given>> {
         Value::String(text) => text,
         other => other.to_string(),
     };
-    match serde_json::from_slice::<Value>(value.expose()) {
-        Ok(Value::Array(items)) => items
+    let item = |item: Value| match item {
+        Value::Object(fields) => fields
             .into_iter()
-            .map(|item| match item {
-                Value::Object(fields) => fields
-                    .into_iter()
-                    .map(|(name, value)| Given { name: Some(name), ..one(plain(value)) })
-                    .collect(),
-                other => vec![one(plain(other))],
-            })
+            .map(|(name, value)| Given { name: Some(name), ..one(plain(value)) })
             .collect(),
+        other => vec![one(plain(other))],
+    };
+    match serde_json::from_slice::<Value>(value.expose()) {
+        Ok(Value::Array(items)) => items.into_iter().map(item).collect(),
+        Ok(object @ Value::Object(_)) => vec![item(object)],
         _ => {
-            let text = String::from_utf8_lossy(value.expose()).into_owned();
-            text.split_whitespace().map(|word| vec![one(word.to_owned())]).collect()
+            let text = String::from_utf8_lossy(value.expose());
+            texts(&text).into_iter().map(|text| vec![one(text)]).collect()
         }
     }
+}
+
+/// The parts of a text between lines, else `|`, else `;`, else `,`, else blanks: what is there first
+/// of these separates. Double quotes keep.
+fn texts(text: &str) -> Vec<String> {
+    let separator = ['\n', '|', ';', ','].into_iter().find(|c| text.trim().contains(*c));
+    let mut in_quotes = false;
+    let parts = text.split(|c: char| {
+        in_quotes ^= c == '"';
+        !in_quotes && separator.map_or(c.is_whitespace(), |separator| c == separator)
+    });
+    let bare = |part: &str| {
+        let inner = part.strip_prefix('"').and_then(|part| part.strip_suffix('"'));
+        inner.filter(|inner| !inner.contains('"')).unwrap_or(part).to_owned()
+    };
+    parts.map(str::trim).filter(|part| !part.is_empty()).map(bare).collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "names are texts, and so are values in JSON")]
@@ -338,4 +354,25 @@ fn document(
         done.first().map(result).unwrap_or_default()
     };
     format!("{document}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::texts;
+
+    #[test]
+    fn one_separator_parts_a_text() {
+        for (text, parts) in [
+            ("", &[][..]),
+            (" a  b ", &["a", "b"]),
+            ("a\nb c\n", &["a", "b c"]),
+            ("a|b;c", &["a", "b;c"]),
+            ("a, b c,,d", &["a", "b c", "d"]),
+            ("\"a b\" c", &["a b", "c"]),
+            ("\"a,b\",c", &["a,b", "c"]),
+            ("'a b'", &["'a", "b'"]),
+        ] {
+            assert_eq!(texts(text), parts, "{text}");
+        }
+    }
 }
