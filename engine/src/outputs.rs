@@ -51,11 +51,8 @@ pub(crate) fn document(
     format!("{document:#}\n")
 }
 
-/// `MY_RESULT` becomes `myResult`; a name that is not all upper case stays.
+/// `MY_RESULT` and `my_result` become `myResult`, and `myResult` becomes `myresult`, as in Dagu.
 fn camel_case(name: &str) -> String {
-    if name.chars().any(|c| c.is_ascii_lowercase()) {
-        return name.to_owned();
-    }
     let mut out = String::with_capacity(name.len());
     for word in name.split('_').filter(|word| !word.is_empty()) {
         let lower = word.to_ascii_lowercase();
@@ -75,9 +72,14 @@ mod tests {
 
     #[test]
     fn keys_are_camel_case() {
-        for (name, key) in
-            [("LINK", "link"), ("DB_URL_2", "dbUrl2"), ("myRes", "myRes"), ("_", "_"), ("_A", "a")]
-        {
+        for (name, key) in [
+            ("LINK", "link"),
+            ("DB_URL_2", "dbUrl2"),
+            ("db_url", "dbUrl"),
+            ("myRes", "myres"),
+            ("_", "_"),
+            ("_A", "a"),
+        ] {
             assert_eq!(camel_case(name), key);
         }
     }

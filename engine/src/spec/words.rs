@@ -5,7 +5,7 @@
 pub(super) struct Unclosed(pub(super) char);
 
 /// The words of a text: blanks separate, quotes and backslashes keep. In double quotes a backslash
-/// only keeps `"`, `\`, `$` and a backtick.
+/// only keeps `"`, `\`, `$` and a backtick. A command in backticks stays in one piece, as it is.
 pub(super) fn split(text: &str) -> Result<Vec<String>, Unclosed> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -19,6 +19,7 @@ pub(super) fn split(text: &str) -> Result<Vec<String>, Unclosed> {
                 Some(next) => word.get_or_insert_default().push(next),
                 None => return Err(Unclosed('\\')),
             },
+            '`' => back_ticked(&mut chars, word.get_or_insert_default()),
             c if c.is_whitespace() => words.extend(word.take()),
             c => word.get_or_insert_default().push(c),
         }
@@ -52,6 +53,19 @@ fn double_quoted(chars: &mut Chars<'_>, word: &mut String) -> Result<(), Unclose
     }
 }
 
+/// Takes a command with its backticks; one that is never closed is a character like others.
+fn back_ticked(chars: &mut Chars<'_>, word: &mut String) {
+    word.push('`');
+    if chars.clone().any(|c| c == '`') {
+        for c in chars.by_ref() {
+            word.push(c);
+            if c == '`' {
+                return;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Unclosed, split};
@@ -65,6 +79,7 @@ mod tests {
             (r#"A=1 B="x y" C='$D'"#, &["A=1", "B=x y", "C=$D"]),
             (r#"a\ b "c\"d" "e\f""#, &["a b", "c\"d", "e\\f"]),
             ("'' x", &["", "x"]),
+            ("A=`echo 'x y'`z ` b", &["A=`echo 'x y'`z", "`", "b"]),
             ("${TOK} $(a b)", &["${TOK}", "$(a", "b)"]),
         ] {
             assert_eq!(split(text).unwrap(), expected, "{text}");
