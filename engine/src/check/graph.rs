@@ -84,8 +84,12 @@ fn report_cycle(notes: &mut Notes, drafts: &[StepDraft], depends: &[Vec<usize>])
         names.splice(CYCLE_SHOWN_MAX - 1..names.len() - 1, ["…".to_owned()]);
     }
     let Some(first) = cycle.first().and_then(|index| drafts.get(*index)) else { return };
+    let message = match names.as_slice() {
+        [name, _] => format!("step {name} waits for itself"),
+        names => format!("steps wait for each other: {}", names.join(" -> ")),
+    };
     notes.add(
-        Diagnostic::error("cycle", format!("steps wait for each other: {}", names.join(" -> ")))
+        Diagnostic::error("cycle", message)
             .at(start(first.step.span), "")
             .help("remove one of these dependencies"),
     );

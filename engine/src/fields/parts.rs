@@ -64,7 +64,7 @@ pub(crate) static CONTINUE_ON: Section = Section {
         works(
             "output",
             Shape::Texts,
-            "If the output has one of these: literal, or `re:` and a pattern.",
+            "If a line of stdout has one of these in it: literal, or `re:` and a pattern.",
         ),
         works("mark_success", Shape::Flag, "And the step counts as succeeded."),
     ],
@@ -104,7 +104,11 @@ pub(crate) static PARALLEL: Section = Section {
     name: "`parallel`",
     id: "parallel",
     fields: &[
-        works("items", Shape::Items, "The items, or a text that expands to them."),
+        works(
+            "items",
+            Shape::Items,
+            "The items, or a text that expands to them: JSON, or parted by line ends, else `|`, `;`, `,`, blanks.",
+        ),
         works("max_concurrent", Shape::Whole(1), "Calls that may run at once; without it 10."),
     ],
 };

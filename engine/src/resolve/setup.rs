@@ -196,6 +196,7 @@ impl Preparation<'_> {
         let mut variables = Variables::default();
         let mut diagnostics = Vec::new();
         let folders = search_folders(working_dir, self.workflow, self.host);
+        let folder = self.host.absolute(&self.workflow.folder());
         for text in &self.workflow.dotenv {
             let place = self.place(&params, working_dir);
             let name = match self.fill(text, &[&params], place.as_ref()).await {
@@ -210,10 +211,11 @@ impl Preparation<'_> {
             let Some(path) = beside.into_iter().find(|path| path.exists()) else {
                 continue;
             };
+            let shown = path.strip_prefix(&folder).unwrap_or(&path);
             match read_dotenv(&path, text) {
                 Ok(pairs) => {
                     for (name, value, line) in pairs {
-                        let source = format!("{}:{line}", shown_path(text, &path));
+                        let source = format!("{}:{line}", shown_path(text, shown));
                         variables.set(Layer::Dotenv, &name, Some(value), source);
                     }
                 }

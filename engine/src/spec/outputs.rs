@@ -34,6 +34,11 @@ pub(super) fn stdout(notes: &mut Notes, node: &Node) -> (Option<Text>, Vec<Outpu
     if node.scalar().is_some() {
         return (text(notes, "stdout", node), Vec::new());
     }
+    if matches!(node.kind, Kind::Sequence(_)) {
+        notes.add(wrong_type(node, "`stdout`", "a path or a mapping"));
+        notes.hide(node);
+        return (None, Vec::new());
+    }
     let Some(fields) = Fields::read(notes, &STDOUT, node) else { return (None, Vec::new()) };
     let outputs = match fields.get("outputs") {
         None => Vec::new(),

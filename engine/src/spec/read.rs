@@ -207,7 +207,11 @@ pub(super) fn wrong_type(node: &Node, name: &str, wanted: &str) -> Diagnostic {
     if wanted == "a text" && node.scalar().is_some() {
         return problem.help("put it into quotes");
     }
-    problem.help(format!("write {wanted}"))
+    problem.help(match name {
+        "a workflow" => "write `steps:` and below it `- run: ...`".to_owned(),
+        "a secret" => "write `name: NAME` with a `ref`, or with `provider` and `key`".to_owned(),
+        _ => format!("write {wanted}"),
+    })
 }
 
 /// "`type` is `grph`", with the words that may be there.
@@ -229,6 +233,11 @@ pub(super) fn unknown_field(section: &Section, entry: &Entry) -> Diagnostic {
     let lower = entry.key.to_ascii_lowercase().replace('-', "_");
     let meant = section.field(&lower).map(|field| field.name);
     if let Some(name) = meant.or_else(|| closest(&entry.key, section.names())) {
+        return problem.help(format!("did you mean `{name}`?"));
+    }
+    // `retry` for `retry_policy`, `timeout` for `timeout_sec`.
+    let begins = |name: &&str| name.strip_prefix(&lower).is_some_and(|rest| rest.starts_with('_'));
+    if let Some(name) = section.names().find(begins) {
         return problem.help(format!("did you mean `{name}`?"));
     }
     let works = section.fields.iter().filter(|f| !matches!(f.status, Status::Refused { .. }));
