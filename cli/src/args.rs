@@ -75,7 +75,7 @@ Examples:
   subrosa explain deploy.yaml --step build        what the step `build` has
   subrosa explain deploy.yaml --json -- ENV=prod
 
-Layers, later ones win: process, env, dotenv, params, managed, secret, output,
+Layers, later ones win: process, params, env, dotenv, managed, secret, output,
 step. Reads dotenv files, contacts no provider, shows no value.";
 
 const EXEC: &str = "\
