@@ -5,6 +5,7 @@
 mod at_rest;
 mod canary;
 mod calls;
+mod dagu;
 mod exec;
 mod guard;
 mod pages;

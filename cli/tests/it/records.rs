@@ -169,5 +169,5 @@ fn a_retry_asks_for_a_parameter_that_was_masked() {
     assert_eq!((retry.code, retry.stderr.as_str()), (2, expected));
     let given = place.run(&["retry", FIRST, "--", "KEY=real"]);
     assert_eq!(given.code, 3, "{given:?}");
-    assert!(given.stderr.contains("cannot read `/w/deploy.yaml`"), "{given:?}");
+    assert!(given.stderr.contains("workflow file `/w/deploy.yaml` does not exist"), "{given:?}");
 }

@@ -1,5 +1,7 @@
 //! Help, and command lines that make no sense.
 
+use std::process::Command;
+
 use crate::program::Place;
 
 const COMMANDS: [&str; 12] = [
@@ -94,8 +96,11 @@ fn a_file_that_cannot_be_read_ends_with_3() {
             assert!(ended.stderr.contains(message), "{ended:?}");
         }
     };
-    check("nowhere.yaml", "error: cannot read `nowhere.yaml`: No such file or directory");
-    check(".", "error: cannot read `.`: Is a directory");
+    check("nowhere.yaml", "error: workflow file `nowhere.yaml` does not exist");
+    check(".", "error: `.` is a folder; name the workflow file in it");
+    let pipe = place.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    check("pipe", "error: cannot read `pipe`: nothing came through this pipe");
     check("latin.yaml", "not UTF-8");
     check("large.yaml", "error: `large.yaml` is larger than 1 MiB");
 }
