@@ -236,7 +236,8 @@ impl StepRun {
                 attempt.exit_code().is_some_and(|code| codes.contains(&code))
             }
             RepeatTest::Condition(condition) => {
-                let context = context.after(&self.level, &self.level.step_name(self.index), step, attempt);
+                let context =
+                    context.after(&self.level, &self.level.step_name(self.index), step, attempt);
                 let held =
                     condition::holds(&self.level, &context, condition, self.stop.clone()).await;
                 match held {

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod at_rest;
-mod canary;
 mod calls;
+mod canary;
 mod dagu;
 mod exec;
 mod guard;
