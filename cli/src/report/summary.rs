@@ -32,7 +32,10 @@ impl Tally {
                 self.secrets = secrets.iter().map(|name| shown(name.as_str())).collect();
             }
             RunEvent::StepFinished { step, status, end, .. } => {
-                self.count(*status);
+                // The first line told the number of steps, and handlers are none of them.
+                if !step.0.as_str().starts_with("handler/") {
+                    self.count(*status);
+                }
                 if *status == StepStatus::Failed {
                     self.failed.push((step.0.as_str().to_owned(), words::end(end)));
                 }
