@@ -1,4 +1,4 @@
-//! The words of the command line, and the help that teaches them.
+//! The words of the command line. The help that teaches them is in [`crate::help`].
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,144 +9,10 @@ use subrosa_engine::ParamArg;
 use subrosa_engine::names::is_env_name;
 use subrosa_masker::{Policy, Short};
 
-const EXIT_CODES: &str = "\
-Exit codes:
-  0      all went well
-  1      a step failed (also if `continue_on` let the rest go on)
-  2      the command line makes no sense
-  3      the workflow file, its parameters or a dotenv file cannot be used
-  4      secrets were not resolved; nothing was started
-  5      subrosa itself could not go on (records, disk)
-  128+n  ended by signal n";
-
-const EXIT_CODES_FILE: &str = "\
-Exit codes:
-  0      all went well
-  2      the command line makes no sense
-  3      a file, or a parameter for it, cannot be used";
-
-const EXIT_CODES_RECORD: &str = "\
-Exit codes:
-  0      all went well, however the run went
-  2      the command line makes no sense, or no run (or step) is called so
-  5      a record cannot be read";
-
-const TOP: &str = "\
-Examples:
-  subrosa validate deploy.yaml         find every problem, contact nothing
-  subrosa dry deploy.yaml              resolve the secrets, show the plan
-  subrosa run deploy.yaml -- ENV=prod  run it
-  subrosa logs 20261122 build -f       follow a step of a run
-  subrosa exec --secret TOKEN=file:token.txt -- ./deploy.sh
-
-Records of runs are kept below SUBROSA_HOME (else $XDG_DATA_HOME/subrosa,
-else ~/.local/share/subrosa). A run is named by its id or the start of it.";
-
-const RUN: &str = "\
-Examples:
-  subrosa run deploy.yaml
-  subrosa run deploy.yaml -- ENV=prod REGION=eu   named parameters
-  subrosa run deploy.yaml -- one two              positional ones: $1, $2
-  subrosa run --follow deploy.yaml                show what the steps write
-  subrosa run --json deploy.yaml | jq .event      for programs
-
-Nothing is started unless every secret was resolved. The first INT, TERM, HUP
-or QUIT is passed on to the steps; the second one kills them.";
-
-const DRY: &str = "\
-Examples:
-  subrosa dry deploy.yaml
-  subrosa dry deploy.yaml -- ENV=prod
-
-Contacts the providers and reads the values, then forgets them: what is shown
-are names and sources, never a value. No command of the file is run.";
-
-const VALIDATE: &str = "\
-Examples:
-  subrosa validate deploy.yaml
-  subrosa validate --json workflows/*.yaml        one JSON object per file
-
-Reads the named files and nothing else: no dotenv file, no provider. Whether a
-provider exists and has the secret is for `subrosa dry` to find out.";
-
-const EXPLAIN: &str = "\
-Examples:
-  subrosa explain deploy.yaml                     what every step has
-  subrosa explain deploy.yaml --step build        what the step `build` has
-  subrosa explain deploy.yaml --json -- ENV=prod
-
-Layers, later ones win: process, params, env, dotenv, managed, secret, output,
-step. Reads dotenv files, contacts no provider, shows no value.";
-
-const EXEC: &str = "\
-Examples:
-  subrosa exec --secret TOKEN=env:CI_TOKEN -- ./deploy.sh
-  subrosa exec --secret PGPASSWORD=file:/run/secrets/db -E -- psql
-  subrosa exec --secret API=ref:prod/api -- make release
-  subrosa exec --file deploy.yaml -- terraform apply
-
-The command gets the secrets on top of the environment that a step would get;
-with -E, on top of all of ours. Whatever it writes is masked. On a terminal it
-gets a terminal of its own, so that prompts, editors and shells work. It starts
-in the current folder.
-
-Exit codes: those of the command (128+n if signal n ended it), and
-  2      the command line makes no sense
-  3      the workflow file, its parameters or a dotenv file cannot be used
-  4      secrets were not resolved; the command was not started
-  5      subrosa itself could not go on
-  126    the command cannot be executed
-  127    the command was not found";
-
-const STATUS: &str = "\
-Examples:
-  subrosa status                   the newest run
-  subrosa status 20261122t1558     the run whose id starts so
-  subrosa status --json            its record
-
-A run whose engine was killed reads `interrupted`.";
-
-const RUNS: &str = "\
-Examples:
-  subrosa runs
-  subrosa runs --workflow deploy -n 5
-  subrosa runs --json              one JSON object per run";
-
-const LOGS: &str = "\
-Examples:
-  subrosa logs 20261122t1558                  all steps
-  subrosa logs 20261122t1558 build --stderr   one stream of one step
-  subrosa logs 20261122t1558 -f               until the run ends
-
-Logs were masked when they were written; there is no unmasked copy.";
-
-const RETRY: &str = "\
-Examples:
-  subrosa retry 20261122t1558
-  subrosa retry 20261122t1558 -- KEY=value    a parameter given again
-
-Reads the workflow file of that run again and runs what did not succeed, with
-the parameters of that run. One that held a secret is masked in the record and
-has to be given again.";
-
-const SCHEMA: &str = "\
-Examples:
-  subrosa schema > workflow.schema.json
-
-An editor that knows the schema completes and checks workflow files; in many, a
-first line `# yaml-language-server: $schema=workflow.schema.json` is enough.";
-
-const COMPLETIONS: &str = "\
-Examples:
-  subrosa completions bash > \\
-    ~/.local/share/bash-completion/completions/subrosa
-  subrosa completions zsh > ~/.zfunc/_subrosa
-  subrosa completions fish > ~/.config/fish/completions/subrosa.fish";
-
-const MAN: &str = "\
-Examples:
-  subrosa man | man -l -
-  subrosa man --dir ~/.local/share/man/man1";
+use crate::help::{
+    COMPLETIONS, DRY, EXEC, EXIT_CODES, EXIT_CODES_DRY, EXIT_CODES_FILE, EXIT_CODES_RECORD,
+    EXPLAIN, LOGS, MAN, RETRY, RUN, RUNS, SCHEMA, STATUS, TOP, VALIDATE,
+};
 
 /// Runs workflows that need secrets, and keeps the secrets secret.
 #[derive(Debug, Parser)]
@@ -166,7 +32,7 @@ pub(crate) enum Command {
     #[command(after_help = RUN, after_long_help = format!("{RUN}\n\n{EXIT_CODES}"))]
     Run(RunArgs),
     /// Resolve every secret, run nothing, show the plan
-    #[command(after_help = DRY, after_long_help = format!("{DRY}\n\n{EXIT_CODES}"))]
+    #[command(after_help = DRY, after_long_help = format!("{DRY}\n\n{EXIT_CODES_DRY}"))]
     Dry(DryArgs),
     /// Find every problem of workflow files, contacting nothing
     #[command(after_help = VALIDATE, after_long_help = format!("{VALIDATE}\n\n{EXIT_CODES_FILE}"))]
@@ -403,36 +269,7 @@ pub(crate) struct RetryArgs {
 mod tests {
     use clap::CommandFactory;
 
-    use super::{
-        COMPLETIONS, Cli, DRY, EXEC, EXIT_CODES, EXIT_CODES_FILE, EXIT_CODES_RECORD, EXPLAIN, LOGS,
-        MAN, RETRY, RUN, RUNS, SCHEMA, STATUS, TOP, VALIDATE, parse_param,
-    };
-
-    #[test]
-    fn help_fits_a_screen_of_80_columns() {
-        for help in [
-            COMPLETIONS,
-            DRY,
-            EXEC,
-            EXIT_CODES,
-            EXIT_CODES_FILE,
-            EXIT_CODES_RECORD,
-            EXPLAIN,
-            LOGS,
-            MAN,
-            RETRY,
-            RUN,
-            RUNS,
-            SCHEMA,
-            STATUS,
-            TOP,
-            VALIDATE,
-        ] {
-            for line in help.lines() {
-                assert!(line.chars().count() < 80, "{line}");
-            }
-        }
-    }
+    use super::{Cli, parse_param};
 
     #[test]
     fn the_definitions_hold_together() {

@@ -10,6 +10,7 @@ mod exec;
 mod failure;
 mod guard;
 mod harden;
+mod help;
 mod load;
 mod logs;
 mod out;
