@@ -120,7 +120,25 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
         .map_err(|error| Failure::engine(format!("cannot start the runtime: {error}")))
 }
 
-/// Resolves every secret, or tells why not; a signal ends it.
+/// Why there are no values.
+pub(crate) enum Unresolved {
+    /// A signal came first.
+    Stopped(Exit),
+    /// Something is wrong; nobody has told yet.
+    Failed(Box<ResolveFailure>),
+}
+
+impl Unresolved {
+    /// Tells what is wrong.
+    pub(crate) fn told(self, loaded: &Loaded, world: &World) -> Failure {
+        match self {
+            Unresolved::Stopped(exit) => Failure::Told(exit),
+            Unresolved::Failed(failure) => told(&loaded.excerpts(), &failure, world),
+        }
+    }
+}
+
+/// Resolves every secret; a signal ends it.
 pub(crate) async fn resolve(
     loaded: &Loaded,
     params: &[ParamArg],
@@ -128,20 +146,15 @@ pub(crate) async fn resolve(
     purpose: Purpose,
     signals: &mut Signals,
     world: &World,
-) -> Result<Resolved, Failure> {
+) -> Result<Resolved, Unresolved> {
     let resolved = tokio::select! {
         resolved = Box::pin(subrosa_engine::resolve(&loaded.workflow, params, host, purpose)) => resolved,
-        number = signals.next() => return Err(Failure::Told(Exit::signal(number))),
+        number = signals.next() => return Err(Unresolved::Stopped(Exit::signal(number))),
     };
-    let excerpts = loaded.excerpts();
-    match resolved {
-        Ok(resolved) => {
-            let masks = resolved.masks();
-            tell(&excerpts.masks(&masks), resolved.warnings(), world);
-            Ok(resolved)
-        }
-        Err(failure) => Err(told(&excerpts, &failure, world)),
-    }
+    let resolved = resolved.map_err(|failure| Unresolved::Failed(Box::new(failure)))?;
+    let masks = resolved.masks();
+    tell(&loaded.excerpts().masks(&masks), resolved.warnings(), world);
+    Ok(resolved)
 }
 
 /// Tells why nothing was resolved.

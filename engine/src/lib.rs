@@ -46,6 +46,6 @@ mod yaml;
 pub use explain::{Explained, Overridden, explain};
 pub use load::load;
 pub use resolve::{ParamArg, Purpose, ResolveFailure, Resolved, resolve};
-pub use run::{RunError, RunOptions, RunReport, run};
+pub use run::{RunError, RunOptions, RunReport, record_unstarted, run};
 pub use schema::schema;
 pub use validate::{CODES, Code, Validation, validate};

@@ -151,7 +151,7 @@ pub(crate) async fn resolve_with(
 }
 
 /// `ref`, or the provider's name.
-fn provider_of(secret: &SecretDecl) -> String {
+pub(crate) fn provider_of(secret: &SecretDecl) -> String {
     match &secret.source {
         SecretSource::Ref(_) => "ref".to_owned(),
         SecretSource::Provider { provider, .. } => provider.clone(),

@@ -24,6 +24,9 @@ pub(crate) mod call;
 mod drive;
 pub(crate) mod level;
 mod retry;
+mod unstarted;
+
+pub use unstarted::record_unstarted;
 
 use drive::run_level;
 use level::{Level, LevelEnd, Origin, WorkflowHandle};

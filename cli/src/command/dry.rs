@@ -18,7 +18,9 @@ pub(crate) fn dry(args: &DryArgs, world: &World) -> Result<Exit, Failure> {
     let runtime = load::runtime()?;
     let resolved = runtime.block_on(async {
         let mut signals = Signals::listen(STOPPING)?;
-        Box::pin(load::resolve(&loaded, &params, &host, Purpose::Dry, &mut signals, world)).await
+        Box::pin(load::resolve(&loaded, &params, &host, Purpose::Dry, &mut signals, world))
+            .await
+            .map_err(|why| why.told(&loaded, world))
     })?;
     runtime.shutdown_background();
     out::stdout(plan(&loaded.workflow, &resolved))?;

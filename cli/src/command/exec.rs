@@ -31,7 +31,8 @@ pub(crate) fn exec(args: &ExecArgs, world: &World) -> Result<Exit, Failure> {
                 &mut signals,
                 world,
             ))
-            .await?;
+            .await
+            .map_err(|why| why.told(&loaded, world))?;
             child::Command {
                 words: &args.command,
                 environment: resolved.exec_environment(&host, args.keep_env),

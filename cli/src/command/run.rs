@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use subrosa_engine::cancel::{StopHandle, stop_pair};
 use subrosa_engine::event::RunStatus;
+use subrosa_engine::host::Host;
 use subrosa_engine::{ParamArg, Purpose, RunError, RunOptions, RunReport};
 
 use crate::args::{DisplayArgs, MaskingArgs, RunArgs};
 use crate::failure::{Exit, Failure};
-use crate::load::{self, Loaded};
+use crate::load::{self, Loaded, Unresolved};
+use crate::out;
 use crate::report::Report;
 use crate::signals::{STOPPING, Signals};
 use crate::wiring::World;
@@ -67,7 +69,8 @@ async fn drive(
     let mut signals = Signals::listen(STOPPING)?;
     let resolved =
         load::resolve(&start.loaded, &start.params, &host, Purpose::Run, &mut signals, world);
-    let resolved = Box::pin(resolved).await?;
+    let resolved =
+        Box::pin(resolved).await.map_err(|why| not_started(why, &start, &host, world))?;
     let (stop, token) = stop_pair();
     let passing_on = tokio::spawn(pass_on(signals, stop));
     let options = RunOptions { retry_of: start.retry_of };
@@ -77,6 +80,22 @@ async fn drive(
             .await;
     passing_on.abort();
     Ok(outcome)
+}
+
+/// Tells why no step was started, and leaves a record of it.
+fn not_started(why: Unresolved, start: &Start<'_>, host: &Host, world: &World) -> Failure {
+    let recorded = match &why {
+        Unresolved::Stopped(_) => Ok(()),
+        Unresolved::Failed(failure) => {
+            let workflow = &start.loaded.workflow;
+            subrosa_engine::record_unstarted(workflow, &start.params, failure, host).map(drop)
+        }
+    };
+    let told = why.told(&start.loaded, world);
+    if let Err(error) = recorded {
+        out::stderr(&format!("warning: the record of this run cannot be written: {error}\n"));
+    }
+    told
 }
 
 async fn pass_on(mut signals: Signals, stop: StopHandle) {

@@ -52,6 +52,15 @@ impl Place {
         path
     }
 
+    /// The text of the one record's file of this name.
+    pub(crate) fn find(&self, name: &str) -> String {
+        let runs = fs::read_dir(self.home().join("runs")).unwrap();
+        let records = runs.flat_map(|workflow| fs::read_dir(workflow.unwrap().path()).unwrap());
+        let files: Vec<PathBuf> = records.map(|record| record.unwrap().path().join(name)).collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+        fs::read_to_string(&files[0]).unwrap()
+    }
+
     /// The program with arguments, not started.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(SUBROSA);

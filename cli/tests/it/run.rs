@@ -160,3 +160,28 @@ fn a_terminal_gets_the_live_view_and_its_cursor_back() {
     assert_eq!(hidden, seen.matches("\x1b[?25h").count(), "{seen:?}");
     assert!(!seen.contains("hunter2"), "{seen}");
 }
+
+#[test]
+fn a_run_that_could_not_start_is_recorded_and_can_be_tried_again() {
+    let place = place();
+    place.write(
+        "two.yaml",
+        "secrets:\n  - {name: TOKEN, provider: env, key: SOURCE}\n  - {name: GONE, provider: file, key: 'gone'}\nsteps:\n  - name: work\n    run: echo \"worked with $TOKEN\"\n",
+    );
+    let ended = run(&place, &["run", "two.yaml", "--", "NOTE=hunter2hunter2"]);
+    assert_eq!(ended.code, 4, "{ended:?}");
+    let status = run(&place, &["status"]).stdout;
+    for part in ["failed", "nothing was started", "could not resolve secret `GONE`", "work"] {
+        assert!(status.contains(part), "{part}: {status}");
+    }
+    assert!(run(&place, &["runs"]).stdout.contains("two"), "{status}");
+    for file in ["status.json", "events.jsonl"] {
+        let found = place.find(file);
+        assert!(!found.contains("hunter2") && found.contains("nothing was started"), "{found}");
+    }
+    place.write("gone", "back again");
+    let id = status.split_whitespace().nth(1).unwrap().to_owned();
+    let again = run(&place, &["retry", &id, "--", "NOTE=x"]);
+    assert_eq!(again.code, 0, "{again:?}");
+    assert!(again.stdout.contains("work: succeeded"), "{again:?}");
+}
