@@ -136,6 +136,17 @@ fn is_posix(words: &[OsString]) -> bool {
     name.is_some_and(|name| NAMES.contains(&name))
 }
 
+/// Whether a script names a shell of the POSIX kind in its `#!` line, also by way of `env`.
+pub(crate) fn names_posix_shell(text: &str) -> bool {
+    let Some(mut words) = interpreter_line(text) else { return false };
+    let is_env = Path::new(&words[0]).file_name().is_some_and(|name| name == "env");
+    if is_env && let Some(argument) = words.pop().and_then(|word| word.into_string().ok()) {
+        let mut named = argument.split_whitespace().filter(|word| !word.starts_with('-'));
+        words = named.next().map(OsString::from).into_iter().collect();
+    }
+    is_posix(&words)
+}
+
 /// Sets the shell's positional parameters from variables, in front of a text.
 pub(crate) fn with_positional(text: &str, count: usize) -> String {
     if count == 0 {
@@ -150,7 +161,7 @@ pub(crate) const POSITIONAL: &str = "SUBROSA_PARAM_";
 
 #[cfg(test)]
 mod tests {
-    use super::{ShellLine, interpreter_line, with_positional};
+    use super::{ShellLine, interpreter_line, names_posix_shell, with_positional};
     use std::ffi::OsString;
 
     fn words(line: &[OsString]) -> String {
@@ -174,6 +185,18 @@ mod tests {
         check("#! /bin/sh -eu  \nx", Some("/bin/sh -eu"));
         check("#!\nx", None);
         check("echo hi", None);
+    }
+
+    #[test]
+    fn shells_are_known_by_their_line() {
+        for line in
+            ["#!/bin/sh", "#!/bin/bash -eu", "#!/usr/bin/env bash", "#!/usr/bin/env -S zsh -e"]
+        {
+            assert!(names_posix_shell(line), "{line}");
+        }
+        for line in ["#!/usr/bin/env python3", "#!/usr/bin/perl", "#!/usr/bin/env", "echo"] {
+            assert!(!names_posix_shell(line), "{line}");
+        }
     }
 
     #[test]

@@ -109,3 +109,18 @@ fn what_a_step_leaves_behind_is_ended_within_seconds() {
     let left = std::fs::read_to_string(place.path().join("left")).unwrap();
     eventually("it is gone", || crate::signals::is_gone(left.trim()));
 }
+
+#[test]
+fn a_script_with_a_line_for_a_shell_gets_references_through_its_environment() {
+    let place = Place::new();
+    place.write(
+        "w.yaml",
+        "secrets: [{name: LOGIN, provider: env, key: SOURCE}]\nsteps:\n  - name: work\n    script: |\n      #!/bin/sh\n      printf '%s' '${LOGIN.password}' > got.txt\n      cp \"$0\" copy.txt\n",
+    );
+    let mut command = place.command(&["run", "w.yaml"]);
+    let output = command.env("SOURCE", r#"{"password": "it's $HOME"}"#).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let read = |name: &str| std::fs::read_to_string(place.path().join(name)).unwrap();
+    assert_eq!(read("got.txt"), "it's $HOME");
+    assert!(!read("copy.txt").contains("it's"), "{}", read("copy.txt"));
+}

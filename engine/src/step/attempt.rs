@@ -19,7 +19,7 @@ use crate::run::level::Level;
 use crate::run::{call, status_word};
 use crate::rundir::RunDir;
 use crate::secret::SecretValue;
-use crate::shell::{POSITIONAL, ScriptPlace, with_positional};
+use crate::shell::{POSITIONAL, ScriptPlace, names_posix_shell, with_positional};
 use crate::shelltext;
 use crate::sink::{MaskedSink, StepIo, Tap, Target};
 use crate::workflow::{Action, LogOutput, Step, Text};
@@ -173,8 +173,13 @@ impl StepRun {
             let words = context.shell.for_script(&prepared.text, place);
             return Ok((words.map_err(|error| self.no_script(&error))?, prepared.variables));
         }
-        let masks = &self.level.shared.masks;
         let lookup = |path: &str| reference(&self.level, &context.variables, path);
+        if interpreter.is_none() && names_posix_shell(&text.raw) {
+            let rewritten = shelltext::rewrite(&text.raw, lookup);
+            let words = context.shell.for_script(&rewritten.text, place);
+            return Ok((words.map_err(|error| self.no_script(&error))?, rewritten.variables));
+        }
+        let masks = &self.level.shared.masks;
         let pasted = shelltext::paste(&text.raw, lookup, |value| {
             let (shown, masked) = masks.value(value);
             (!masked).then(|| shown.as_str().to_owned())
