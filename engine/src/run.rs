@@ -15,7 +15,7 @@ use crate::executor::{Executor, Local};
 use crate::guard::Guard;
 use crate::host::Host;
 use crate::masks::Masks;
-use crate::recorder::{Events, Recorder};
+use crate::recorder::Events;
 use crate::resolve::Resolved;
 use crate::rundir::RunDir;
 use crate::workflow::Workflow;
@@ -182,12 +182,4 @@ pub(crate) fn status_word<T: serde::Serialize>(status: T) -> String {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),
     }
-}
-
-/// Shared by levels: a recorder and what it needs.
-pub(crate) fn new_recorder(
-    dir: &RunDir,
-    record: crate::record::RunRecord<MaskedText>,
-) -> std::io::Result<Recorder> {
-    Recorder::new(dir.clone(), record)
 }

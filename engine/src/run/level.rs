@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use subrosa_masker::MaskedText;
 
-use super::{Shared, new_recorder, status_word};
+use super::{Shared, status_word};
 use crate::env::{self, Layer, Variables};
 use crate::event::{RunEvent, RunStatus, StepEnd, StepPath, StepStatus};
 use crate::outputs::Collected;
@@ -70,6 +70,19 @@ pub(crate) enum Handler {
     Exit,
 }
 
+impl Handler {
+    fn of(self, workflow: &Workflow) -> Option<&Step> {
+        let handlers = &workflow.handlers;
+        match self {
+            Handler::Init => handlers.init.as_ref(),
+            Handler::Success => handlers.success.as_ref(),
+            Handler::Failure => handlers.failure.as_ref(),
+            Handler::Abort => handlers.abort.as_ref(),
+            Handler::Exit => handlers.exit.as_ref(),
+        }
+    }
+}
+
 const HANDLERS: [(Handler, &str); 5] = [
     (Handler::Init, "handler/init"),
     (Handler::Success, "handler/success"),
@@ -94,7 +107,7 @@ impl Level {
         origin: Origin,
     ) -> io::Result<Level> {
         let record = first_record(&shared, handle.get(), &resolved, &origin);
-        let recorder = new_recorder(&dir, record)?;
+        let recorder = Recorder::new(dir.clone(), record)?;
         let facts = Mutex::new(BTreeMap::new());
         let setup = resolved.setup;
         let base = base(&shared, &setup, &dir);
@@ -106,14 +119,7 @@ impl Level {
     }
 
     pub(crate) fn handler(&self, handler: Handler) -> Option<&Step> {
-        let handlers = &self.workflow().handlers;
-        match handler {
-            Handler::Init => handlers.init.as_ref(),
-            Handler::Success => handlers.success.as_ref(),
-            Handler::Failure => handlers.failure.as_ref(),
-            Handler::Abort => handlers.abort.as_ref(),
-            Handler::Exit => handlers.exit.as_ref(),
-        }
+        handler.of(self.workflow())
     }
 
     pub(crate) fn step(&self, index: StepIndex) -> Option<&Step> {
@@ -288,17 +294,9 @@ fn first_record(
         name: masks.text(name),
         provider: masks.text(provider),
     });
-    let handlers = &workflow.handlers;
-    let present = [
-        handlers.init.is_some(),
-        handlers.success.is_some(),
-        handlers.failure.is_some(),
-        handlers.abort.is_some(),
-        handlers.exit.is_some(),
-    ];
-    let handlers = HANDLERS.iter().zip(present).filter(|(_, present)| *present);
+    let handlers = HANDLERS.iter().filter(|(handler, _)| handler.of(workflow).is_some());
     let names = workflow.steps.iter().map(|step| step.name.as_str());
-    let names = names.chain(handlers.map(|((_, name), _)| *name));
+    let names = names.chain(handlers.map(|(_, name)| *name));
     let file = shared.host.absolute(workflow.source.path());
     RunRecord {
         format: FORMAT,
