@@ -39,6 +39,14 @@ pub struct RunOptions {
     pub retry_of: Option<PathBuf>,
 }
 
+impl RunOptions {
+    /// The id of the run to retry: the name of its folder.
+    fn retried_run(&self) -> Option<String> {
+        let name = self.retry_of.as_ref()?.file_name()?;
+        Some(name.to_string_lossy().into_owned())
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub struct RunReport {

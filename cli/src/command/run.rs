@@ -88,7 +88,10 @@ fn not_started(why: Unresolved, start: &Start<'_>, host: &Host, world: &World) -
         Unresolved::Stopped(_) => Ok(()),
         Unresolved::Failed(failure) => {
             let workflow = &start.loaded.workflow;
-            subrosa_engine::record_unstarted(workflow, &start.params, failure, host).map(drop)
+            let options = RunOptions { retry_of: start.retry_of.clone() };
+            let recorded =
+                subrosa_engine::record_unstarted(workflow, &start.params, &options, failure, host);
+            recorded.map(drop)
         }
     };
     let told = why.told(&start.loaded, world);

@@ -179,9 +179,25 @@ fn a_run_that_could_not_start_is_recorded_and_can_be_tried_again() {
         let found = place.find(file);
         assert!(!found.contains("hunter2") && found.contains("nothing was started"), "{found}");
     }
+    assert!(place.find("status.json").contains(r#""value": "*******""#), "{status}");
     place.write("gone", "back again");
     let id = status.split_whitespace().nth(1).unwrap().to_owned();
     let again = run(&place, &["retry", &id, "--", "NOTE=x"]);
     assert_eq!(again.code, 0, "{again:?}");
     assert!(again.stdout.contains("work: succeeded"), "{again:?}");
+}
+
+#[test]
+fn a_parameter_is_not_recorded_where_no_secret_is_known_to_mask_it() {
+    let place = Place::new();
+    place.write(
+        "w.yaml",
+        "params: [{name: N, type: integer}]\nsecrets: [{name: TOKEN, provider: env, key: SOURCE}]\nsteps: ['true']\n",
+    );
+    // The parameter is wrong, so that the secret it equals is not even asked for.
+    let ended = run(&place, &["run", "w.yaml", "--", "N=hunter2hunter2"]);
+    assert_eq!(ended.code, 3, "{ended:?}");
+    assert!(!place.find("status.json").contains("hunter2"), "{}", place.find("status.json"));
+    let id = run(&place, &["runs", "--json"]).stdout;
+    assert!(id.contains("failed"), "{id}");
 }

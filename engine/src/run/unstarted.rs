@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use subrosa_masker::MASK;
+
 use crate::event::{RunEvent, RunStatus, Timestamp};
 use crate::host::Host;
 use crate::record::{FORMAT, ParamRecord, RunRecord, SecretRecord, StepRecord};
@@ -10,19 +12,21 @@ use crate::resolve::{ParamArg, ResolveFailure, provider_of};
 use crate::rundir::RunDir;
 use crate::workflow::Workflow;
 
-use super::status_word;
+use super::{RunOptions, status_word};
 
 /// More reasons than these are only counted.
 const REASONS_MAX: usize = 5;
 
 /// Records that a workflow was to be run and was not, since something could not be resolved. Returns
-/// the record's folder. Everything in it passes the masks of the failure.
+/// the record's folder. Everything in it passes the masks of the failure. Values of parameters are left
+/// out altogether: one may equal a secret that was not resolved, and no mask knows that one.
 ///
 /// # Errors
 /// The record cannot be written.
 pub fn record_unstarted(
     workflow: &Workflow,
     params: &[ParamArg],
+    options: &RunOptions,
     failure: &ResolveFailure,
     host: &Host,
 ) -> io::Result<PathBuf> {
@@ -33,8 +37,8 @@ pub fn record_unstarted(
     let reason = masks.mask_text(&reason(failure));
     let given = params.iter().map(|param| ParamRecord {
         name: param.name.as_deref().map(|name| masks.mask_text(name)),
-        value: masks.mask_text(&param.value),
-        masked: masks.finds(param.value.as_bytes()),
+        value: masks.mask_text(MASK),
+        masked: true,
     });
     let secrets = workflow.secrets.iter().map(|secret| SecretRecord {
         name: masks.mask_text(&secret.name),
@@ -46,7 +50,7 @@ pub fn record_unstarted(
     let record = RunRecord {
         format: FORMAT,
         run,
-        retry_of: None,
+        retry_of: options.retried_run(),
         workflow: name,
         file: masks.mask_text(&file),
         status: status_word(RunStatus::Failed),
