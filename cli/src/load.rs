@@ -1,13 +1,9 @@
 //! From a path to a checked workflow, and from there to resolved secrets, telling what is wrong.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{OFlags, fcntl_setfl};
 use subrosa_engine::diagnostic::Diagnostic;
 use subrosa_engine::host::Host;
 use subrosa_engine::source::{SourceFile, Span};
@@ -20,9 +16,6 @@ use crate::out;
 use crate::render::{Excerpts, Look};
 use crate::signals::Signals;
 use crate::wiring::World;
-
-/// Bytes a workflow file may have.
-const FILE_LEN_MAX: u64 = 1024 * 1024;
 
 /// A checked workflow with the spans of its text that excerpts must not show.
 pub(crate) struct Loaded {
@@ -41,55 +34,10 @@ impl Loaded {
     }
 }
 
-/// How long somebody may take to open the other end of a pipe.
-const WRITER_WAIT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
-
-/// Reads a workflow file. Pipes are fine (`<(generate)`); endless ones end at a bound.
+/// Reads a workflow file.
 pub(crate) fn source(path: &Path) -> Result<Arc<SourceFile>, Failure> {
-    let name = path.display();
-    let invalid = |message: String| Failure::new(Exit::INVALID, message);
-    let bytes = read(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => invalid(format!("workflow file `{name}` does not exist")),
-        io::ErrorKind::PermissionDenied => invalid(format!("you may not read `{name}`")),
-        io::ErrorKind::IsADirectory => {
-            invalid(format!("`{name}` is a folder; name the workflow file in it"))
-        }
-        _ => invalid(format!("cannot read `{name}`: {error}")),
-    })?;
-    if bytes.len() as u64 > FILE_LEN_MAX {
-        return Err(Failure::new(Exit::INVALID, format!("`{name}` is larger than 1 MiB")));
-    }
-    Ok(Arc::new(SourceFile::from_bytes(path, &bytes)))
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let mut bytes = Vec::new();
-    if file.metadata()?.file_type().is_fifo() {
-        bytes.push(first_byte(&mut file)?);
-    }
-    fcntl_setfl(&file, OFlags::empty())?;
-    file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// The first byte of a pipe, so that one nobody writes into is told from a slow one.
-fn first_byte(pipe: &mut File) -> io::Result<u8> {
-    let wait = |pipe: &File, limit: Option<&Timespec>| -> io::Result<()> {
-        poll(&mut [PollFd::new(pipe, PollFlags::IN)], limit)?;
-        Ok(())
-    };
-    let mut byte = [0];
-    wait(pipe, Some(&WRITER_WAIT))?;
-    loop {
-        match pipe.read(&mut byte) {
-            Ok(1..) => return Ok(byte[0]),
-            Ok(0) => return Err(io::Error::other("nothing came through this pipe")),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait(pipe, None)?,
-            Err(error) => return Err(error),
-        }
-    }
+    let source = subrosa_engine::load(path);
+    source.map(Arc::new).map_err(|error| Failure::new(Exit::INVALID, error.to_string()))
 }
 
 /// Reads and checks a workflow file; tells every problem.

@@ -44,7 +44,7 @@ pub mod workflow;
 mod yaml;
 
 pub use explain::{Explained, Overridden, explain};
-pub use load::load;
+pub use load::{LoadError, load};
 pub use resolve::{ParamArg, Purpose, ResolveFailure, Resolved, resolve};
 pub use run::{RunError, RunOptions, RunReport, record_unstarted, run};
 pub use schema::schema;

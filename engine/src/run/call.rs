@@ -183,7 +183,7 @@ fn find(level: &Level, target: &str) -> Result<WorkflowHandle, MaskedText> {
 }
 
 fn load(path: &Path) -> Result<WorkflowHandle, String> {
-    let source = Arc::new(crate::load(path).map_err(|found| found.message)?);
+    let source = Arc::new(crate::load(path).map_err(|error| error.to_string())?);
     let validation = crate::validate(source.clone());
     match validation.workflow {
         Some(workflow) => Ok(WorkflowHandle { root: Arc::new(workflow), child: None }),
