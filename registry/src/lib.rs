@@ -1,11 +1,20 @@
-//! Names and scopes of the secrets registry, and the question a run asks it.
+//! An encrypted, scoped, versioned store of secrets that many processes use at once without a daemon.
 //!
-//! The store itself (sealing, versions, durability) is not here yet; what is here is the vocabulary
-//! that the workflow language and the engine need: which refs and workspace names exist, and the
-//! lookup a run makes. Nothing in this crate knows of workflows, steps or the network.
+//! `FORMAT.md` beside `src/` says what is on disk. Two faces: a [`Reader`] gives values to a run, an
+//! [`Admin`] changes and lists secrets and has no method that returns a value. Nothing in this crate
+//! knows of workflows, steps or the network, and it reads neither the environment nor the clock: the
+//! caller passes them in.
 
+mod audit;
+mod error;
+mod files;
+mod keys;
 mod names;
 mod reader;
 
-pub use names::{InvalidName, SecretRef, WorkspaceName};
-pub use reader::{LookupError, Reader};
+pub use audit::Actor;
+pub use error::{InvalidValue, LookupError, RegistryError};
+pub use files::{FileError, FileInfo, Files, Lock, OpenFile};
+pub use keys::{KeyError, KeyPlace, MasterKey, Slot, StoreId};
+pub use names::{Address, EnvironmentName, InvalidName, Scope, SecretRef, WorkspaceName};
+pub use reader::{Answer, Found, Lookup, Reader};

@@ -16,10 +16,13 @@ pub enum InvalidName {
     /// A character outside the grammar, the first one found.
     #[error("`{0}` is not allowed; a segment is made of a-z, 0-9 and `-`")]
     Character(char),
-    /// A segment starts with a dash.
-    #[error("a segment may not start with `-`")]
+    /// A character outside the grammar of workspaces and environments, the first one found.
+    #[error("`{0}` is not allowed; a name is made of letters, digits, `-` and `_`")]
+    OutsideName(char),
+    /// A name or segment starts with a dash.
+    #[error("it may not start with `-`")]
     LeadingDash,
-    /// More than eight segments, or a segment of more than 64 bytes.
+    /// More than eight segments, or one of more than 64 bytes.
     #[error("at most 8 segments of 64 bytes each are allowed")]
     TooLong,
 }
@@ -77,6 +80,20 @@ impl fmt::Display for SecretRef {
     }
 }
 
+fn check_name(text: &str) -> Result<(), InvalidName> {
+    if text.is_empty() {
+        return Err(InvalidName::Empty);
+    }
+    if text.len() > SEGMENT_LEN_MAX {
+        return Err(InvalidName::TooLong);
+    }
+    if text.starts_with('-') {
+        return Err(InvalidName::LeadingDash);
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    text.chars().find(|c| !allowed(*c)).map_or(Ok(()), |c| Err(InvalidName::OutsideName(c)))
+}
+
 /// The name of a workspace, taken from the label `workspace=NAME` of a workflow.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkspaceName(String);
@@ -87,17 +104,7 @@ impl WorkspaceName {
     /// # Errors
     /// [`InvalidName`] says which rule the text breaks first.
     pub fn parse(text: &str) -> Result<WorkspaceName, InvalidName> {
-        if text.is_empty() {
-            return Err(InvalidName::Empty);
-        }
-        if text.len() > SEGMENT_LEN_MAX {
-            return Err(InvalidName::TooLong);
-        }
-        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        match text.chars().find(|c| !allowed(*c)) {
-            Some(c) => Err(InvalidName::Character(c)),
-            None => Ok(WorkspaceName(text.to_owned())),
-        }
+        check_name(text).map(|()| WorkspaceName(text.to_owned()))
     }
 
     /// The name as written.
@@ -112,9 +119,88 @@ impl fmt::Display for WorkspaceName {
     }
 }
 
+/// The name of an environment such as `dev` or `prod`: one ref may have a value in each.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EnvironmentName(String);
+
+impl EnvironmentName {
+    /// Parses an environment's name: ASCII letters, digits, `-` and `_`, at most 64 bytes.
+    ///
+    /// # Errors
+    /// [`InvalidName`] says which rule the text breaks first.
+    pub fn parse(text: &str) -> Result<EnvironmentName, InvalidName> {
+        check_name(text).map(|()| EnvironmentName(text.to_owned()))
+    }
+
+    /// The name as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EnvironmentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a secret lives: a workspace or all of them, an environment or any.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope {
+    /// The workspace; `None` is the global scope.
+    pub workspace: Option<WorkspaceName>,
+    /// The environment; `None` holds the values that apply unless an environment has its own.
+    pub environment: Option<EnvironmentName>,
+}
+
+impl Scope {
+    /// The scopes in which a run of this scope looks, the nearest first: the chosen environment
+    /// before the defaults, within each the workspace before the global scope.
+    pub fn search(&self) -> Vec<Scope> {
+        let mut scopes = Vec::with_capacity(4);
+        let environments = [self.environment.clone(), None];
+        let workspaces = [self.workspace.clone(), None];
+        for environment in &environments[usize::from(self.environment.is_none())..] {
+            for workspace in &workspaces[usize::from(self.workspace.is_none())..] {
+                let (workspace, environment) = (workspace.clone(), environment.clone());
+                scopes.push(Scope { workspace, environment });
+            }
+        }
+        scopes
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.workspace {
+            Some(workspace) => write!(f, "workspace `{workspace}`")?,
+            None => f.write_str("the global scope")?,
+        }
+        match &self.environment {
+            Some(environment) => write!(f, ", environment `{environment}`"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The full name of a secret.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address {
+    /// The ref: first, since entries are sorted by it.
+    pub reference: SecretRef,
+    /// The scope.
+    pub scope: Scope,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` in {}", self.reference, self.scope)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{InvalidName, SecretRef, WorkspaceName};
+    use super::{EnvironmentName, InvalidName, Scope, SecretRef, WorkspaceName};
 
     #[test]
     fn refs_are_slugs_joined_by_slashes() {
@@ -145,7 +231,21 @@ mod tests {
     #[test]
     fn workspace_names_hold_no_separators() {
         assert!(WorkspaceName::parse("payments_eu-1").is_ok());
-        assert_eq!(WorkspaceName::parse("a/b"), Err(InvalidName::Character('/')));
+        assert_eq!(WorkspaceName::parse("a/b"), Err(InvalidName::OutsideName('/')));
         assert_eq!(WorkspaceName::parse(""), Err(InvalidName::Empty));
+    }
+
+    #[test]
+    fn a_run_looks_in_its_environment_first_and_in_its_workspace_before_the_global_scope() {
+        let scope = |workspace: Option<&str>, environment: Option<&str>| Scope {
+            workspace: workspace.map(|name| WorkspaceName::parse(name).unwrap()),
+            environment: environment.map(|name| EnvironmentName::parse(name).unwrap()),
+        };
+        let (w, e) = (Some("w"), Some("e"));
+        let order = [scope(w, e), scope(None, e), scope(w, None), scope(None, None)];
+        assert_eq!(scope(w, e).search(), order);
+        assert_eq!(scope(w, None).search(), order[2..]);
+        assert_eq!(scope(None, e).search(), [scope(None, e), scope(None, None)]);
+        assert_eq!(scope(None, None).search(), [scope(None, None)]);
     }
 }

@@ -1,39 +1,60 @@
 //! The question a run asks the registry.
 //!
-//! The rule of scopes (workspace, then global, never another; disabled stops the search) belongs to
-//! whoever answers; a caller passes the workspace of its workflow and the ref, and gets a value or
-//! one of the closed set of reasons.
+//! The rule of scopes (the chosen environment before the defaults, the workspace before the global
+//! scope, never another; disabled stops the search) belongs to whoever answers; a caller passes the
+//! scope of its workflow and the refs, and gets a value or one of the closed set of reasons for each.
+
+use std::time::SystemTime;
 
 use secrecy::SecretSlice;
 
-use crate::{SecretRef, WorkspaceName};
+use crate::audit::Actor;
+use crate::error::{LookupError, RegistryError};
+use crate::names::{Address, Scope, SecretRef};
 
-/// Why the registry gave no value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LookupError {
-    /// Neither the workspace nor the global scope has the ref.
-    #[error("secret not found")]
-    NotFound,
-    /// The nearest scope that has the ref has it disabled; wider scopes are not asked.
-    #[error("secret is disabled")]
-    Disabled,
-    /// The nearest scope that has the ref has no value for it.
-    #[error("secret has no value")]
-    NoValue,
-    /// The store cannot be read or does not hold together.
-    #[error("the registry cannot be read")]
-    Unavailable,
+/// What a run asks for, besides the refs.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    /// The workflow's workspace and the environment that was chosen.
+    pub scope: Scope,
+    /// Whether a protected environment may be used.
+    pub allow_protected: bool,
+    /// Whether values past their date are still given.
+    pub allow_expired: bool,
+    /// Whether to fail if the audit log cannot be written.
+    pub audit_required: bool,
+    /// On whose behalf: what the audit log says.
+    pub actor: Actor,
+}
+
+/// A value that was found.
+pub struct Found {
+    /// The value to use.
+    pub value: SecretSlice<u8>,
+    /// Earlier values that are still in use somewhere: to be masked like the value.
+    pub retired: Vec<SecretSlice<u8>>,
+    /// Where it was found.
+    pub address: Address,
+    /// Its version.
+    pub version: u64,
+    /// When it expires, if it does.
+    pub expires: Option<SystemTime>,
+}
+
+/// What the registry answers to a run.
+pub struct Answer {
+    /// One for each ref, in their order.
+    pub results: Vec<Result<Found, LookupError>>,
+    /// What should be told without stopping the run: an audit log that cannot be written.
+    pub warnings: Vec<String>,
 }
 
 /// Reads values for a run. Calls may block on files; they are made off the async threads.
 pub trait Reader: Send + Sync {
-    /// Finds the current value of `reference` for a workflow of `workspace` (`None`: unlabelled).
+    /// Finds the current values of all `references`, as one moment of the store has them.
     ///
     /// # Errors
-    /// [`LookupError`], as its cases say.
-    fn resolve(
-        &self,
-        workspace: Option<&WorkspaceName>,
-        reference: &SecretRef,
-    ) -> Result<SecretSlice<u8>, LookupError>;
+    /// [`RegistryError`] if no value can be given at all: no store, no key, a root that does not hold,
+    /// an unknown or protected environment, an audit log that is required and cannot be written.
+    fn resolve(&self, lookup: &Lookup, references: &[SecretRef]) -> Result<Answer, RegistryError>;
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use subrosa_registry::LookupError;
+use subrosa_registry::{Actor, Lookup, LookupError, Scope};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -111,12 +111,27 @@ fn look_up(
                 .help("this build has no secrets registry yet; use `provider` and `key`");
             return (index, Err(found));
         };
-        let result = registry.resolve(workspace.as_ref(), reference).map(SecretValue::from);
-        (index, result.map_err(|error| from_registry(&secret, reference.as_str(), error)))
+        let lookup = Lookup {
+            scope: Scope { workspace, environment: None },
+            allow_protected: false,
+            allow_expired: false,
+            audit_required: false,
+            actor: Actor::default(),
+        };
+        let found = match registry.resolve(&lookup, std::slice::from_ref(reference)) {
+            Ok(mut answer) => answer
+                .results
+                .pop()
+                .unwrap_or(Err(LookupError::NotFound))
+                .map(|found| SecretValue::from(found.value))
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        (index, found.map_err(|error| from_registry(&secret, reference.as_str(), &error)))
     });
 }
 
-fn from_registry(secret: &SecretDecl, reference: &str, error: LookupError) -> Diagnostic {
+fn from_registry(secret: &SecretDecl, reference: &str, error: &str) -> Diagnostic {
     let message =
         format!("could not resolve secret `{}` from ref `{reference}`: {error}", secret.name);
     Diagnostic::error("secret-not-resolved", message).at(secret.key_span, "asked for here")

@@ -160,7 +160,9 @@ fn parse_ref(notes: &mut Notes, reference: &Text) -> Source {
     };
     let why = match reason {
         // The library shows the character as it is, which may be a control character.
-        InvalidName::Character(c) => format!("it holds {}", shown(&c.to_string())),
+        InvalidName::Character(c) | InvalidName::OutsideName(c) => {
+            format!("it holds {}", shown(&c.to_string()))
+        }
         InvalidName::LeadingDash => "a slug begins with `-`".to_owned(),
         InvalidName::TooLong => "it is too long".to_owned(),
         InvalidName::Empty | InvalidName::EmptySegment => "a slug of it is empty".to_owned(),
@@ -170,7 +172,7 @@ fn parse_ref(notes: &mut Notes, reference: &Text) -> Source {
         InvalidName::Empty | InvalidName::EmptySegment => {
             "remove the `/` at its beginning or end, or the doubled one"
         }
-        InvalidName::Character(_) | InvalidName::LeadingDash => {
+        InvalidName::Character(_) | InvalidName::OutsideName(_) | InvalidName::LeadingDash => {
             "write slugs of a-z, 0-9 and `-` joined by `/`, such as `prod/db-password`"
         }
     };
