@@ -8,8 +8,12 @@
 //! Paths are relative to the folder, their parts joined by `/`; none starts with a slash or holds
 //! `.` or `..`. All of them are made by us.
 
+mod disk;
+
 use std::io;
 use std::time::SystemTime;
+
+pub use disk::Disk;
 
 /// A private folder: 0700, owned by the user, as is every folder and file (0600) below it.
 pub trait Files: Send + Sync {
@@ -88,6 +92,7 @@ pub trait Files: Send + Sync {
 }
 
 /// A file that is open for writing.
+#[expect(clippy::len_without_is_empty, reason = "it is a call that can fail, not a collection")]
 pub trait OpenFile {
     /// Writes some of the bytes and says how many.
     ///

@@ -14,7 +14,7 @@ mod reader;
 
 pub use audit::Actor;
 pub use error::{InvalidValue, LookupError, RegistryError};
-pub use files::{FileError, FileInfo, Files, Lock, OpenFile};
+pub use files::{Disk, FileError, FileInfo, Files, Lock, OpenFile};
 pub use keys::{KeyError, KeyPlace, MasterKey, Slot, StoreId};
 pub use names::{Address, EnvironmentName, InvalidName, Scope, SecretRef, WorkspaceName};
 pub use reader::{Answer, Found, Lookup, Reader};
