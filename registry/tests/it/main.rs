@@ -4,3 +4,4 @@
 
 mod disk;
 mod files_suite;
+mod model;
