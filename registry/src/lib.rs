@@ -12,7 +12,10 @@ mod keys;
 mod names;
 mod reader;
 
-pub use audit::Actor;
+pub use audit::{
+    Action, Actor, AuditKeys, AuditLog, Entries, Entry, Event, Filter, Head, ListError, Names,
+    Outcome, Problem, Report, Why,
+};
 pub use error::{InvalidValue, LookupError, RegistryError};
 pub use files::{Disk, FileError, FileInfo, Files, Lock, OpenFile};
 pub use keys::{KeyError, KeyPlace, MasterKey, Slot, StoreId};
