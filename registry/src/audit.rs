@@ -17,6 +17,7 @@ mod tests;
 mod verify;
 
 pub use event::{Action, Event, Outcome};
+pub(crate) use line::derived;
 pub use line::{AuditKeys, Head, Names};
 pub use list::{Entries, Entry, Filter, ListError};
 pub use log::AuditLog;

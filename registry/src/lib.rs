@@ -11,6 +11,7 @@ mod files;
 mod keys;
 mod names;
 mod reader;
+mod used;
 
 pub use audit::{
     Action, Actor, AuditKeys, AuditLog, Entries, Entry, Event, Filter, Head, ListError, Names,
@@ -21,3 +22,4 @@ pub use files::{Disk, FileError, FileInfo, Files, Lock, OpenFile};
 pub use keys::{KeyError, KeyPlace, MasterKey, Slot, StoreId};
 pub use names::{Address, EnvironmentName, InvalidName, Scope, SecretRef, WorkspaceName};
 pub use reader::{Answer, Found, Lookup, Reader};
+pub use used::{UsageKey, Used, UsedFile};

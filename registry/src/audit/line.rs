@@ -48,7 +48,7 @@ impl AuditKeys {
 }
 
 /// The key that HKDF-SHA256 makes for one use, salted with the store's id.
-fn derived(inner: &[u8; 32], store: &StoreId, info: &[u8]) -> Zeroizing<[u8; 32]> {
+pub(crate) fn derived(inner: &[u8; 32], store: &StoreId, info: &[u8]) -> Zeroizing<[u8; 32]> {
     let mut key = Zeroizing::new([0; 32]);
     Hkdf::<Sha256>::new(Some(store.as_str().as_bytes()), inner)
         .expand(info, &mut *key)
