@@ -5,6 +5,7 @@
 //! knows of workflows, steps or the network, and it reads neither the environment nor the clock: the
 //! caller passes them in.
 
+mod anchor;
 mod audit;
 mod error;
 mod files;
@@ -13,6 +14,7 @@ mod names;
 mod reader;
 mod used;
 
+pub use anchor::{Anchor, Anchors, Stored, Verdict};
 pub use audit::{
     Action, Actor, AuditKeys, AuditLog, Entries, Entry, Event, Filter, Head, ListError, Names,
     Outcome, Problem, Report, Why,
