@@ -239,6 +239,23 @@ fn a_stopped_process_is_dead_and_its_lock_is_free() {
 }
 
 #[test]
+fn a_stopped_call_has_its_effect_or_half_or_none() {
+    for (fault, expected) in [
+        (Fault::StopBefore, &b"old "[..]),
+        (Fault::StopHalfway, b"old new"),
+        (Fault::StopAfter, b"old newer"),
+    ] {
+        let files = ModelFiles::new();
+        files.put("a", b"old ");
+        files.arm(Some(Plan::Once(1, fault)));
+        let mut file = files.append("a").unwrap();
+        assert!(file.write(b"newer").is_err());
+        assert!(file.sync().is_err() && files.read("a", 9).is_err());
+        assert_eq!(files.crash(Crash::Kill).snapshot()["a"], expected, "{fault:?}");
+    }
+}
+
+#[test]
 fn a_disk_stays_full() {
     let files = ModelFiles::new();
     files.make_folder("").unwrap();
