@@ -176,14 +176,14 @@ fn a_long_file_is_made_smaller_if_half_of_it_is_superseded() {
     let (files, key) = (Fake::default(), key());
     let file = UsedFile::new(&files, &key);
     let one = address("a", None, None);
-    nearly_full(&files, 30_000);
+    nearly_full(&files, 45_000);
     files.put("used.new", b"left behind");
     file.note(std::slice::from_ref(&one), at(1_700_000_000)).unwrap();
-    assert_eq!(files.content("used").unwrap().len(), 30_001 * 44);
+    assert_eq!(files.content("used").unwrap().len(), 45_001 * 44);
     assert_eq!(files.content("used.new"), None);
     assert_eq!(seconds(&file.load(), &one), Some(1_700_000_000));
 
-    nearly_full(&files, 90_000);
+    nearly_full(&files, 50_000);
     file.note(std::slice::from_ref(&one), at(1_700_000_000)).unwrap();
     assert!(files.content("used").unwrap().len() as u64 > COMPACT_LEN_MIN);
     // Until it has grown by another MiB, it is not looked through again.

@@ -24,6 +24,8 @@ struct State {
     fails: Option<Fails>,
     /// How many more bytes the disk takes.
     room: Option<usize>,
+    /// How many bytes one write takes.
+    write_len_max: Option<usize>,
     log: Vec<&'static str>,
     read_len_max: u64,
 }
@@ -45,6 +47,10 @@ impl Fake {
 
     pub(crate) fn fill(&self, room: Option<usize>) {
         self.state().room = room;
+    }
+
+    pub(crate) fn shorten_writes(&self, len_max: usize) {
+        self.state().write_len_max = Some(len_max);
     }
 
     pub(crate) fn content(&self, path: &str) -> Option<Vec<u8>> {
@@ -200,7 +206,8 @@ impl Opened {
 impl OpenFile for Opened {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.with("write", |state, path| {
-            let len = state.room.map_or(bytes.len(), |room| room.min(bytes.len()));
+            let limits = [state.room, state.write_len_max].into_iter().flatten();
+            let len = limits.fold(bytes.len(), usize::min);
             if len == 0 {
                 return Err(io::ErrorKind::StorageFull.into());
             }

@@ -165,6 +165,7 @@ impl<'a> Lines<'a> {
             self.end = self.at;
         }
         self.buffer.extend_from_slice(&chunk);
+        debug_assert!(self.buffer.len() as u64 <= LINE_LEN_MAX as u64 + CHUNK_LEN);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use super::{LOG, Store, of};
 use crate::audit::fake::Fails;
 use crate::audit::{Event, Filter};
-use crate::files::FileError;
+use crate::files::{FileError, Files as _};
 
 #[test]
 fn an_unfinished_line_is_cut_off_and_the_chain_goes_on() {
@@ -92,6 +92,8 @@ fn a_batch_is_one_write_and_only_a_durable_one_is_synced() {
 #[test]
 fn many_who_append_at_once_keep_one_chain() {
     let store = Store::new();
+    // Each line takes several writes: whoever looks without the lock sees halves.
+    store.files.shorten_writes(150);
     std::thread::scope(|scope| {
         for writer in 0..8 {
             let store = &store;
@@ -114,6 +116,35 @@ fn many_who_append_at_once_keep_one_chain() {
         let rounds = (0..20).flat_map(|round| vec![format!("{writer}-{round}"); 2]);
         assert!(of_writer.eq(rounds), "writer {writer}");
     }
+}
+
+#[test]
+fn a_line_that_is_being_written_is_waited_for() {
+    let store = Store::with(&["a", "b"]);
+    let content = store.files.content(LOG).unwrap();
+    let lock = store.files.lock("audit.lock").unwrap();
+    store.files.put(LOG, &content[..content.len() - 20]);
+    store.files.calls();
+    std::thread::scope(|scope| {
+        let verifying = scope.spawn(|| store.report());
+        while !store.files.calls().contains(&"lock") && !verifying.is_finished() {
+            std::thread::yield_now();
+        }
+        store.files.put(LOG, &content);
+        drop(lock);
+        let report = verifying.join().unwrap();
+        assert_eq!((report.lines, report.problems), (2, vec![]));
+    });
+}
+
+#[test]
+fn where_nothing_can_be_locked_a_log_is_verified_all_the_same() {
+    let store = Store::with(&["a", "b"]);
+    store.files.calls();
+    store.files.fail(Some(Fails::At(1)));
+    let report = store.report();
+    assert_eq!((report.lines, report.problems), (2, vec![]));
+    assert_eq!(store.files.calls(), ["list", "lock", "read_at"]);
 }
 
 #[test]

@@ -45,6 +45,7 @@ fn the_line_that_was_tampered_with_is_named() {
     let forged = b.replace("\"b\"", "\"x\"");
     let unsigned = b.replace(&b[b.len() - 67..b.len() - 3], &"0".repeat(64));
     let overlong = format!("{}\n", "x".repeat(LINE_LEN_MAX + 1));
+    let long = forged.replace("\"ada\"", &format!("\"{}\"", "x".repeat(LINE_LEN_MAX)));
     let huge = format!("{}\n", "x".repeat(600_000));
     for (name, log, problems) in [
         ("whole", vec![a, b, c, d], vec![]),
@@ -57,6 +58,7 @@ fn the_line_that_was_tampered_with_is_named() {
         ("added", vec![a, &forged, b, c, d], vec![(2, Why::Chain)]),
         ("no line", vec![a, "\n", b, "hello\n", c, d], vec![(2, Why::Shape), (4, Why::Shape)]),
         ("long line", vec![a, &overlong, b, c, d], vec![(2, Why::Shape)]),
+        ("well-formed long line", vec![a, &long, b, c, d], vec![(2, Why::Shape)]),
         ("longer line", vec![a, &huge, b, c, d], vec![(2, Why::Shape)]),
         ("torn", vec![a, b, c, &d[..9]], vec![(4, Why::Torn)]),
         ("torn garbage", vec![a, b, c, d, huge.trim_end()], vec![(5, Why::Torn)]),
@@ -73,7 +75,9 @@ fn the_line_that_the_store_knows_must_be_there() {
     let store = Store::with(&["a", "b"]);
     let why = |store: &Store| store.log().verify(Some(&expected)).unwrap().problems;
     assert_eq!(why(&store), [Problem { line: 3, why: Why::Cut { seq: 3 } }]);
-    store.log().append(&[of("c"), of("d")]).unwrap();
+    store.log().append(&[of("c")]).unwrap();
+    assert_eq!(why(&store), [Problem { line: 3, why: Why::Replaced { seq: 3 } }]);
+    store.log().append(&[of("d")]).unwrap();
     assert_eq!(why(&store), [Problem { line: 4, why: Why::Replaced { seq: 3 } }]);
     other.log().append(&[of("d")]).unwrap();
     assert_eq!(why(&other), []);
