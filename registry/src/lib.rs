@@ -21,7 +21,12 @@ pub use audit::{
 };
 pub use error::{InvalidValue, LookupError, RegistryError};
 pub use files::{Disk, FileError, FileInfo, Files, Lock, OpenFile};
-pub use keys::{KeyError, KeyPlace, MasterKey, Slot, StoreId};
+#[cfg(feature = "keyring")]
+pub use keys::KeyRing;
+pub use keys::{
+    Ask, AskPassphrase, Cost, KeyCommand, KeyError, KeyFile, KeyPlace, KeySettings, KeyTextError,
+    MasterKey, Moved, OpenFolder, Passphrase, Places, Slot, Source, StoreId, move_key,
+};
 pub use names::{Address, EnvironmentName, InvalidName, Scope, SecretRef, WorkspaceName};
 pub use reader::{Answer, Found, Lookup, Reader};
 pub use used::{UsageKey, Used, UsedFile};
