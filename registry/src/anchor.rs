@@ -24,20 +24,20 @@ const LEN_MAX: u64 = 4096;
 
 /// The newest state of a store that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Anchor {
+pub(crate) struct Anchor {
     /// The store.
-    pub store: StoreId,
+    pub(crate) store: StoreId,
     /// The generation of its root.
-    pub generation: u64,
+    pub(crate) generation: u64,
     /// The MAC of its root.
-    pub root_mac: [u8; 32],
+    pub(crate) root_mac: [u8; 32],
     /// Where its audit log ended.
-    pub audit: Head,
+    pub(crate) audit: Head,
 }
 
 /// What an anchor says of a root that was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It is the one that was seen.
     Fine,
     /// It is newer, as it is after another process wrote.
@@ -53,7 +53,7 @@ pub enum Verdict {
 
 impl Anchor {
     /// Judges a root.
-    pub fn judge(&self, generation: u64, root_mac: &[u8; 32]) -> Verdict {
+    pub(crate) fn judge(&self, generation: u64, root_mac: &[u8; 32]) -> Verdict {
         if generation > self.generation {
             Verdict::Newer
         } else if generation < self.generation {
@@ -77,7 +77,7 @@ impl Anchor {
 
 /// What is kept for a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stored {
+pub(crate) enum Stored {
     /// No anchor: the store was never seen from here.
     Nothing,
     /// Something that is no anchor of this store, or cannot be read. It detects nothing.
@@ -88,7 +88,7 @@ pub enum Stored {
 
 impl Stored {
     /// The anchor, if there is one.
-    pub fn anchor(&self) -> Option<&Anchor> {
+    pub(crate) fn anchor(self) -> Option<Anchor> {
         match self {
             Stored::Whole(anchor) => Some(anchor),
             Stored::Nothing | Stored::Damaged => None,
@@ -97,18 +97,18 @@ impl Stored {
 }
 
 /// The folder of anchors.
-pub struct Anchors<'a> {
+pub(crate) struct Anchors<'a> {
     files: &'a dyn Files,
 }
 
 impl<'a> Anchors<'a> {
     /// Takes the folder, which need not be there yet.
-    pub fn new(files: &'a dyn Files) -> Anchors<'a> {
+    pub(crate) fn new(files: &'a dyn Files) -> Anchors<'a> {
         Anchors { files }
     }
 
     /// Reads the anchor of a store.
-    pub fn read(&self, store: &StoreId) -> Stored {
+    pub(crate) fn read(&self, store: &StoreId) -> Stored {
         self.look(store).unwrap_or(Stored::Damaged)
     }
 
@@ -116,23 +116,13 @@ impl<'a> Anchors<'a> {
     ///
     /// # Errors
     /// [`FileError`], which is worth a warning: the next rollback may go unnoticed.
-    pub fn write(&self, anchor: &Anchor) -> Result<(), FileError> {
+    pub(crate) fn write(&self, anchor: &Anchor) -> Result<(), FileError> {
         self.files.make_folder("")?;
         let _lock = self.lock(&anchor.store)?;
         match self.look(&anchor.store)? {
             Stored::Whole(found) if !anchor.is_ahead_of(&found) => Ok(()),
             Stored::Nothing | Stored::Damaged | Stored::Whole(_) => self.put(anchor),
         }
-    }
-
-    /// Keeps an anchor in place of whatever is there: a person has accepted an older state.
-    ///
-    /// # Errors
-    /// [`FileError`].
-    pub fn replace(&self, anchor: &Anchor) -> Result<(), FileError> {
-        self.files.make_folder("")?;
-        let _lock = self.lock(&anchor.store)?;
-        self.put(anchor)
     }
 
     fn look(&self, store: &StoreId) -> Result<Stored, FileError> {

@@ -17,10 +17,10 @@ mod tests;
 mod verify;
 
 pub use event::{Action, Event, Outcome};
-pub(crate) use line::derived;
-pub use line::{AuditKeys, Head, Names};
-pub use list::{Entries, Entry, Filter, ListError};
-pub use log::AuditLog;
+pub(crate) use line::AuditKeys;
+pub use line::{Head, Names};
+pub use list::{AuditEntry, Filter, ListError};
+pub(crate) use log::AuditLog;
 pub use verify::{Problem, Report, Why};
 
 /// On whose behalf something is done, as the audit log records it.

@@ -140,6 +140,14 @@ pub trait KeyPlace: Send + Sync {
     fn forget(&self, store: &StoreId, slot: Slot) -> Result<(), KeyError>;
 }
 
+impl KeyError {
+    /// A key that must be at `place` is not there.
+    pub(crate) fn missing(place: &dyn KeyPlace) -> KeyError {
+        let hint = place.absent_means().map_or_else(String::new, |hint| format!(" ({hint})"));
+        KeyError::Missing { place: format!("{}{hint}", place.describe()) }
+    }
+}
+
 /// Why the master key cannot be had or kept.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {

@@ -5,22 +5,43 @@
 //! knows of workflows, steps or the network, and it reads neither the environment nor the clock: the
 //! caller passes them in.
 
+mod admin;
 mod anchor;
 mod audit;
+mod change;
+mod check;
+mod commit;
+mod create;
+mod crypto;
+mod entry;
 mod error;
 mod files;
+#[cfg(test)]
+mod format_tests;
+mod info;
 mod keys;
+mod leaf;
+mod lookup;
 mod names;
+mod piece;
 mod reader;
+mod rekey;
+mod root;
+mod settings;
+mod store;
+mod sweep;
+mod time;
 mod used;
 
-pub use anchor::{Anchor, Anchors, Stored, Verdict};
+pub use admin::{Admin, Expiry, Import, KEEP_DEFAULT, SetOptions, Written};
 pub use audit::{
-    Action, Actor, AuditKeys, AuditLog, Entries, Entry, Event, Filter, Head, ListError, Names,
-    Outcome, Problem, Report, Why,
+    Action, Actor, AuditEntry, Event, Filter, Head, ListError, Names, Outcome, Problem, Report, Why,
 };
+pub use check::{CheckReport, Finding};
+pub use entry::{VALUE_LEN_MAX, check_value};
 pub use error::{InvalidValue, LookupError, RegistryError};
 pub use files::{Disk, FileError, FileInfo, Files, Lock, OpenFile};
+pub use info::{EnvironmentInfo, SecretInfo, VersionInfo};
 #[cfg(feature = "keyring")]
 pub use keys::KeyRing;
 pub use keys::{
@@ -29,4 +50,5 @@ pub use keys::{
 };
 pub use names::{Address, EnvironmentName, InvalidName, Scope, SecretRef, WorkspaceName};
 pub use reader::{Answer, Found, Lookup, Reader};
-pub use used::{UsageKey, Used, UsedFile};
+pub use rekey::Rekeyed;
+pub use store::{FindKeyPlace, Registry, Surroundings};

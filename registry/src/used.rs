@@ -12,7 +12,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::audit::derived;
+use crate::crypto::derive;
 use crate::files::{FileError, Files, write_all};
 use crate::keys::StoreId;
 use crate::names::Address;
@@ -34,12 +34,12 @@ const SECONDS_MAX: u64 = 253_402_300_799;
 type Id = [u8; 16];
 
 /// The key under which addresses are hashed.
-pub struct UsageKey(Zeroizing<[u8; 32]>);
+pub(crate) struct UsageKey(Zeroizing<[u8; 32]>);
 
 impl UsageKey {
     /// Derives the key from a key of the store.
-    pub fn derive(inner: &[u8; 32], store: &StoreId) -> UsageKey {
-        UsageKey(derived(inner, store, b"subrosa/usage/1"))
+    pub(crate) fn derive(inner: &[u8; 32], store: &StoreId) -> UsageKey {
+        UsageKey(derive(inner, store, "subrosa/usage/1"))
     }
 
     fn id(&self, address: &Address) -> Id {
@@ -64,32 +64,32 @@ impl UsageKey {
 }
 
 /// The times of last use as they were read.
-pub struct Used<'a> {
+pub(crate) struct Used<'a> {
     key: &'a UsageKey,
     times: HashMap<Id, u64>,
     /// Lines that say nothing.
-    pub damaged_lines: u64,
+    pub(crate) damaged_lines: u64,
     /// Why there are no times at all, if the file could not be read.
-    pub unread: Option<FileError>,
+    pub(crate) unread: Option<FileError>,
 }
 
 impl Used<'_> {
     /// When the secret was last used, as far as is known.
-    pub fn last(&self, address: &Address) -> Option<SystemTime> {
+    pub(crate) fn last(&self, address: &Address) -> Option<SystemTime> {
         let seconds = self.times.get(&self.key.id(address))?;
         Some(UNIX_EPOCH + Duration::from_secs(*seconds))
     }
 }
 
 /// The file of the times of last use, in the store's folder.
-pub struct UsedFile<'a> {
+pub(crate) struct UsedFile<'a> {
     files: &'a dyn Files,
     key: &'a UsageKey,
 }
 
 impl<'a> UsedFile<'a> {
     /// Takes the file of a store.
-    pub fn new(files: &'a dyn Files, key: &'a UsageKey) -> UsedFile<'a> {
+    pub(crate) fn new(files: &'a dyn Files, key: &'a UsageKey) -> UsedFile<'a> {
         UsedFile { files, key }
     }
 
@@ -97,7 +97,7 @@ impl<'a> UsedFile<'a> {
     ///
     /// # Errors
     /// [`FileError`], which is worth a warning at most.
-    pub fn note(&self, addresses: &[Address], time: SystemTime) -> Result<(), FileError> {
+    pub(crate) fn note(&self, addresses: &[Address], time: SystemTime) -> Result<(), FileError> {
         if addresses.is_empty() {
             return Ok(());
         }
@@ -124,7 +124,7 @@ impl<'a> UsedFile<'a> {
     }
 
     /// Reads all times. A file that cannot be read gives none, and says why.
-    pub fn load(&self) -> Used<'a> {
+    pub(crate) fn load(&self) -> Used<'a> {
         let (content, unread) = match self.files.read(USED, LEN_MAX) {
             Ok(content) => (content.unwrap_or_default(), None),
             Err(error) => (Vec::new(), Some(error)),

@@ -11,7 +11,7 @@ use crate::files::FileError;
 use crate::keys::StoreId;
 use crate::names::{Address, EnvironmentName, Scope, SecretRef, WorkspaceName};
 
-const FORMAT: &str = include_str!("../FORMAT-audit.md");
+const FORMAT: &str = include_str!("../FORMAT.md");
 
 fn key() -> UsageKey {
     UsageKey::derive(&[7; 32], &StoreId::parse("000102030405060708090a0b0c0d0e0f").unwrap())

@@ -7,13 +7,13 @@
 use chacha20poly1305::XChaCha20Poly1305;
 use chacha20poly1305::aead::{Aead as _, Payload};
 use data_encoding::{BASE64, HEXLOWER};
-use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::event::Event;
+use crate::crypto::derive;
 use crate::keys::StoreId;
 
 /// The longest line, its line feed not counted.
@@ -32,36 +32,28 @@ const NONCE_LEN: usize = 24;
 const PADDED_TO: usize = 128;
 
 /// The keys of the audit log.
-pub struct AuditKeys {
+pub(crate) struct AuditKeys {
     mac: Zeroizing<[u8; 32]>,
     seal: Zeroizing<[u8; 32]>,
 }
 
 impl AuditKeys {
     /// Derives the keys of a store's log from a key of that store.
-    pub fn derive(inner: &[u8; 32], store: &StoreId) -> AuditKeys {
+    pub(crate) fn derive(inner: &[u8; 32], store: &StoreId) -> AuditKeys {
         AuditKeys {
-            mac: derived(inner, store, b"subrosa/audit-mac/1"),
-            seal: derived(inner, store, b"subrosa/audit-seal/1"),
+            mac: derive(inner, store, "subrosa/audit-mac/1"),
+            seal: derive(inner, store, "subrosa/audit-seal/1"),
         }
     }
 }
 
-/// The key that HKDF-SHA256 makes for one use, salted with the store's id.
-pub(crate) fn derived(inner: &[u8; 32], store: &StoreId, info: &[u8]) -> Zeroizing<[u8; 32]> {
-    let mut key = Zeroizing::new([0; 32]);
-    Hkdf::<Sha256>::new(Some(store.as_str().as_bytes()), inner)
-        .expand(info, &mut *key)
-        .expect("HKDF-SHA256 gives up to 255 times 32 bytes");
-    key
-}
-
-/// Whether the lines that are written show names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether names can be read without the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Names {
-    /// Everything is readable.
+    /// Refs, scopes, descriptions and times can be read by whoever reads the files.
     Open,
-    /// All but the line's number is sealed.
+    /// The leaves and the settings are sealed, and of the audit log all but the lines' numbers.
     Sealed,
 }
 

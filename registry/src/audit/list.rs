@@ -48,7 +48,7 @@ impl Filter {
 
 /// An event and its number in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct AuditEntry {
     /// The line's number.
     pub seq: u64,
     /// What it says.
@@ -68,11 +68,11 @@ pub enum ListError {
 
 /// The events that were wanted, the oldest first. Lines that do not hold are told, whatever was wanted,
 /// and count for [`Filter::last`].
-pub struct Entries<'a> {
+pub(crate) struct Entries<'a> {
     scan: Scan<'a>,
     filter: Filter,
     /// The newest, once they were looked for.
-    newest: Option<VecDeque<Result<Entry, ListError>>>,
+    newest: Option<VecDeque<Result<AuditEntry, ListError>>>,
 }
 
 impl<'a> AuditLog<'a> {
@@ -80,13 +80,13 @@ impl<'a> AuditLog<'a> {
     ///
     /// # Errors
     /// [`FileError`] if the log cannot be looked at.
-    pub fn list(&self, filter: Filter) -> Result<Entries<'a>, FileError> {
+    pub(crate) fn list(&self, filter: Filter) -> Result<Entries<'a>, FileError> {
         Ok(Entries { scan: self.scan()?, filter, newest: None })
     }
 }
 
 impl Entries<'_> {
-    fn next_wanted(&mut self) -> Option<Result<Entry, ListError>> {
+    fn next_wanted(&mut self) -> Option<Result<AuditEntry, ListError>> {
         loop {
             let scanned = match self.scan.next()? {
                 Ok(scanned) => scanned,
@@ -94,7 +94,7 @@ impl Entries<'_> {
             };
             match (scanned.head, scanned.event, scanned.problem) {
                 (Some(head), Some(event), _) if self.filter.wants(&event) => {
-                    return Some(Ok(Entry { seq: head.seq, event }));
+                    return Some(Ok(AuditEntry { seq: head.seq, event }));
                 }
                 (Some(_), Some(_), _) | (_, _, None) => {}
                 (_, _, Some(why)) => {
@@ -106,7 +106,7 @@ impl Entries<'_> {
 }
 
 impl Iterator for Entries<'_> {
-    type Item = Result<Entry, ListError>;
+    type Item = Result<AuditEntry, ListError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let Some(last) = self.filter.last else {

@@ -22,7 +22,7 @@ const LOCK: &str = "audit.lock";
 const TAIL_LEN: u64 = 3 * (LINE_LEN_MAX as u64 + 1);
 
 /// The audit log of a store.
-pub struct AuditLog<'a> {
+pub(crate) struct AuditLog<'a> {
     files: &'a dyn Files,
     keys: &'a AuditKeys,
     store: &'a StoreId,
@@ -44,7 +44,7 @@ struct End {
 
 impl<'a> AuditLog<'a> {
     /// Takes the log in the store's folder; `names` says how lines are written from now on.
-    pub fn new(
+    pub(crate) fn new(
         files: &'a dyn Files,
         keys: &'a AuditKeys,
         store: &'a StoreId,
@@ -56,7 +56,7 @@ impl<'a> AuditLog<'a> {
     /// Names a head that the log must have reached, such as the one in the store's root. A log that
     /// ends before it was cut, and is not continued as if nothing had happened.
     #[must_use]
-    pub fn after(self, head: Head) -> AuditLog<'a> {
+    pub(crate) fn after(self, head: Head) -> AuditLog<'a> {
         AuditLog { known: Some(head), ..self }
     }
 
@@ -64,7 +64,7 @@ impl<'a> AuditLog<'a> {
     ///
     /// # Errors
     /// [`FileError`]; nothing was appended.
-    pub fn append(&self, events: &[Event]) -> Result<Head, FileError> {
+    pub(crate) fn append(&self, events: &[Event]) -> Result<Head, FileError> {
         self.extend(events).map(|(head, _)| head)
     }
 
@@ -73,7 +73,7 @@ impl<'a> AuditLog<'a> {
     ///
     /// # Errors
     /// [`FileError`]; after a failed sync the events stay in the log, which rather says too much.
-    pub fn append_durably(&self, events: &[Event]) -> Result<Head, FileError> {
+    pub(crate) fn append_durably(&self, events: &[Event]) -> Result<Head, FileError> {
         let (head, mut file) = self.extend(events)?;
         // The lock is free again: others append while this waits for the disk.
         file.sync().map_err(|source| self.error("sync", source))?;

@@ -9,13 +9,14 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::fake::Fake;
 use super::line::LINE_LEN_MAX;
 use super::{
-    Action, Actor, AuditKeys, AuditLog, Entry, Event, Filter, Head, Names, Outcome, Report, Why,
+    Action, Actor, AuditEntry, AuditKeys, AuditLog, Event, Filter, Head, Names, Outcome, Report,
+    Why,
 };
 use crate::keys::StoreId;
 use crate::names::{EnvironmentName, Scope, SecretRef, WorkspaceName};
 
 const LOG: &str = "audit.log";
-const FORMAT: &str = include_str!("../../FORMAT-audit.md");
+const FORMAT: &str = include_str!("../../FORMAT.md");
 
 /// A store with its log.
 struct Store {
@@ -67,7 +68,7 @@ impl Store {
         self.report().problems.into_iter().map(|problem| (problem.line, problem.why)).collect()
     }
 
-    fn listed(&self, filter: Filter) -> Vec<Entry> {
+    fn listed(&self, filter: Filter) -> Vec<AuditEntry> {
         self.log().list(filter).unwrap().map(Result::unwrap).collect()
     }
 
@@ -121,7 +122,7 @@ fn the_sealed_line_of_the_format_document_opens() {
     let line = FORMAT.lines().find(|line| line.starts_with("{\"seq\":1,\"sealed\":")).unwrap();
     store.put(&[line, "\n"]);
     assert_eq!(store.problems(), []);
-    assert_eq!(store.listed(Filter::default()), [Entry { seq: 1, event: of("nightly") }]);
+    assert_eq!(store.listed(Filter::default()), [AuditEntry { seq: 1, event: of("nightly") }]);
 }
 
 #[test]
@@ -172,7 +173,7 @@ fn a_sealed_log_shows_no_name() {
     let text = store.text();
     assert!(!text.contains('-'), "{text}");
     assert!(text.starts_with("{\"seq\":1,\"sealed\":\""), "{text}");
-    assert_eq!(store.listed(Filter::default()), [Entry { seq: 1, event }]);
+    assert_eq!(store.listed(Filter::default()), [AuditEntry { seq: 1, event }]);
     let len = |workflow| {
         let store = Store::new();
         store.sealed_log().append(&[of(workflow)]).unwrap();

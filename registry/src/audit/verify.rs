@@ -87,7 +87,7 @@ impl AuditLog<'_> {
     ///
     /// # Errors
     /// [`FileError`] if the log cannot be read. Whatever it holds is no error, but in the report.
-    pub fn verify(&self, expected: Option<&Head>) -> Result<Report, FileError> {
+    pub(crate) fn verify(&self, expected: Option<&Head>) -> Result<Report, FileError> {
         let mut scan = self.scan()?;
         let mut report = Report {
             lines: 0,

@@ -1,0 +1,191 @@
+//! Committing: new files first, the root that names them last.
+//!
+//! Until the root is renamed nothing has happened; after it, all has. What is acknowledged was synced:
+//! the index file, its name, the audit log, the root, its name, in this order. A root never names
+//! what was not synced before it.
+
+use std::collections::BTreeSet;
+
+use data_encoding::HEXLOWER;
+
+use crate::anchor::{Anchor, Anchors};
+use crate::audit::{Event, Outcome};
+use crate::crypto::{Keys, random};
+use crate::error::RegistryError;
+use crate::files::{FileError, write_all};
+use crate::piece::{self, Piece};
+use crate::root::{self, PREVIOUS, ROOT, Root};
+use crate::store::{Registry, Snapshot};
+use crate::sweep::GRACE;
+use crate::time::Time;
+
+/// Names of files that are being written begin so.
+pub(crate) const TEMP: &str = "tmp-";
+/// Every so many generations the index folder is swept.
+const SWEEP_EVERY: u64 = 64;
+
+/// The pieces of a new index file while it is put together in memory.
+pub(crate) struct Pack {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl Pack {
+    pub(crate) fn new(generation: u64) -> Result<Pack, RegistryError> {
+        let mut digits = [0; 4];
+        random(&mut digits)?;
+        Ok(Pack { name: piece::index_name(generation, digits), bytes: Vec::new() })
+    }
+
+    fn path(&self) -> String {
+        format!("{}/{}", piece::FOLDER, self.name)
+    }
+
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> Piece {
+        let piece = Piece::of(&self.name, self.bytes.len(), bytes);
+        self.bytes.extend_from_slice(bytes);
+        piece
+    }
+}
+
+/// A root to be, and the index file it names.
+pub(crate) struct Draft {
+    pub(crate) root: Root,
+    pub(crate) pack: Pack,
+    /// The branches that are new in it.
+    pub(crate) touched: BTreeSet<u8>,
+}
+
+impl Draft {
+    /// Carries the draft over to a root that others have made meanwhile, if they changed nothing that it
+    /// was made from.
+    pub(crate) fn carried_over(&self, old: &Root, new: &Root) -> Option<Root> {
+        let same_branch = |n: &u8| old.branches.0.get(n) == new.branches.0.get(n);
+        let same = old.key == new.key
+            && old.names == new.names
+            && old.settings == new.settings
+            && self.touched.iter().all(same_branch);
+        same.then(|| {
+            let mut root = new.clone();
+            root.settings.clone_from(&self.root.settings);
+            for number in &self.touched {
+                root.branches.0.insert(*number, self.root.branches.0[number].clone());
+            }
+            root
+        })
+    }
+}
+
+impl Registry {
+    /// Writes an index file and makes it and its name durable.
+    pub(crate) fn write_pack(&self, pack: &Pack) -> Result<(), RegistryError> {
+        self.write_new(&pack.path(), &pack.bytes)?;
+        Ok(self.files().sync_folder(piece::FOLDER)?)
+    }
+
+    /// Removes an index file that no root will name; if that fails it is rubbish, no more.
+    pub(crate) fn discard(&self, pack: &Pack) {
+        self.files().remove(&pack.path()).ok();
+    }
+
+    /// Writes the audit log, then the root that names the new index file, which is written already.
+    pub(crate) fn commit(
+        &self,
+        snapshot: &Snapshot,
+        keys: &Keys,
+        draft: Draft,
+        events: &[Event],
+    ) -> Result<(), RegistryError> {
+        let Draft { mut root, pack, .. } = draft;
+        root.generation += 1;
+        root.written = Time::of((self.surroundings.clock)());
+        let written = match self.audit(snapshot).append_durably(events) {
+            Ok(head) => {
+                root.audit = Some(head);
+                self.write_root(keys, &root)
+            }
+            Err(source) => Err(RegistryError::Audit { source }),
+        };
+        match written {
+            Ok(()) => {}
+            Err(unconfirmed @ RegistryError::Unconfirmed { .. }) => return Err(unconfirmed),
+            Err(failed) => {
+                self.discard(&pack);
+                let failure = |event: &Event| Event { outcome: Outcome::Failed, ..event.clone() };
+                let events: Vec<Event> = events.iter().map(failure).collect();
+                self.note(snapshot, &events, false).ok();
+                return Err(failed);
+            }
+        }
+        if root.generation.is_multiple_of(SWEEP_EVERY) {
+            // Rubbish costs space only; the change is made, whatever becomes of the sweeping.
+            self.sweep(&root, GRACE).ok();
+        }
+        Ok(())
+    }
+
+    /// Puts a root in place of the present one: the moment at which a change happens.
+    pub(crate) fn write_root(&self, keys: &Keys, root: &Root) -> Result<(), RegistryError> {
+        let files = self.files();
+        let bytes = root.to_bytes(keys);
+        let temp = self.temp_name()?;
+        self.write_new(&temp, &bytes)?;
+        let previous = self.temp_name()?;
+        // The former root keeps a name, for repairs only; not having it costs nothing else.
+        if files.link(ROOT, &previous).is_ok() && files.rename(&previous, PREVIOUS).is_err() {
+            files.remove(&previous).ok();
+        }
+        if let Err(source) = files.rename(&temp, ROOT) {
+            let happened = files.read(ROOT, root::LEN_MAX).ok().flatten() == Some(bytes);
+            files.remove(&temp).ok();
+            return Err(if happened {
+                RegistryError::Unconfirmed { source }
+            } else {
+                source.into()
+            });
+        }
+        files.sync_folder("").map_err(|source| RegistryError::Unconfirmed { source })?;
+        self.remember(root, &bytes);
+        Ok(())
+    }
+
+    /// Moves the anchor. A store must not fail for what only helps to notice rollback.
+    fn remember(&self, root: &Root, bytes: &[u8]) {
+        let Some(anchors) = &self.surroundings.anchors else { return };
+        let (store, generation) = (root.store.clone(), root.generation);
+        // A store without a line in its log is empty: nothing of it could be taken back.
+        if let (Some(audit), Some(root_mac)) = (root.audit, root::mac(bytes)) {
+            let anchor = Anchor { store, generation, root_mac, audit };
+            Anchors::new(&**anchors).write(&anchor).ok();
+        }
+    }
+
+    /// Writes a file whose name is new and makes its content durable; on failure it is gone again.
+    pub(crate) fn write_new(&self, path: &str, bytes: &[u8]) -> Result<(), FileError> {
+        let files = self.files();
+        let mut file = files.create(path)?;
+        let written = write_all(&mut *file, bytes).map_err(|source| ("write", source));
+        written.and_then(|()| file.sync().map_err(|source| ("sync", source))).map_err(
+            |(call, source)| {
+                files.remove(path).ok();
+                FileError::Io { call, file: files.shown(path), source }
+            },
+        )
+    }
+
+    /// Puts a durable file in place of another; the name is durable after the folder is synced.
+    pub(crate) fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), RegistryError> {
+        let temp = self.temp_name()?;
+        self.write_new(&temp, bytes)?;
+        self.files().rename(&temp, path).map_err(|error| {
+            self.files().remove(&temp).ok();
+            error.into()
+        })
+    }
+
+    fn temp_name(&self) -> Result<String, RegistryError> {
+        let mut digits = [0; 8];
+        random(&mut digits)?;
+        Ok(format!("{TEMP}{}", HEXLOWER.encode(&digits)))
+    }
+}
