@@ -51,6 +51,8 @@ fn workflow(notes: &mut Notes, source: &Arc<SourceFile>, draft: Draft, name: Str
         dotenv: draft.dotenv,
         params: draft.params,
         secrets: draft.secrets,
+        environment: draft.environment,
+        audit_required: draft.audit_required,
         working_dir: draft.working_dir,
         shell: draft.shell,
         steps: graph::connect(notes, steps.steps, draft.chain),

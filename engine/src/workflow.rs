@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use subrosa_registry::{SecretRef, WorkspaceName};
+use subrosa_registry::{EnvironmentName, SecretRef, WorkspaceName};
 
 use crate::source::{SourceFile, Span};
 
@@ -40,6 +40,10 @@ pub struct Workflow {
     pub params: Vec<Param>,
     /// `secrets:`, in order; names are unique.
     pub secrets: Vec<SecretDecl>,
+    /// `environment:`.
+    pub environment: Option<Environment>,
+    /// `audit: required`; without it a run goes on although the audit log cannot be written.
+    pub audit_required: bool,
     /// `working_dir:`.
     pub working_dir: Option<Text>,
     /// `shell:`.
@@ -76,6 +80,15 @@ impl Workflow {
     pub fn folder(&self) -> PathBuf {
         self.source.path().parent().map_or_else(PathBuf::new, Path::to_path_buf)
     }
+}
+
+/// `environment:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// Its name.
+    pub name: EnvironmentName,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// One `env:` entry.

@@ -31,6 +31,8 @@ pub(crate) fn empty() -> Loaded {
         dotenv: Vec::new(),
         params: Vec::new(),
         secrets: Vec::new(),
+        environment: None,
+        audit_required: false,
         working_dir: None,
         shell: None,
         steps: Vec::new(),

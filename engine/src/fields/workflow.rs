@@ -36,6 +36,16 @@ pub(crate) static WORKFLOW: Section = Section {
         ),
         works("params", Shape::Params, "Parameters and their defaults."),
         works("secrets", Shape::Secrets, "Secrets and the variables that get them."),
+        works(
+            "environment",
+            Shape::Text,
+            "The environment of the registry whose values `ref` secrets get before the defaults; `--env` wins.",
+        ),
+        works(
+            "audit",
+            Shape::OneOf(&["required", "optional"]),
+            "`required`: no value is taken from the registry unless its audit log can be written.",
+        ),
         works("working_dir", Shape::Text, "Folder of the steps; without it the file's folder."),
         works("shell", Shape::Texts, "Shell of the steps, with arguments: `bash -e`."),
         works("shell_args", Shape::Texts, "More arguments of `shell`."),

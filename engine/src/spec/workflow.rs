@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use subrosa_registry::EnvironmentName;
+
 use crate::diagnostic::Diagnostic;
 use crate::fields::WORKFLOW;
+use crate::names::shown;
 use crate::source::Span;
-use crate::workflow::{Condition, EnvEntry, LogOutput, Param, SecretDecl, Shell, Text};
+use crate::workflow::{
+    Condition, EnvEntry, Environment, LogOutput, Param, SecretDecl, Shell, Text,
+};
 use crate::yaml::Node;
 
 use super::action::shell;
@@ -35,6 +40,10 @@ pub(crate) struct Draft {
     pub(crate) params: Vec<Param>,
     /// `secrets:`.
     pub(crate) secrets: Vec<SecretDecl>,
+    /// `environment:`.
+    pub(crate) environment: Option<Environment>,
+    /// `audit: required`.
+    pub(crate) audit_required: bool,
     /// `working_dir:`.
     pub(crate) working_dir: Option<Text>,
     /// `shell:`.
@@ -77,6 +86,8 @@ pub(crate) fn decode(notes: &mut Notes, node: &Node) -> Draft {
         dotenv: dotenv(notes, &fields),
         params: fields.get("params").map(|n| params::declared(notes, n)).unwrap_or_default(),
         secrets: fields.get("secrets").map(|n| secrets(notes, n)).unwrap_or_default(),
+        environment: environment(notes, &fields),
+        audit_required: fields.word(notes, "audit", &["required", "optional"]) == Some("required"),
         working_dir: fields.trimmed(notes, "working_dir"),
         shell: shell(notes, &fields),
         steps: steps(notes, &fields),
@@ -105,6 +116,22 @@ fn checked_name(notes: &mut Notes, name: Text) -> Text {
         );
     }
     name
+}
+
+/// A blank text is no name: whoever wrote it meant some environment.
+fn environment(notes: &mut Notes, fields: &Fields<'_>) -> Option<Environment> {
+    let text = fields.text(notes, "environment")?;
+    let name = text.raw.trim();
+    match EnvironmentName::parse(name) {
+        Ok(name) => Some(Environment { name, span: text.span }),
+        Err(_) => {
+            let message = format!("{} is no name of an environment", shown(name));
+            notes.add(Diagnostic::error("invalid-environment", message).at(text.span, "").help(
+                "a name is made of letters, digits, `-` and `_`, at most 64, and begins with no `-`",
+            ));
+            None
+        }
+    }
 }
 
 /// The files in loading order. `.env` comes first unless the list is empty or names it elsewhere.

@@ -21,6 +21,7 @@ pub const CODES: &[Code] = &[
     code("duplicate-step-name", "Two steps share a name or an id."),
     code("empty-document", "The file or a document of it holds nothing."),
     code("file-too-large", "The file is larger than 1 MiB."),
+    code("invalid-environment", "`environment` is no name of one."),
     code("invalid-name", "A variable, parameter or output cannot have this name."),
     code("invalid-pattern", "The text after `re:` is no regular expression."),
     code("invalid-secret-name", "A secret cannot have this name."),

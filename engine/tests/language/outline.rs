@@ -23,6 +23,12 @@ pub(crate) fn outline(workflow: &Workflow) -> String {
     for secret in &workflow.secrets {
         writeln!(out, "  secret {} {:?}", secret.name, secret.source).unwrap();
     }
+    if let Some(environment) = &workflow.environment {
+        writeln!(out, "  environment {}", environment.name).unwrap();
+    }
+    if workflow.audit_required {
+        writeln!(out, "  audit required").unwrap();
+    }
     if let Some(dir) = &workflow.working_dir {
         writeln!(out, "  dir {}", dir.raw).unwrap();
     }
