@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use subrosa_engine::ParamArg;
 use subrosa_engine::names::is_env_name;
+use subrosa_engine::{EnvironmentChoice, ParamArg, Purpose, ResolveOptions};
 use subrosa_masker::{Policy, Short};
+use subrosa_registry::EnvironmentName;
 
 use crate::help::{
     COMPLETIONS, DRY, EXEC, EXIT_CODES, EXIT_CODES_DRY, EXIT_CODES_FILE, EXIT_CODES_RECORD,
@@ -104,6 +105,46 @@ impl MaskingArgs {
     }
 }
 
+/// Which environment of the registry is used.
+#[derive(Debug, Args)]
+pub(crate) struct EnvironmentArgs {
+    /// Take secrets of the registry from this environment first, whatever the file says
+    #[arg(long = "env", value_name = "NAME", value_parser = EnvironmentName::parse)]
+    name: Option<EnvironmentName>,
+}
+
+impl EnvironmentArgs {
+    /// The environment, or that the files choose.
+    pub(crate) fn choice(&self) -> EnvironmentChoice {
+        self.name.clone().map_or(EnvironmentChoice::Files, EnvironmentChoice::Given)
+    }
+}
+
+/// Which values of the registry may be used.
+#[derive(Debug, Args)]
+pub(crate) struct RegistryArgs {
+    #[command(flatten)]
+    environment: EnvironmentArgs,
+    /// Use the environment although it is protected
+    #[arg(long)]
+    allow_protected: bool,
+    /// Use secrets although they have expired
+    #[arg(long)]
+    allow_expired: bool,
+}
+
+impl RegistryArgs {
+    /// What is resolved for `purpose`.
+    pub(crate) fn options(&self, purpose: Purpose) -> ResolveOptions {
+        ResolveOptions {
+            purpose,
+            environment: self.environment.choice(),
+            allow_protected: self.allow_protected,
+            allow_expired: self.allow_expired,
+        }
+    }
+}
+
 /// Parameters after `--`.
 #[derive(Debug, Args)]
 pub(crate) struct Params {
@@ -148,6 +189,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) display: DisplayArgs,
     #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+    #[command(flatten)]
     pub(crate) masking: MaskingArgs,
     #[command(flatten)]
     pub(crate) params: Params,
@@ -157,6 +200,8 @@ pub(crate) struct RunArgs {
 pub(crate) struct DryArgs {
     /// The workflow file
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
     #[command(flatten)]
     pub(crate) masking: MaskingArgs,
     #[command(flatten)]
@@ -184,6 +229,8 @@ pub(crate) struct ExplainArgs {
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
+    pub(crate) environment: EnvironmentArgs,
+    #[command(flatten)]
     pub(crate) params: Params,
 }
 
@@ -201,6 +248,8 @@ pub(crate) struct ExecArgs {
     /// Keep the whole environment, not only what a step would get of it
     #[arg(long, short = 'E')]
     pub(crate) keep_env: bool,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
     #[command(flatten)]
     pub(crate) masking: MaskingArgs,
     /// The command and its arguments
@@ -259,6 +308,8 @@ pub(crate) struct RetryArgs {
     pub(crate) run: String,
     #[command(flatten)]
     pub(crate) display: DisplayArgs,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
     #[command(flatten)]
     pub(crate) masking: MaskingArgs,
     #[command(flatten)]

@@ -8,7 +8,7 @@ use subrosa_engine::diagnostic::Diagnostic;
 use subrosa_engine::host::Host;
 use subrosa_engine::source::{SourceFile, Span};
 use subrosa_engine::workflow::Workflow;
-use subrosa_engine::{ParamArg, Purpose, ResolveFailure, Resolved, Validation};
+use subrosa_engine::{ParamArg, ResolveFailure, ResolveOptions, Resolved, Validation};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::failure::{Exit, Failure};
@@ -91,12 +91,12 @@ pub(crate) async fn resolve(
     loaded: &Loaded,
     params: &[ParamArg],
     host: &Host,
-    purpose: Purpose,
+    options: ResolveOptions,
     signals: &mut Signals,
     world: &World,
 ) -> Result<Resolved, Unresolved> {
     let resolved = tokio::select! {
-        resolved = Box::pin(subrosa_engine::resolve(&loaded.workflow, params, host, purpose)) => resolved,
+        resolved = Box::pin(subrosa_engine::resolve(&loaded.workflow, params, host, options)) => resolved,
         number = signals.next() => return Err(Unresolved::Stopped(Exit::signal(number))),
     };
     let resolved = resolved.map_err(|failure| Unresolved::Failed(Box::new(failure)))?;

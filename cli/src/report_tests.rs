@@ -26,6 +26,7 @@ fn run_started(dir: &Path) -> RunEvent {
         time: TIME,
         run: "2026-ab".into(),
         workflow: text("deploy"),
+        environment: None,
         steps: 3,
         secrets: vec![text("TOKEN")],
         dir: dir.to_path_buf(),

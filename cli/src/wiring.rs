@@ -80,6 +80,13 @@ impl World {
         }
     }
 
+    /// Who runs this: what the environment calls the user, else the user's number.
+    fn user(&self) -> String {
+        let name = self.var("USER").or_else(|| self.var("LOGNAME"));
+        let number = || rustix::process::getuid().as_raw().to_string();
+        name.map_or_else(number, |name| name.to_string_lossy().into_owned())
+    }
+
     /// The engine's view of the world.
     pub(crate) fn host(&self, policy: Policy) -> Result<Host, Failure> {
         Ok(Host {
@@ -88,6 +95,7 @@ impl World {
             data_dir: self.data_dir()?,
             providers: subrosa_providers::builtin(),
             registry: None,
+            user: self.user(),
             clock: self.clock,
             guard: Some(vec![self.executable.clone().into(), guard::WORD.into()]),
             policy,
@@ -112,15 +120,25 @@ mod tests {
 
     use super::World;
 
-    fn data_dir(env: &[(&str, &str)]) -> Option<PathBuf> {
-        let world = World {
+    fn world(env: &[(&str, &str)]) -> World {
+        World {
             env: env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
             current_dir: "/here".into(),
             executable: "/bin/subrosa".into(),
             clock: || SystemTime::UNIX_EPOCH,
             no_color: false,
-        };
-        world.data_dir().ok()
+        }
+    }
+
+    fn data_dir(env: &[(&str, &str)]) -> Option<PathBuf> {
+        world(env).data_dir().ok()
+    }
+
+    #[test]
+    fn a_user_has_a_name_or_a_number() {
+        assert_eq!(world(&[("LOGNAME", "b"), ("USER", "a")]).user(), "a");
+        assert_eq!(world(&[("LOGNAME", "b"), ("USER", "")]).user(), "b");
+        assert!(world(&[]).user().bytes().all(|byte| byte.is_ascii_digit()));
     }
 
     #[test]

@@ -125,6 +125,8 @@ pub enum RunEvent {
         run: String,
         /// The workflow's name.
         workflow: MaskedText,
+        /// The environment of the registry that was chosen for it.
+        environment: Option<MaskedText>,
         /// Number of steps of the outermost workflow.
         steps: usize,
         /// Names of the resolved secrets.

@@ -9,7 +9,10 @@ use crate::env::{self, Layer, Variables};
 use crate::host::Host;
 use crate::masks::Masks;
 use crate::params::Given;
-use crate::resolve::{ParamArg, Purpose, ResolveFailure, prepare, source_of};
+use crate::resolve::{
+    Asker, EnvironmentChoice, ParamArg, Purpose, ResolveFailure, ResolveOptions, prepare,
+    reference_of, scope_words, source_of,
+};
 use crate::workflow::{Step, Text, Workflow};
 
 /// One variable.
@@ -42,11 +45,18 @@ pub async fn explain(
     workflow: &Workflow,
     step: Option<&str>,
     params: &[ParamArg],
+    environment: EnvironmentChoice,
     host: &Host,
 ) -> Result<Vec<Explained>, ResolveFailure> {
     let masks = Masks::new(host.policy);
-    let failure =
-        |diagnostics| ResolveFailure { diagnostics, masks: masks.current(), about_secrets: false };
+    let options = ResolveOptions { environment, ..ResolveOptions::new(Purpose::Dry) };
+    let asker = Asker::outermost(workflow, options, host);
+    let failure = |diagnostics| ResolveFailure {
+        diagnostics,
+        masks: masks.current(),
+        about_secrets: false,
+        asker: asker.clone(),
+    };
     let step = match step {
         None => None,
         Some(name) => {
@@ -65,9 +75,11 @@ pub async fn explain(
         variables.set(Layer::Managed, name, None, "engine");
     }
     for secret in &workflow.secrets {
-        let place = place(workflow, secret.span.start);
-        let source = format!("{}, {place}", source_of(secret));
-        variables.set(Layer::Secret, &secret.name, None, source);
+        let scope = reference_of(secret).map(|_| scope_words(&asker.scope(workflow)));
+        let mut source = vec![source_of(secret)];
+        source.extend(scope.unwrap_or_default());
+        source.push(place(workflow, secret.span.start));
+        variables.set(Layer::Secret, &secret.name, None, source.join(", "));
     }
     if let Some(step) = step {
         add_step(&mut variables, workflow, step);

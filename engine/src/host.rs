@@ -22,6 +22,8 @@ pub struct Host {
     pub providers: Vec<Arc<dyn Provider>>,
     /// The registry that answers `ref:`; `None` if there is none.
     pub registry: Option<Arc<dyn Reader>>,
+    /// Who runs this: the user's name, or number where there is none. The registry's audit log says it.
+    pub user: String,
     /// The wall clock.
     pub clock: fn() -> SystemTime,
     /// The command that ends left-over process groups if the engine is killed; `None`: no guard.

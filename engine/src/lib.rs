@@ -45,7 +45,10 @@ mod yaml;
 
 pub use explain::{Explained, Overridden, explain};
 pub use load::{LoadError, load};
-pub use resolve::{ParamArg, Purpose, ResolveFailure, Resolved, resolve};
+pub use resolve::{
+    EnvironmentChoice, FoundAt, ParamArg, Purpose, ResolveFailure, ResolveOptions, Resolved,
+    ResolvedSecret, resolve,
+};
 pub use run::{RunError, RunOptions, RunReport, record_unstarted, run};
 pub use schema::schema;
 pub use validate::{CODES, Code, Validation, validate};

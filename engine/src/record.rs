@@ -37,6 +37,11 @@ pub struct RunRecord<T = String> {
     pub workflow: T,
     /// Its file, absolute.
     pub file: T,
+    /// The environment of the registry that was chosen for it.
+    pub environment: Option<T>,
+    /// Whether `--env` chose it: then it holds for called workflows too.
+    #[serde(default)]
+    pub environment_given: bool,
     /// `running`, `succeeded`, `partially_succeeded`, `failed`, `aborted`.
     pub status: String,
     /// Why, where the steps do not say it.
@@ -73,6 +78,26 @@ pub struct SecretRecord<T = String> {
     pub name: T,
     /// `ref` or the provider's name.
     pub provider: T,
+    /// The ref, if it has one.
+    #[serde(rename = "ref")]
+    pub reference: Option<T>,
+    /// Where the registry had the value, if it came from there.
+    pub found: Option<FoundRecord<T>>,
+}
+
+/// Where the registry had a value.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FoundRecord<T = String> {
+    /// The workspace; `None` is the global scope.
+    pub workspace: Option<T>,
+    /// The environment; `None` are the defaults.
+    pub environment: Option<T>,
+    /// The version.
+    pub version: u64,
+    /// Whether it was past its date, which had been allowed.
+    pub expired: bool,
+    /// Whether earlier values were in use beside it.
+    pub overlapping: bool,
 }
 
 /// A step of the run.

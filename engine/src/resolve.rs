@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use subrosa_masker::{MaskSet, Reach};
+use subrosa_registry::{EnvironmentName, SecretRef};
 
 use crate::diagnostic::Diagnostic;
 use crate::env::{self, Layer};
@@ -17,9 +18,18 @@ use crate::params::{Given, RunParam};
 use crate::secret::SecretValue;
 use crate::workflow::{SecretDecl, SecretSource, Workflow};
 
+mod asker;
+mod cure;
 mod fetch;
+mod registry;
 mod setup;
 
+use fetch::FetchedValue;
+
+pub(crate) use asker::Asker;
+pub use asker::{EnvironmentChoice, Purpose, ResolveOptions};
+pub use registry::FoundAt;
+pub(crate) use registry::scope_words;
 pub(crate) use setup::{Setup, prepare};
 
 /// A parameter given from outside, literal.
@@ -31,15 +41,6 @@ pub struct ParamArg {
     pub value: String,
 }
 
-/// What the resolution is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// A run.
-    Run,
-    /// A look: no command of the file is run, also not those in back-ticks.
-    Dry,
-}
-
 /// Why nothing was started.
 pub struct ResolveFailure {
     /// What is wrong, beside the lines that asked.
@@ -48,20 +49,41 @@ pub struct ResolveFailure {
     pub masks: Arc<MaskSet>,
     /// Whether secrets are missing, or already parameters, dotenv or `env:` failed.
     pub about_secrets: bool,
+    /// On whose behalf it was tried.
+    pub(crate) asker: Asker,
+}
+
+/// A secret that was resolved, without its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolvedSecret {
+    /// The variable.
+    pub name: String,
+    /// `ref` or the provider's name.
+    pub provider: String,
+    /// The ref, of a secret that has one.
+    pub reference: Option<SecretRef>,
+    /// Where the registry had the value, of a secret with a ref.
+    pub found: Option<FoundAt>,
 }
 
 /// All values of a workflow, and what hides them.
 pub struct Resolved {
     pub(crate) setup: Setup,
-    pub(crate) secrets: Vec<(String, String)>,
+    pub(crate) secrets: Vec<ResolvedSecret>,
     pub(crate) masks: Arc<Masks>,
+    pub(crate) asker: Asker,
     warnings: Vec<Diagnostic>,
 }
 
 impl Resolved {
-    /// The names of the secrets with where they came from (`ref`, or the provider), in order.
-    pub fn secrets(&self) -> &[(String, String)] {
+    /// The secrets with where they came from, in order.
+    pub fn secrets(&self) -> &[ResolvedSecret] {
         &self.secrets
+    }
+
+    /// The environment of the registry that was chosen.
+    pub fn environment(&self) -> Option<&EnvironmentName> {
+        self.asker.environment.as_ref()
     }
 
     /// What a person should know: values too short to mask well, parameters nobody declared.
@@ -96,14 +118,15 @@ pub async fn resolve(
     workflow: &Workflow,
     params: &[ParamArg],
     host: &Host,
-    purpose: Purpose,
+    options: ResolveOptions,
 ) -> Result<Resolved, ResolveFailure> {
     let given: Vec<Given> = params
         .iter()
         .map(|param| Given { name: param.name.clone(), value: env::from_text(&param.value) })
         .collect();
     let masks = Arc::new(Masks::new(host.policy));
-    resolve_with(workflow, &given, host, masks, purpose).await
+    let asker = Asker::outermost(workflow, options, host);
+    resolve_with(workflow, &given, host, masks, asker).await
 }
 
 /// Resolves a workflow whose secrets join those of its caller.
@@ -112,42 +135,71 @@ pub(crate) async fn resolve_with(
     given: &[Given],
     host: &Host,
     masks: Arc<Masks>,
-    purpose: Purpose,
+    asker: Asker,
 ) -> Result<Resolved, ResolveFailure> {
-    let failure = |diagnostics, masks: &Masks, about_secrets| ResolveFailure {
+    let failure = |diagnostics, about_secrets| ResolveFailure {
         diagnostics,
         masks: masks.current(),
         about_secrets,
+        asker: asker.clone(),
     };
-    let mut setup = prepare(workflow, given, host, &masks, purpose)
+    let mut setup = prepare(workflow, given, host, &masks, asker.options.purpose)
         .await
-        .map_err(|diagnostics| failure(diagnostics, &masks, false))?;
+        .map_err(|diagnostics| failure(diagnostics, false))?;
     let mut warnings = std::mem::take(&mut setup.warnings);
-    let fetched = fetch::fetch_all(workflow, &setup, host).await;
+    let fetched = fetch::fetch_all(workflow, &setup, &asker, host, &masks).await;
+    warnings.extend(fetched.warnings);
     let mut diagnostics = Vec::new();
     let mut values = Vec::new();
-    for (secret, result) in workflow.secrets.iter().zip(fetched) {
-        match result.and_then(|value| check_value(secret, value)) {
-            Ok(value) => values.push((secret, value)),
-            Err(found) => diagnostics.push(found),
+    for (secret, result) in workflow.secrets.iter().zip(fetched.results) {
+        match result {
+            Ok(fetched) => match check_value(secret, &fetched.value) {
+                None => values.push((secret, fetched)),
+                Some(found) => diagnostics.push(found),
+            },
+            Err(found) => diagnostics.extend(found),
         }
     }
-    let all = values.iter().map(|(_, value)| value.clone()).collect();
-    if masks.add(all).is_err() {
+    if masks.add(to_mask(&values)).is_err() {
         diagnostics.push(too_many_masks());
     }
     if !diagnostics.is_empty() {
         fetch::join_same_failures(&mut diagnostics);
-        return Err(failure(diagnostics, &masks, true));
+        return Err(failure(diagnostics, true));
     }
-    for (secret, value) in &values {
-        warnings.extend(warn_short(secret, value, &masks));
+    let mut secrets = Vec::new();
+    for (secret, FetchedValue { value, found, .. }) in values {
+        warnings.extend(warn_short(secret, &value, &masks));
         let source = source_of(secret);
-        setup.variables.set(Layer::Secret, &secret.name, Some(value.clone()), source);
+        setup.variables.set(Layer::Secret, &secret.name, Some(value), source);
+        secrets.push(resolved(secret, found));
     }
-    let secrets =
-        workflow.secrets.iter().map(|secret| (secret.name.clone(), provider_of(secret))).collect();
-    Ok(Resolved { setup, secrets, masks, warnings })
+    Ok(Resolved { setup, secrets, masks, asker, warnings })
+}
+
+/// The values, and those that others may still use in their place.
+fn to_mask(values: &[(&SecretDecl, FetchedValue)]) -> Vec<SecretValue> {
+    let all = values
+        .iter()
+        .flat_map(|(_, fetched)| std::iter::once(&fetched.value).chain(&fetched.retired).cloned());
+    all.collect()
+}
+
+fn resolved(secret: &SecretDecl, found: Option<FoundAt>) -> ResolvedSecret {
+    ResolvedSecret {
+        name: secret.name.clone(),
+        provider: provider_of(secret),
+        reference: reference_of(secret).cloned(),
+        found,
+    }
+}
+
+/// The ref, if the secret has one.
+pub(crate) fn reference_of(secret: &SecretDecl) -> Option<&SecretRef> {
+    match &secret.source {
+        SecretSource::Ref(reference) => Some(reference),
+        SecretSource::Provider { .. } => None,
+    }
 }
 
 /// `ref`, or the provider's name.
@@ -170,12 +222,14 @@ pub(crate) fn source_of(secret: &SecretDecl) -> String {
 const ENTRY_LEN_MAX: usize = 128 * 1024 - 1;
 
 #[expect(clippy::disallowed_methods, reason = "what cannot be an environment value is refused")]
-fn check_value(secret: &SecretDecl, value: SecretValue) -> Result<SecretValue, Diagnostic> {
+fn check_value(secret: &SecretDecl, value: &SecretValue) -> Option<Diagnostic> {
     let bytes = value.expose();
     let refused = |message: String, help: &str| {
-        Err(Diagnostic::error("unusable-secret-value", message)
-            .at(secret.key_span, "its value comes from here")
-            .help(help))
+        Some(
+            Diagnostic::error("unusable-secret-value", message)
+                .at(secret.key_span, "its value comes from here")
+                .help(help),
+        )
     };
     if bytes.contains(&0) {
         let message = format!("the value of secret `{}` holds a NUL byte", secret.name);
@@ -192,7 +246,7 @@ fn check_value(secret: &SecretDecl, value: SecretValue) -> Result<SecretValue, D
             "128 KiB is the limit of the system; hand over a file's path instead",
         );
     }
-    Ok(value)
+    None
 }
 
 #[expect(clippy::disallowed_methods, reason = "the masking policy looks at the value")]

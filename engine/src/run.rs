@@ -17,7 +17,7 @@ use crate::host::Host;
 use crate::masks::Masks;
 use crate::recorder::Events;
 use crate::resolve::Resolved;
-use crate::rundir::RunDir;
+use crate::rundir::{RunDir, run_id};
 use crate::workflow::Workflow;
 
 pub(crate) mod call;
@@ -105,13 +105,15 @@ pub async fn run(
         Some(dir) => retry::plan(&workflow, dir, &masks)?,
         None => retry::Kept::default(),
     };
-    let secrets = resolved.secrets.iter().map(|(name, _)| masks.text(name)).collect();
+    let secrets = resolved.secrets.iter().map(|secret| masks.text(&secret.name)).collect();
+    let environment = resolved.environment().map(|name| masks.text(name.as_str()));
     let level = start(&workflow, resolved, &kept, &host, events)?;
     let started = level.shared.now();
     level.shared.events.emit(&RunEvent::RunStarted {
         time: started,
         run: level.shared.run.clone(),
         workflow: masks.text(&workflow.name),
+        environment,
         steps: workflow.steps.len(),
         secrets,
         dir: level.dir.path().to_path_buf(),
@@ -131,8 +133,11 @@ fn start(
     let masks = resolved.masks.clone();
     let failed = |error: std::io::Error| record_error(&error, &masks);
     let name = masks.text(&workflow.name);
-    let (dir, run) =
-        RunDir::create(&host.data_dir, name.as_str(), (host.clock)()).map_err(failed)?;
+    let run = match resolved.asker.run.clone() {
+        Some(run) => run,
+        None => run_id((host.clock)()).map_err(failed)?,
+    };
+    let dir = RunDir::create(&host.data_dir, name.as_str(), &run).map_err(failed)?;
     let guard = Guard::start(host.guard.as_deref(), dir.path());
     let shared = Shared {
         events: Events::open(&dir, events).map_err(failed)?,

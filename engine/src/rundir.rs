@@ -13,24 +13,14 @@ use rustix::fs::OFlags;
 pub(crate) struct RunDir(PathBuf);
 
 impl RunDir {
-    /// Makes the folder of a new run below the data directory; returns it with the run's id.
-    pub(crate) fn create(
-        data_dir: &Path,
-        workflow: &str,
-        now: SystemTime,
-    ) -> io::Result<(RunDir, String)> {
+    /// Makes the folder of a new run below the data directory.
+    pub(crate) fn create(data_dir: &Path, workflow: &str, run: &str) -> io::Result<RunDir> {
         let parent = data_dir.join("runs").join(file_name(workflow));
         private_folders(&parent)?;
         check_own(&data_dir.join("runs"))?;
         check_own(&parent)?;
-        loop {
-            let id = run_id(now)?;
-            match DirBuilder::new().mode(0o700).create(parent.join(&id)) {
-                Ok(()) => return RunDir::fill(parent.join(&id)).map(|dir| (dir, id)),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
+        DirBuilder::new().mode(0o700).create(parent.join(run))?;
+        RunDir::fill(parent.join(run))
     }
 
     /// Makes the folder of a called workflow's record.
@@ -167,7 +157,7 @@ fn checksum(bytes: &[u8]) -> u32 {
 }
 
 /// `20261122T153205-k3v9x2`: sorts by time, differs between runs of one second.
-fn run_id(now: SystemTime) -> io::Result<String> {
+pub(crate) fn run_id(now: SystemTime) -> io::Result<String> {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut random = [0u8; 6];
     getrandom::fill(&mut random).map_err(|_| io::Error::other("no randomness to be had"))?;

@@ -1,7 +1,7 @@
 //! `dry`: resolves everything, runs nothing, shows the plan.
 
 use subrosa_engine::workflow::{Action, SecretDecl, SecretSource, Step, Workflow};
-use subrosa_engine::{Purpose, Resolved};
+use subrosa_engine::{FoundAt, Purpose, Resolved, ResolvedSecret};
 
 use crate::args::DryArgs;
 use crate::failure::{Exit, Failure};
@@ -15,10 +15,11 @@ pub(crate) fn dry(args: &DryArgs, world: &World) -> Result<Exit, Failure> {
     let loaded = load::workflow(&args.file, world)?;
     let host = world.host(args.masking.policy())?;
     let params = args.params.parse();
+    let options = args.registry.options(Purpose::Dry);
     let runtime = load::runtime()?;
     let resolved = runtime.block_on(async {
         let mut signals = Signals::listen(STOPPING)?;
-        Box::pin(load::resolve(&loaded, &params, &host, Purpose::Dry, &mut signals, world))
+        Box::pin(load::resolve(&loaded, &params, &host, options, &mut signals, world))
             .await
             .map_err(|why| why.told(&loaded, world))
     })?;
@@ -32,15 +33,18 @@ fn plan(workflow: &Workflow, resolved: &Resolved) -> String {
     // Masked before it is escaped: no mask knows an escaped value.
     let say = |text: &str| shown(masks.mask_text(text).as_str());
     let waves = waves(&workflow.steps);
+    let environment =
+        resolved.environment().map(|name| format!(", environment {}", say(name.as_str())));
     let mut text = format!(
-        "{}: {} in {}, {} resolved, nothing run\n",
+        "{}{}: {} in {}, {} resolved, nothing run\n",
         say(&workflow.name),
+        environment.unwrap_or_default(),
         count(workflow.steps.len(), "step"),
         count(waves.len(), "wave"),
         count(resolved.secrets().len(), "secret"),
     );
     let secrets: Vec<Vec<String>> =
-        workflow.secrets.iter().map(|secret| secret_row(secret, say)).collect();
+        workflow.secrets.iter().zip(resolved.secrets()).map(|both| secret_row(both, say)).collect();
     push_table(&mut text, "secrets", &secrets);
     let steps: Vec<Vec<String>> = waves
         .iter()
@@ -67,12 +71,29 @@ fn push_table(text: &mut String, title: &str, rows: &[Vec<String>]) {
     }
 }
 
-fn secret_row(secret: &SecretDecl, say: impl Fn(&str) -> String) -> Vec<String> {
+fn secret_row(
+    (secret, resolved): (&SecretDecl, &ResolvedSecret),
+    say: impl Fn(&str) -> String,
+) -> Vec<String> {
     let (from, key) = match &secret.source {
         SecretSource::Ref(reference) => ("ref".to_owned(), say(reference.as_str())),
         SecretSource::Provider { provider, key, .. } => (say(provider), say(key)),
     };
-    vec![secret.name.clone(), from, key]
+    let found = resolved.found.as_ref().map(|found| say(&found_words(found)));
+    vec![secret.name.clone(), from, key, found.unwrap_or_default()]
+}
+
+/// `workspace payments, environment prod, version 3`.
+fn found_words(found: &FoundAt) -> String {
+    let mut words = vec![match &found.scope.workspace {
+        Some(workspace) => format!("workspace {workspace}"),
+        None => "global".to_owned(),
+    }];
+    words.extend(found.scope.environment.as_ref().map(|name| format!("environment {name}")));
+    words.push(format!("version {}", found.version));
+    words.extend(found.expired.then(|| "expired".to_owned()));
+    words.extend(found.overlapping.then(|| "earlier values in use".to_owned()));
+    words.join(", ")
 }
 
 fn step_row(first: &str, step: &Step, say: impl Fn(&str) -> String) -> Vec<String> {
@@ -130,7 +151,25 @@ fn waves_of(depends: &[&[usize]]) -> Vec<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::waves_of;
+    use subrosa_engine::FoundAt;
+    use subrosa_registry::{EnvironmentName, Scope, WorkspaceName};
+
+    use super::{found_words, waves_of};
+
+    #[test]
+    fn a_ref_tells_where_it_was_found() {
+        let global = Scope::default();
+        let near = Scope {
+            workspace: WorkspaceName::parse("pay").ok(),
+            environment: EnvironmentName::parse("prod").ok(),
+        };
+        let found = |scope, odd| FoundAt { scope, version: 3, expired: odd, overlapping: odd };
+        assert_eq!(found_words(&found(global, false)), "global, version 3");
+        assert_eq!(
+            found_words(&found(near, true)),
+            "workspace pay, environment prod, version 3, expired, earlier values in use"
+        );
+    }
 
     #[test]
     fn steps_are_in_the_wave_after_their_dependencies() {

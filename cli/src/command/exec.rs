@@ -2,6 +2,8 @@
 
 use std::io;
 
+use subrosa_engine::Purpose;
+
 use crate::args::ExecArgs;
 use crate::exec::{adhoc, child};
 use crate::failure::{Exit, Failure};
@@ -19,20 +21,15 @@ pub(crate) fn exec(args: &ExecArgs, world: &World) -> Result<Exit, Failure> {
     let loaded = adhoc::with_secrets(base, &args.secrets)?;
     let host = world.host(args.masking.policy())?;
     let params = args.params();
+    let options = args.registry.options(Purpose::Exec);
     let runtime = load::runtime()?;
     let exit = runtime.block_on(Box::pin(async {
         let mut signals = Signals::listen(STOPPING)?;
         let command = {
-            let resolved = Box::pin(load::resolve(
-                &loaded,
-                &params,
-                &host,
-                subrosa_engine::Purpose::Run,
-                &mut signals,
-                world,
-            ))
-            .await
-            .map_err(|why| why.told(&loaded, world))?;
+            let resolved =
+                Box::pin(load::resolve(&loaded, &params, &host, options, &mut signals, world))
+                    .await
+                    .map_err(|why| why.told(&loaded, world))?;
             child::Command {
                 words: &args.command,
                 environment: resolved.exec_environment(&host, args.keep_env),

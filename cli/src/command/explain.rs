@@ -19,7 +19,8 @@ pub(crate) fn explain(args: &ExplainArgs, world: &World) -> Result<Exit, Failure
     }
     let host = world.host(Policy::default())?;
     let params = args.params.parse();
-    let explained = subrosa_engine::explain(&loaded.workflow, args.step.as_deref(), &params, &host);
+    let (step, environment) = (args.step.as_deref(), args.environment.choice());
+    let explained = subrosa_engine::explain(&loaded.workflow, step, &params, environment, &host);
     let explained = load::runtime()?.block_on(Box::pin(explained)).map_err(|failure| {
         let excerpts = Excerpts::new(&loaded.workflow.source).private(&loaded.private);
         load::told(&excerpts, &failure, world)

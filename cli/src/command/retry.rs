@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use subrosa_engine::ParamArg;
-use subrosa_engine::record::ParamRecord;
+use subrosa_engine::record::{ParamRecord, RunRecord};
+use subrosa_engine::{EnvironmentChoice, ParamArg, Purpose};
+use subrosa_registry::EnvironmentName;
 
 use crate::args::RetryArgs;
 use crate::command::run::{self, Start};
@@ -19,14 +20,32 @@ pub(crate) fn retry(args: &RetryArgs, world: &World) -> Result<Exit, Failure> {
             .help("stop it first; `subrosa status` shows how it stands"));
     }
     let params = merged(&run.record.params, args.params.parse())?;
+    let mut options = args.registry.options(Purpose::Retry);
+    if options.environment == EnvironmentChoice::Files {
+        options.environment = recorded(&run.record)?;
+    }
     let start = Start {
         loaded: load::workflow(Path::new(&run.record.file), world)?,
         params,
         retry_of: Some(run.dir),
+        options,
         display: &args.display,
         masking: &args.masking,
     };
     run::go(start, world)
+}
+
+/// The environment of the recorded run, by whoever chose it. Where that had none, the file decides.
+fn recorded(record: &RunRecord) -> Result<EnvironmentChoice, Failure> {
+    let Some(name) = &record.environment else { return Ok(EnvironmentChoice::Files) };
+    let name = EnvironmentName::parse(name).map_err(|_| {
+        Failure::usage("the name of the run's environment is masked in the record")
+            .help("give it again: `--env NAME`")
+    })?;
+    Ok(match record.environment_given {
+        true => EnvironmentChoice::Given(name),
+        false => EnvironmentChoice::Recorded(name),
+    })
 }
 
 /// Parameters of the record, those given now first. Positional ones are replaced all together.

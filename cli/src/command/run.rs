@@ -6,7 +6,7 @@ use std::sync::Arc;
 use subrosa_engine::cancel::{StopHandle, stop_pair};
 use subrosa_engine::event::RunStatus;
 use subrosa_engine::host::Host;
-use subrosa_engine::{ParamArg, Purpose, RunError, RunOptions, RunReport};
+use subrosa_engine::{ParamArg, Purpose, ResolveOptions, RunError, RunOptions, RunReport};
 
 use crate::args::{DisplayArgs, MaskingArgs, RunArgs};
 use crate::failure::{Exit, Failure};
@@ -24,6 +24,8 @@ pub(crate) struct Start<'a> {
     pub(crate) params: Vec<ParamArg>,
     /// Folder of the run that is tried again.
     pub(crate) retry_of: Option<PathBuf>,
+    /// What it is resolved for, and which values may be used.
+    pub(crate) options: ResolveOptions,
     /// What is shown.
     pub(crate) display: &'a DisplayArgs,
     /// How values are masked.
@@ -36,6 +38,7 @@ pub(crate) fn run(args: &RunArgs, world: &World) -> Result<Exit, Failure> {
         loaded: load::workflow(&args.file, world)?,
         params: args.params.parse(),
         retry_of: None,
+        options: args.registry.options(Purpose::Run),
         display: &args.display,
         masking: &args.masking,
     };
@@ -67,8 +70,8 @@ async fn drive(
 ) -> Result<Result<RunReport, RunError>, Failure> {
     let host = Arc::new(world.host(start.masking.policy())?);
     let mut signals = Signals::listen(STOPPING)?;
-    let resolved =
-        load::resolve(&start.loaded, &start.params, &host, Purpose::Run, &mut signals, world);
+    let options = start.options.clone();
+    let resolved = load::resolve(&start.loaded, &start.params, &host, options, &mut signals, world);
     let resolved =
         Box::pin(resolved).await.map_err(|why| not_started(why, &start, &host, world))?;
     let (stop, token) = stop_pair();

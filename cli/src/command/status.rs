@@ -4,7 +4,7 @@ use std::io;
 use std::time::SystemTime;
 
 use serde_json::Value;
-use subrosa_engine::record::{FoundRun, StepRecord};
+use subrosa_engine::record::{FoundRun, SecretRecord, StepRecord};
 
 use crate::args::StatusArgs;
 use crate::command::validate::to_line;
@@ -51,13 +51,14 @@ fn to_text(run: &FoundRun, look: Look, now: SystemTime) -> String {
         }
     };
     add("reason", record.reason.as_deref().map(shown).as_deref());
+    add("environment", record.environment.as_deref().map(shown).as_deref());
     add("retry of", record.retry_of.as_deref());
     add("started", Some(&format!("{} UTC", records::clock_time(&record.started))));
     add("took", Some(&records::took(run, now)));
     let secrets: Vec<String> = record
         .secrets
         .iter()
-        .map(|secret| format!("{} ({})", shown(&secret.name), shown(&secret.provider)))
+        .map(|secret| format!("{} ({})", shown(&secret.name), source(secret)))
         .collect();
     add("secrets", Some(&secrets.join(", ")));
     add("record", Some(&shown(&run.dir.display().to_string())));
@@ -73,6 +74,19 @@ fn to_text(run: &FoundRun, look: Look, now: SystemTime) -> String {
         text.push_str(&format!("{sign} {line}\n"));
     }
     text
+}
+
+/// `env`, or `ref prod/db, version 3, expired`.
+fn source(secret: &SecretRecord) -> String {
+    let mut source = shown(&secret.provider);
+    if let Some(reference) = &secret.reference {
+        source.push_str(&format!(" {}", shown(reference)));
+    }
+    if let Some(found) = &secret.found {
+        source.push_str(&format!(", version {}", found.version));
+        source.push_str(if found.expired { ", expired" } else { "" });
+    }
+    source
 }
 
 fn row(name: &str, value: &str) -> Vec<String> {

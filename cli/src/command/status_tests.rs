@@ -29,13 +29,20 @@ fn run(status: &str, alive: bool, steps: Vec<StepRecord>) -> FoundRun {
         retry_of: None,
         workflow: "deploy".into(),
         file: "/w/deploy.yaml".into(),
+        environment: None,
+        environment_given: false,
         status: status.into(),
         reason: None,
         started: "2026-11-22T15:58:47.000Z".into(),
         finished: (status != "running").then(|| "2026-11-22T15:59:57.000Z".into()),
         pid: 1,
         params: vec![ParamRecord { name: Some("ENV".into()), value: "prod".into(), masked: false }],
-        secrets: vec![SecretRecord { name: "TOKEN".into(), provider: "env".into() }],
+        secrets: vec![SecretRecord {
+            name: "TOKEN".into(),
+            provider: "env".into(),
+            reference: None,
+            found: None,
+        }],
         steps,
     };
     FoundRun { dir: PathBuf::from("/s/runs/deploy/20261122t155847-ab12"), record, alive }

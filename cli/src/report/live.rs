@@ -147,11 +147,12 @@ impl View for Live {
     fn event(&mut self, event: &RunEvent, _: &mut Vec<u8>) {
         self.tally.event(event);
         match event {
-            RunEvent::RunStarted { run, workflow, steps, secrets, .. } => {
+            RunEvent::RunStarted { run, workflow, environment, steps, secrets, .. } => {
                 self.steps = *steps;
                 let workflow = self.look.paint(Style::new().bold(), &shown(workflow.as_str()));
                 let (steps, secrets) = (count(*steps, "step"), count(secrets.len(), "secret"));
-                self.say(&format!("{workflow}  run {run}, {steps}, {secrets}"));
+                let environment = words::environment(environment.as_ref());
+                self.say(&format!("{workflow}  run {run}{environment}, {steps}, {secrets}"));
             }
             RunEvent::StepStarted { step, attempt, .. } => {
                 self.running.retain(|running| running.step != *step);

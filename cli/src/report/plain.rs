@@ -76,9 +76,10 @@ fn is_failure(event: &RunEvent) -> bool {
 /// An event as a line; nothing for those that are shown otherwise.
 fn line(event: &RunEvent) -> Option<String> {
     match event {
-        RunEvent::RunStarted { run, workflow, steps, secrets, .. } => Some(format!(
-            "{}: run {run}, {}, {}",
+        RunEvent::RunStarted { run, workflow, environment, steps, secrets, .. } => Some(format!(
+            "{}: run {run}{}, {}, {}",
             shown(workflow.as_str()),
+            words::environment(environment.as_ref()),
             count(*steps, "step"),
             count(secrets.len(), "secret")
         )),

@@ -2,6 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use subrosa_engine::event::{RunStatus, StepEnd, StepStatus};
+use subrosa_masker::MaskedText;
 
 use crate::render::{Look, bold};
 use crate::text::shown;
@@ -67,6 +68,11 @@ pub(crate) fn end(end: &StepEnd) -> String {
         StepEnd::Called { status: RunStatus::Succeeded } => String::new(),
         StepEnd::Called { status } => format!("called workflow {}", run(*status).0),
     }
+}
+
+/// `, environment prod`; empty if none was chosen.
+pub(crate) fn environment(name: Option<&MaskedText>) -> String {
+    name.map_or_else(String::new, |name| format!(", environment {}", shown(name.as_str())))
 }
 
 /// `signal 9 (KILL)`.

@@ -1,78 +1,123 @@
 //! Asking providers and the registry: in parallel, each provider opened once, under deadlines.
+//!
+//! What is asked of the registry, and what its answers mean, is in [`super::registry`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use subrosa_registry::{Actor, Lookup, LookupError, Scope};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::asker::Asker;
+use super::registry::{FoundAt, look_up};
 use super::{Setup, search_folders};
 use crate::diagnostic::Diagnostic;
 use crate::env::{self, Layer};
 use crate::host::Host;
+use crate::masks::Masks;
 use crate::provider::{
     Client, Environment, Provider, ProviderError, ProviderErrorKind, ResolveContext, SecretRequest,
 };
 use crate::secret::SecretValue;
 use crate::workflow::{SecretDecl, SecretSource, Workflow};
 
-type Fetched = Result<SecretValue, Diagnostic>;
+/// A value of the workflow.
+pub(super) struct FetchedValue {
+    pub(super) value: SecretValue,
+    /// Earlier values of the secret, to be masked like the value.
+    pub(super) retired: Vec<SecretValue>,
+    /// Where the registry had it; `None` for one of a provider.
+    pub(super) found: Option<FoundAt>,
+}
+
+/// A value; or what is wrong, unless the diagnostic of another secret says it too.
+pub(super) type Fetched = Result<FetchedValue, Option<Diagnostic>>;
+
+/// What came of all secrets.
+pub(super) struct AllFetched {
+    /// In the order of the declarations.
+    pub(super) results: Vec<Fetched>,
+    pub(super) warnings: Vec<Diagnostic>,
+}
 
 /// How many secrets are asked for at once.
 const AT_ONCE_MAX: usize = 32;
 
-/// Fetches every secret; results are in the order of the declarations.
-pub(super) async fn fetch_all(workflow: &Workflow, setup: &Setup, host: &Host) -> Vec<Fetched> {
+/// Fetches every secret, from the registry and the providers at the same time.
+pub(super) async fn fetch_all(
+    workflow: &Workflow,
+    setup: &Setup,
+    asker: &Asker,
+    host: &Host,
+    masks: &Masks,
+) -> AllFetched {
     let deadline = Instant::now() + host.limits.resolve;
+    let (mut results, answered) = tokio::join!(
+        Box::pin(from_providers(workflow, setup, host, deadline)),
+        Box::pin(look_up(workflow, asker, host, masks, deadline)),
+    );
+    results.extend(answered.results);
+    let lost = |secret: &SecretDecl| {
+        let message = format!("fetching `{}` broke off", secret.name);
+        let lost = Diagnostic::error("secret-not-resolved", message);
+        Err(Some(lost.at(secret.key_span, "asked for here")))
+    };
+    let declared = workflow.secrets.iter().enumerate();
+    let results =
+        declared.map(|(index, secret)| results.remove(&index).unwrap_or_else(|| lost(secret)));
+    AllFetched { results: results.collect(), warnings: answered.warnings }
+}
+
+/// What the providers answered, by the place of the declaration.
+async fn from_providers(
+    workflow: &Workflow,
+    setup: &Setup,
+    host: &Host,
+    deadline: Instant,
+) -> BTreeMap<usize, Fetched> {
     let context = context(workflow, setup, host);
     let clients = open_all(workflow, host, &context, deadline).await;
-    let mut results: Vec<Option<Fetched>> = workflow.secrets.iter().map(|_| None).collect();
+    let mut results: BTreeMap<usize, Fetched> = BTreeMap::new();
     let mut waiting = workflow.secrets.iter().enumerate();
     let mut running: JoinSet<(usize, Fetched)> = JoinSet::new();
     loop {
         while running.len() < AT_ONCE_MAX
             && let Some((index, secret)) = waiting.next()
         {
-            match &secret.source {
-                SecretSource::Provider { provider, key, options } => match &clients[provider] {
-                    Ok(client) => {
-                        let request = SecretRequest {
-                            name: secret.name.clone(),
-                            key: key.clone(),
-                            options: options.clone(),
-                        };
-                        let asked = ask(client.clone(), request, host.limits.request, deadline);
-                        let secret = secret.clone();
-                        let provider = provider.clone();
-                        running.spawn(async move {
-                            let failed =
-                                |error: ProviderError| from_provider(&secret, &provider, &error);
-                            (index, asked.await.map_err(failed))
-                        });
-                    }
-                    Err(error) => {
-                        results[index] = Some(Err(from_provider(secret, provider, error)))
-                    }
-                },
-                SecretSource::Ref(_) => look_up(&mut running, index, secret, workflow, host),
+            let SecretSource::Provider { provider, key, options } = &secret.source else {
+                continue;
+            };
+            match &clients[provider] {
+                Ok(client) => {
+                    let request = SecretRequest {
+                        name: secret.name.clone(),
+                        key: key.clone(),
+                        options: options.clone(),
+                    };
+                    let asked = ask(client.clone(), request, host.limits.request, deadline);
+                    let (secret, provider) = (secret.clone(), provider.clone());
+                    running.spawn(async move {
+                        let failed = |error: ProviderError| refused(&secret, &provider, &error);
+                        (index, asked.await.map(provided).map_err(failed))
+                    });
+                }
+                Err(error) => {
+                    results.insert(index, Err(refused(secret, provider, error)));
+                }
             }
         }
         match running.join_next().await {
-            Some(Ok((index, result))) => results[index] = Some(result),
+            Some(Ok((index, result))) => {
+                results.insert(index, result);
+            }
             Some(Err(_)) => {}
-            None => break,
+            None => return results,
         }
     }
-    let lost = |secret: &SecretDecl| {
-        Err(Diagnostic::error(
-            "secret-not-resolved",
-            format!("fetching `{}` broke off", secret.name),
-        )
-        .at(secret.key_span, "asked for here"))
-    };
-    let results = workflow.secrets.iter().zip(results);
-    results.map(|(secret, result)| result.unwrap_or_else(|| lost(secret))).collect()
+}
+
+fn provided(value: SecretValue) -> FetchedValue {
+    FetchedValue { value, retired: Vec::new(), found: None }
 }
 
 async fn ask(
@@ -88,56 +133,7 @@ async fn ask(
     }
 }
 
-fn look_up(
-    running: &mut JoinSet<(usize, Fetched)>,
-    index: usize,
-    secret: &SecretDecl,
-    workflow: &Workflow,
-    host: &Host,
-) {
-    let (secret, workspace, registry) =
-        (secret.clone(), workflow.workspace(), host.registry.clone());
-    running.spawn_blocking(move || {
-        let SecretSource::Ref(reference) = &secret.source else {
-            return (index, Err(Diagnostic::error("secret-not-resolved", "not a ref")));
-        };
-        let Some(registry) = registry else {
-            let message = format!(
-                "could not resolve secret `{}` from ref `{reference}`: there is no registry",
-                secret.name
-            );
-            let found = Diagnostic::error("secret-not-resolved", message)
-                .at(secret.key_span, "asked for here")
-                .help("this build has no secrets registry yet; use `provider` and `key`");
-            return (index, Err(found));
-        };
-        let lookup = Lookup {
-            scope: Scope { workspace, environment: None },
-            allow_protected: false,
-            allow_expired: false,
-            audit_required: false,
-            actor: Actor::default(),
-        };
-        let found = match registry.resolve(&lookup, std::slice::from_ref(reference)) {
-            Ok(mut answer) => answer
-                .results
-                .pop()
-                .unwrap_or(Err(LookupError::NotFound))
-                .map(|found| SecretValue::from(found.value))
-                .map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        (index, found.map_err(|error| from_registry(&secret, reference.as_str(), &error)))
-    });
-}
-
-fn from_registry(secret: &SecretDecl, reference: &str, error: &str) -> Diagnostic {
-    let message =
-        format!("could not resolve secret `{}` from ref `{reference}`: {error}", secret.name);
-    Diagnostic::error("secret-not-resolved", message).at(secret.key_span, "asked for here")
-}
-
-fn from_provider(secret: &SecretDecl, provider: &str, error: &ProviderError) -> Diagnostic {
+fn refused(secret: &SecretDecl, provider: &str, error: &ProviderError) -> Option<Diagnostic> {
     let message = if error.kind == ProviderErrorKind::InvalidRequest
         && error.message.starts_with(UNKNOWN)
     {
@@ -147,10 +143,10 @@ fn from_provider(secret: &SecretDecl, provider: &str, error: &ProviderError) -> 
     };
     let found =
         Diagnostic::error("secret-not-resolved", message).at(secret.key_span, "asked for here");
-    match &error.help {
+    Some(match &error.help {
         Some(help) => found.help(help),
         None => found,
-    }
+    })
 }
 
 const UNKNOWN: &str = "unknown secret provider";

@@ -47,7 +47,7 @@ pub(crate) async fn prepare(
     preparation.params = params;
     let working_dir = preparation.working_dir().await?;
     let dotenv = preparation.dotenv(&working_dir).await?;
-    let env = preparation.env(&dotenv, &working_dir, purpose == Purpose::Run).await?;
+    let env = preparation.env(&dotenv, &working_dir, purpose.runs_commands()).await?;
     let mut variables = Variables::default();
     for param in &preparation.params {
         let source = if param.given { "given to the run" } else { "default in params" };
@@ -65,7 +65,7 @@ pub(crate) async fn prepare(
 
 impl Preparation<'_> {
     fn place<'a>(&self, variables: &'a Variables, working_dir: &Path) -> Option<Place<'a>> {
-        (self.purpose == Purpose::Run).then(|| Place {
+        self.purpose.runs_commands().then(|| Place {
             variables,
             working_dir: working_dir.to_path_buf(),
             timeout: self.host.limits.resolve,

@@ -17,7 +17,7 @@ use crate::env::{self, Layer, Variables};
 use crate::event::{RunStatus, StepEnd};
 use crate::masks::Masks;
 use crate::params::Given;
-use crate::resolve::{Purpose, resolve_with};
+use crate::resolve::resolve_with;
 use crate::rundir::RunDir;
 use crate::secret::SecretValue;
 use crate::sink::StepIo;
@@ -133,8 +133,9 @@ async fn one(
     stop: StopToken,
 ) -> Result<Done, MaskedText> {
     let shared = level.shared.clone();
+    let asker = level.asker.called(handle.get(), level.step_path(index).0.to_string());
     let resolved =
-        resolve_with(handle.get(), &job.given, &shared.host, shared.masks.clone(), Purpose::Run)
+        resolve_with(handle.get(), &job.given, &shared.host, shared.masks.clone(), asker)
             .await
             .map_err(|failure| {
                 let told: Vec<String> =

@@ -9,10 +9,11 @@ use subrosa_masker::MaskedText;
 use super::{Shared, status_word};
 use crate::env::{self, Layer, Variables};
 use crate::event::{RunEvent, RunStatus, StepEnd, StepPath, StepStatus};
+use crate::masks::Masks;
 use crate::outputs::Collected;
-use crate::record::{FORMAT, ParamRecord, RunRecord, SecretRecord, StepRecord};
+use crate::record::{FORMAT, FoundRecord, ParamRecord, RunRecord, SecretRecord, StepRecord};
 use crate::recorder::Recorder;
-use crate::resolve::{Resolved, Setup};
+use crate::resolve::{Asker, Resolved, ResolvedSecret, Setup};
 use crate::rundir::RunDir;
 use crate::scope::StepFacts;
 use crate::secret::SecretValue;
@@ -46,6 +47,8 @@ pub(crate) struct Level {
     pub(crate) shared: Arc<Shared>,
     pub(crate) handle: WorkflowHandle,
     pub(crate) setup: Setup,
+    /// Who asks for the secrets of what it calls.
+    pub(crate) asker: Asker,
     /// What every step has, before its own.
     pub(crate) base: Variables,
     pub(crate) dir: RunDir,
@@ -109,9 +112,9 @@ impl Level {
         let record = first_record(&shared, handle.get(), &resolved, &origin);
         let recorder = Recorder::new(dir.clone(), record)?;
         let facts = Mutex::new(BTreeMap::new());
-        let setup = resolved.setup;
+        let (setup, asker) = (resolved.setup, resolved.asker);
         let base = base(&shared, &setup, &dir);
-        Ok(Level { shared, handle, setup, base, dir, recorder, origin, facts })
+        Ok(Level { shared, handle, setup, asker, base, dir, recorder, origin, facts })
     }
 
     pub(crate) fn workflow(&self) -> &Workflow {
@@ -290,10 +293,7 @@ fn first_record(
         let name = (!param.positional).then(|| masks.text(&param.name));
         ParamRecord { name, value, masked }
     });
-    let secrets = resolved.secrets.iter().map(|(name, provider)| SecretRecord {
-        name: masks.text(name),
-        provider: masks.text(provider),
-    });
+    let secrets = resolved.secrets.iter().map(|secret| secret_record(secret, masks));
     let handlers = HANDLERS.iter().filter(|(handler, _)| handler.of(workflow).is_some());
     let names = workflow.steps.iter().map(|step| step.name.as_str());
     let names = names.chain(handlers.map(|(_, name)| *name));
@@ -304,6 +304,8 @@ fn first_record(
         retry_of: origin.retry_of.clone(),
         workflow: masks.text(&workflow.name),
         file: masks.text(&file.display().to_string()),
+        environment: resolved.environment().map(|name| masks.text(name.as_str())),
+        environment_given: resolved.asker.is_given(),
         status: status_word(RunStatus::Running),
         reason: None,
         started: shared.now().to_string(),
@@ -312,6 +314,22 @@ fn first_record(
         params: params.collect(),
         secrets: secrets.collect(),
         steps: names.map(|name| StepRecord::not_started(masks.text(name))).collect(),
+    }
+}
+
+fn secret_record(secret: &ResolvedSecret, masks: &Masks) -> SecretRecord<MaskedText> {
+    let found = secret.found.as_ref().map(|found| FoundRecord {
+        workspace: found.scope.workspace.as_ref().map(|name| masks.text(name.as_str())),
+        environment: found.scope.environment.as_ref().map(|name| masks.text(name.as_str())),
+        version: found.version,
+        expired: found.expired,
+        overlapping: found.overlapping,
+    });
+    SecretRecord {
+        name: masks.text(&secret.name),
+        provider: masks.text(&secret.provider),
+        reference: secret.reference.as_ref().map(|reference| masks.text(reference.as_str())),
+        found,
     }
 }
 

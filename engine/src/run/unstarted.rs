@@ -8,8 +8,8 @@ use subrosa_masker::MASK;
 use crate::event::{RunEvent, RunStatus, Timestamp};
 use crate::host::Host;
 use crate::record::{FORMAT, ParamRecord, RunRecord, SecretRecord, StepRecord};
-use crate::resolve::{ParamArg, ResolveFailure, provider_of};
-use crate::rundir::RunDir;
+use crate::resolve::{ParamArg, ResolveFailure, provider_of, reference_of};
+use crate::rundir::{RunDir, run_id};
 use crate::workflow::Workflow;
 
 use super::{RunOptions, status_word};
@@ -33,7 +33,8 @@ pub fn record_unstarted(
     let masks = &failure.masks;
     let now = Timestamp((host.clock)());
     let name = masks.mask_text(&workflow.name);
-    let (dir, run) = RunDir::create(&host.data_dir, name.as_str(), now.0)?;
+    let run = failure.asker.run.clone().map_or_else(|| run_id(now.0), Ok)?;
+    let dir = RunDir::create(&host.data_dir, name.as_str(), &run)?;
     let reason = masks.mask_text(&reason(failure));
     let given = params.iter().map(|param| ParamRecord {
         name: param.name.as_deref().map(|name| masks.mask_text(name)),
@@ -43,9 +44,12 @@ pub fn record_unstarted(
     let secrets = workflow.secrets.iter().map(|secret| SecretRecord {
         name: masks.mask_text(&secret.name),
         provider: masks.mask_text(&provider_of(secret)),
+        reference: reference_of(secret).map(|reference| masks.mask_text(reference.as_str())),
+        found: None,
     });
     let steps =
         workflow.steps.iter().map(|step| StepRecord::not_started(masks.mask_text(&step.name)));
+    let environment = &failure.asker.environment;
     let file = host.absolute(workflow.source.path()).display().to_string();
     let record = RunRecord {
         format: FORMAT,
@@ -53,6 +57,8 @@ pub fn record_unstarted(
         retry_of: options.retried_run(),
         workflow: name,
         file: masks.mask_text(&file),
+        environment: environment.as_ref().map(|name| masks.mask_text(name.as_str())),
+        environment_given: failure.asker.is_given(),
         status: status_word(RunStatus::Failed),
         reason: Some(reason.clone()),
         started: now.to_string(),
