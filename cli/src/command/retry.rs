@@ -22,7 +22,8 @@ pub(crate) fn retry(args: &RetryArgs, world: &World) -> Result<Exit, Failure> {
     let params = merged(&run.record.params, args.params.parse())?;
     let mut options = args.registry.options(Purpose::Retry);
     if options.environment == EnvironmentChoice::Files {
-        options.environment = recorded(&run.record)?;
+        let RunRecord { environment, environment_given, .. } = &run.record;
+        options.environment = recorded(environment.as_deref(), *environment_given)?;
     }
     let start = Start {
         loaded: load::workflow(Path::new(&run.record.file), world)?,
@@ -36,13 +37,13 @@ pub(crate) fn retry(args: &RetryArgs, world: &World) -> Result<Exit, Failure> {
 }
 
 /// The environment of the recorded run, by whoever chose it. Where that had none, the file decides.
-fn recorded(record: &RunRecord) -> Result<EnvironmentChoice, Failure> {
-    let Some(name) = &record.environment else { return Ok(EnvironmentChoice::Files) };
+fn recorded(name: Option<&str>, is_given: bool) -> Result<EnvironmentChoice, Failure> {
+    let Some(name) = name else { return Ok(EnvironmentChoice::Files) };
     let name = EnvironmentName::parse(name).map_err(|_| {
         Failure::usage("the name of the run's environment is masked in the record")
             .help("give it again: `--env NAME`")
     })?;
-    Ok(match record.environment_given {
+    Ok(match is_given {
         true => EnvironmentChoice::Given(name),
         false => EnvironmentChoice::Recorded(name),
     })
@@ -72,10 +73,11 @@ fn merged(recorded: &[ParamRecord], given: Vec<ParamArg>) -> Result<Vec<ParamArg
 
 #[cfg(test)]
 mod tests {
-    use subrosa_engine::ParamArg;
     use subrosa_engine::record::ParamRecord;
+    use subrosa_engine::{EnvironmentChoice, ParamArg};
+    use subrosa_registry::EnvironmentName;
 
-    use super::merged;
+    use super::{merged, recorded};
 
     fn record(name: Option<&str>, value: &str, masked: bool) -> ParamRecord {
         ParamRecord { name: name.map(str::to_owned), value: value.to_owned(), masked }
@@ -105,6 +107,18 @@ mod tests {
         check(&recorded, &[(Some("A"), "3")], Some(&["2", "3"]));
         let positional = [record(None, "one", false), record(None, "two", false)];
         check(&positional, &[(None, "three")], Some(&["three"]));
+    }
+
+    #[test]
+    fn the_environment_stays_with_whoever_chose_it() {
+        let check = |name, is_given, expected: Option<EnvironmentChoice>| {
+            assert_eq!(recorded(name, is_given).ok(), expected, "{name:?}");
+        };
+        let prod = EnvironmentName::parse("prod").unwrap();
+        check(None, false, Some(EnvironmentChoice::Files));
+        check(Some("prod"), false, Some(EnvironmentChoice::Recorded(prod.clone())));
+        check(Some("prod"), true, Some(EnvironmentChoice::Given(prod)));
+        check(Some("*******"), true, None);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
-use subrosa_engine::record::{FoundRun, ParamRecord, RunRecord, SecretRecord, StepRecord};
+use subrosa_engine::record::{
+    FoundRecord, FoundRun, ParamRecord, RunRecord, SecretRecord, StepRecord,
+};
 
 use super::{to_json, to_text};
 use crate::render::Look;
@@ -78,6 +80,32 @@ record    /s/runs/deploy/20261122t155847-ab12
 ";
     let run = run("failed", false, vec![step("build", "succeeded"), failed, waiting]);
     assert_eq!(shown(&run), expected, "\n{}", shown(&run));
+}
+
+#[test]
+fn a_secret_with_a_ref_tells_its_version_and_whether_it_had_expired() {
+    let mut run = run("succeeded", false, Vec::new());
+    run.record.environment = Some("prod".into());
+    let found = |expired| FoundRecord {
+        workspace: None,
+        environment: Some("prod".into()),
+        version: 3,
+        expired,
+        overlapping: false,
+    };
+    let secret = |name: &str, found| SecretRecord {
+        name: name.into(),
+        provider: "ref".into(),
+        reference: Some("prod/db".into()),
+        found,
+    };
+    let secrets = [secret("A", Some(found(false))), secret("B", Some(found(true)))];
+    run.record.secrets.extend(secrets.into_iter().chain([secret("C", None)]));
+    let shown = shown(&run);
+    assert!(shown.contains("\nenvironment  prod\n"), "{shown}");
+    let expected = "TOKEN (env), A (ref prod/db, version 3), \
+                    B (ref prod/db, version 3, expired), C (ref prod/db)\n";
+    assert!(shown.contains(expected), "{shown}");
 }
 
 #[test]

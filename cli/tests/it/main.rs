@@ -6,6 +6,7 @@ mod at_rest;
 mod calls;
 mod canary;
 mod dagu;
+mod environments;
 mod exec;
 mod guard;
 mod pages;
