@@ -46,6 +46,7 @@ Examples:
   subrosa run deploy.yaml
   subrosa run deploy.yaml -- ENV=prod REGION=eu   named parameters
   subrosa run deploy.yaml -- one two              positional ones: $1, $2
+  subrosa run deploy.yaml --env prod              secrets of an environment
   subrosa run --follow deploy.yaml                show what the steps write
   subrosa run --json deploy.yaml | jq .event      for programs
 
@@ -55,6 +56,7 @@ or QUIT is passed on to the steps; the second one kills them.";
 pub(crate) const DRY: &str = "\
 Examples:
   subrosa dry deploy.yaml
+  subrosa dry deploy.yaml --env prod
   subrosa dry deploy.yaml -- ENV=prod
 
 Contacts the providers and reads the values, then forgets them: what is shown
@@ -125,8 +127,9 @@ Examples:
   subrosa retry 20261122t1558 -- KEY=value    a parameter given again
 
 Reads the workflow file of that run again and runs what did not succeed, with
-the parameters of that run. One that held a secret is masked in the record and
-has to be given again.";
+the parameters and the environment of that run. A parameter that held a secret
+is masked in the record and has to be given again, and so have
+--allow-protected and --allow-expired.";
 
 pub(crate) const SCHEMA: &str = "\
 Examples:

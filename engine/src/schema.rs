@@ -214,6 +214,8 @@ mod tests {
         assert_eq!(text("/properties/workingDir/description"), "The same as `working_dir`.");
         assert!(text("/properties/schedule/description").contains("cron"));
         assert_eq!(text("/$defs/secret/properties/ref/anyOf/0/type/0"), "string");
+        assert_eq!(text("/properties/audit/anyOf/0/enum/0"), "required");
+        assert_eq!(text("/properties/environment/anyOf/0/type/0"), "string");
         assert_eq!(schema["required"], serde_json::json!(["steps"]));
     }
 }
