@@ -2,7 +2,6 @@
 
 use subrosa_registry::{
     Address, EnvironmentName, FileError, KeyError, LookupError, RegistryError, Scope, SecretRef,
-    WorkspaceName,
 };
 
 use crate::names::closest;
@@ -50,18 +49,16 @@ pub(super) fn lookup(error: &LookupError, reference: &SecretRef, scope: &Scope) 
 
 const DOCTOR: &str = "`subrosa doctor` tells what is damaged and what can be done";
 
-/// What to do about the registry; `reference` is the first ref that was asked for.
+/// What to do about the registry; `reference` is the first ref that was asked for, in `scope`.
 pub(super) fn registry(
     error: &RegistryError,
     reference: &SecretRef,
-    workspace: Option<&WorkspaceName>,
+    scope: &Scope,
 ) -> Option<String> {
-    let workspace = workspace.cloned();
     let help = match error {
-        RegistryError::NoStore { .. } => set(reference, &Scope { workspace, environment: None }),
+        RegistryError::NoStore { .. } => set(reference, scope),
         RegistryError::UnknownEnvironment { name, known } => {
-            let environment = Some(name.clone());
-            unknown_environment(name, known, reference, &Scope { workspace, environment })
+            unknown_environment(name, known, reference, scope)
         }
         RegistryError::Protected(_) => "use it all the same with `--allow-protected`".to_owned(),
         RegistryError::File(error) => return file(error),

@@ -136,9 +136,9 @@ fn refused(
     {
         refusal = refusal.at(named.span, "the environment is named here");
     }
-    refusal.help = asked
-        .first()
-        .and_then(|first| cure::registry(error, first.reference, workflow.workspace().as_ref()));
+    let scope = asker.scope(workflow);
+    let help = |first: &Asked<'_>| cure::registry(error, first.reference, &scope);
+    refusal.help = asked.first().and_then(help);
     refusal
 }
 
