@@ -41,7 +41,7 @@ mod step;
 mod substitute;
 mod validate;
 pub mod workflow;
-mod yaml;
+pub mod yaml;
 
 pub use explain::{Explained, Overridden, explain};
 pub use load::{LoadError, load};

@@ -17,7 +17,7 @@ use crate::source::{SourceFile, Span};
 
 /// A workflow of 2000 secrets is 90 kB, one of 300 long steps 200 kB; what is larger is generated,
 /// and its generator can write several files.
-pub(crate) const BYTES_MAX: usize = 1 << 20;
+pub const BYTES_MAX: usize = 1 << 20;
 /// The language itself needs 8; the rest is for free-form values.
 pub(crate) const DEPTH_MAX: usize = 64;
 /// 2000 secrets x 10 nodes are 20 000; a file at its byte limit made of the shortest sensible lines
@@ -30,11 +30,11 @@ pub(crate) const EXPANDED_BYTES_MAX: usize = 8 << 20;
 
 /// A value in the file.
 #[derive(Debug)]
-pub(crate) struct Node {
+pub struct Node {
     /// What it is.
-    pub(crate) kind: Kind,
+    pub kind: Kind,
     /// Where it stands.
-    pub(crate) span: Span,
+    pub span: Span,
     weight: Weight,
 }
 
@@ -48,7 +48,7 @@ struct Weight {
 
 /// The three kinds of nodes.
 #[derive(Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// A text, number, boolean or nothing.
     Scalar(Scalar),
     /// A list.
@@ -59,20 +59,20 @@ pub(crate) enum Kind {
 
 /// One entry of a mapping.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// The key's text.
-    pub(crate) key: Rc<str>,
+    pub key: Rc<str>,
     /// Where the key stands.
-    pub(crate) key_span: Span,
+    pub key_span: Span,
     /// The value.
-    pub(crate) value: Rc<Node>,
+    pub value: Rc<Node>,
 }
 
 /// A scalar as written.
 #[derive(Debug)]
-pub(crate) struct Scalar {
+pub struct Scalar {
     /// The text, quotes and escapes resolved.
-    pub(crate) text: String,
+    pub text: String,
     /// Whether it stands without quotes and so may be something else than a text.
     plain: bool,
     tag: Option<Tag>,
@@ -90,7 +90,7 @@ enum Tag {
 
 /// What a scalar is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Value {
+pub enum Value {
     /// Nothing: `null`, `~` or no text at all.
     Null,
     /// `true` or `false`.
@@ -105,25 +105,25 @@ pub(crate) enum Value {
 
 /// The documents of a file, and what is wrong with it as YAML.
 #[derive(Debug, Default)]
-pub(crate) struct Parsed {
+pub struct Parsed {
     /// Whole documents before the first syntax error.
-    pub(crate) documents: Vec<Rc<Node>>,
+    pub documents: Vec<Rc<Node>>,
     /// In the order found.
-    pub(crate) problems: Vec<Diagnostic>,
+    pub problems: Vec<Diagnostic>,
     /// Values that are in no document (of a key that is there twice): nobody will have looked at them.
-    pub(crate) dropped: Vec<Span>,
+    pub dropped: Vec<Span>,
     /// Whether the tree is incomplete, so that no part of the file may be shown.
-    pub(crate) broken: bool,
+    pub broken: bool,
 }
 
 /// Parses a file under the limits above.
-pub(crate) fn parse(source: &SourceFile) -> Parsed {
+pub fn parse(source: &SourceFile) -> Parsed {
     parse::parse(source)
 }
 
 impl Node {
     /// The scalar, if it is one.
-    pub(crate) fn scalar(&self) -> Option<&Scalar> {
+    pub fn scalar(&self) -> Option<&Scalar> {
         match &self.kind {
             Kind::Scalar(scalar) => Some(scalar),
             Kind::Sequence(_) | Kind::Mapping(_) => None,
@@ -131,17 +131,17 @@ impl Node {
     }
 
     /// The scalar's text and value, if it is one.
-    pub(crate) fn value(&self) -> Option<Value> {
+    pub fn value(&self) -> Option<Value> {
         self.scalar().map(Scalar::value)
     }
 
     /// Whether it stands for nothing.
-    pub(crate) fn is_null(&self) -> bool {
+    pub fn is_null(&self) -> bool {
         self.value() == Some(Value::Null)
     }
 
     /// What it is, for a message.
-    pub(crate) fn described(&self) -> &'static str {
+    pub fn described(&self) -> &'static str {
         match &self.kind {
             Kind::Sequence(_) => "a list",
             Kind::Mapping(_) => "a mapping",

@@ -7,12 +7,12 @@ use super::{Scalar, Tag, Value};
 impl Scalar {
     /// Whether the text stands in the file as it is, without quotes, escapes or folded lines before
     /// its first white space.
-    pub(crate) fn is_plain(&self) -> bool {
+    pub fn is_plain(&self) -> bool {
         self.plain
     }
 
     /// The type and value of the scalar.
-    pub(crate) fn value(&self) -> Value {
+    pub fn value(&self) -> Value {
         match self.tag {
             Some(Tag::Str) => Value::Text,
             Some(Tag::Null) => Value::Null,
