@@ -1,4 +1,4 @@
-//! Which crate may depend on which: `{masker, registry} <- engine <- providers <- cli`.
+//! Which crate may depend on which: `{masker, registry} <- engine <- {providers, exchange} <- cli`.
 //!
 //! The manifests are read as cargo reads them, dev and build dependencies included. Foreign crates
 //! that would drag a front end, a client or a runtime into the wrong layer are held to theirs.
@@ -9,12 +9,22 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 /// Every crate of ours, with those of ours it may depend on.
-const EDGES: [(&str, &[&str]); 5] = [
+const EDGES: [(&str, &[&str]); 6] = [
     ("subrosa-masker", &[]),
     ("subrosa-registry", &[]),
     ("subrosa-engine", &["subrosa-masker", "subrosa-registry"]),
     ("subrosa-providers", &["subrosa-engine"]),
-    ("subrosa", &["subrosa-masker", "subrosa-registry", "subrosa-engine", "subrosa-providers"]),
+    ("subrosa-exchange", &["subrosa-engine", "subrosa-registry"]),
+    (
+        "subrosa",
+        &[
+            "subrosa-masker",
+            "subrosa-registry",
+            "subrosa-engine",
+            "subrosa-providers",
+            "subrosa-exchange",
+        ],
+    ),
 ];
 
 /// Foreign crates, each with its companions such as `clap_complete`, and the only crates of ours
@@ -89,6 +99,7 @@ fn the_workspace_keeps_the_order_of_crates() {
 fn an_edge_with_the_arrow_is_fine() {
     check("subrosa-engine", "subrosa-masker", &[]);
     check("subrosa-providers", "subrosa-engine", &[]);
+    check("subrosa-exchange", "subrosa-engine", &[]);
     check("subrosa", "subrosa-registry", &[]);
     check("subrosa", "clap_complete", &[]);
     check("subrosa-providers", "kube", &[]);
@@ -111,6 +122,20 @@ fn an_edge_against_the_arrow_is_named() {
         "subrosa-providers",
         "subrosa-masker",
         &["`subrosa-providers` may not depend on `subrosa-masker`"],
+    );
+}
+
+#[test]
+fn crates_of_one_rank_do_not_know_each_other() {
+    check(
+        "subrosa-exchange",
+        "subrosa-providers",
+        &["`subrosa-exchange` may not depend on `subrosa-providers`"],
+    );
+    check(
+        "subrosa-providers",
+        "subrosa-exchange",
+        &["`subrosa-providers` may not depend on `subrosa-exchange`"],
     );
 }
 
