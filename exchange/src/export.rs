@@ -113,12 +113,13 @@ pub fn write(format: Format, secrets: &[Outgoing]) -> Result<Zeroizing<Vec<u8>>,
     if errors.is_empty() { Ok(file) } else { Err(errors) }
 }
 
-/// What the readers take.
+/// What is read back; manifests are written as YAML.
 fn bytes_max(format: Format) -> usize {
     match format {
-        Format::Dotenv | Format::Yaml | Format::Kubernetes => 1 << 20,
-        Format::Toml => 4 << 20,
-        Format::Json | Format::Vault => 16 << 20,
+        Format::Kubernetes => Format::Yaml.bytes_max(),
+        Format::Dotenv | Format::Json | Format::Yaml | Format::Toml | Format::Vault => {
+            format.bytes_max()
+        }
     }
 }
 

@@ -45,6 +45,19 @@ impl Format {
         Format::ALL.into_iter().find(|format| format.as_str() == word)
     }
 
+    /// The most bytes that a file of this format may have; a caller need not read further than one more.
+    ///
+    /// YAML and dotenv have the bounds of the engine's readers. 16 MiB of JSON are 100 000 secrets of 100
+    /// bytes and more. For TOML that is wrong in every line the parser needs 120 times as much memory,
+    /// half a gigabyte for 4 MiB. A manifest may be JSON; as YAML it has the bound of YAML.
+    pub fn bytes_max(self) -> usize {
+        match self {
+            Format::Dotenv | Format::Yaml => 1 << 20,
+            Format::Toml => 4 << 20,
+            Format::Json | Format::Kubernetes | Format::Vault => 16 << 20,
+        }
+    }
+
     /// The format that a file's name (without its folder) promises, if it promises one.
     ///
     /// A manifest ends in `.yaml` like any other YAML; reading one as plain YAML is refused with the

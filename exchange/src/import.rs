@@ -85,6 +85,9 @@ pub fn read(
     options: &Options,
     environment: &Environment<'_>,
 ) -> Result<Vec<Item>, Vec<Problem>> {
+    if bytes.len() > format.bytes_max() {
+        return Err(vec![too_large(format, file)]);
+    }
     let (text, is_text) = match std::str::from_utf8(bytes) {
         Ok(text) => (text, true),
         Err(error) => {
@@ -114,6 +117,21 @@ pub fn read(
     let naming = Naming { prefix: options.prefix.as_ref(), separator, source: &source };
     let items = naming.items(found, &mut problems);
     problems.or(items)
+}
+
+fn too_large(format: Format, file: &str) -> Problem {
+    let mib = format.bytes_max() >> 20;
+    let cure = match format {
+        Format::Dotenv | Format::Yaml | Format::Toml => "split it, or import it as JSON",
+        Format::Json | Format::Kubernetes | Format::Vault => "split it",
+    };
+    Problem {
+        file: file.to_owned(),
+        line: None,
+        column: None,
+        message: format!("the file is larger than {mib} MiB"),
+        cure: cure.to_owned(),
+    }
 }
 
 /// How the names of a file become refs.

@@ -183,11 +183,6 @@ fn yaml_problems_tell_places() {
         text + &format!("a{n}: &a{n} {{x: *a{before}, y: *a{before}}}\n")
     });
     assert!(found(Format::Yaml, bomb.as_bytes(), &Options::default()).is_err());
-    check_problems(
-        Format::Yaml,
-        &format!("a: {}", "x".repeat(1 << 20)),
-        &["1:1 the file is larger than 1 MiB"],
-    );
 }
 
 #[test]
@@ -340,6 +335,25 @@ fn what_is_no_text_is_refused_with_its_place() {
               imported from a Kubernetes manifest"]
         );
     }
+}
+
+#[test]
+fn files_are_bounded() {
+    for format in Format::ALL {
+        let mut text = "#".repeat(format.bytes_max());
+        let is_bound = |problem: &Problem| problem.message.starts_with("the file is larger than");
+        let bounded = |text: &str| {
+            let problems = found(format, text.as_bytes(), &Options::default());
+            problems.is_err_and(|problems| problems.iter().any(is_bound))
+        };
+        // A manifest in YAML has the bound of YAML.
+        assert_eq!(bounded(&text), format == Format::Kubernetes);
+        text.push('#');
+        assert!(bounded(&text), "{format:?}");
+    }
+    let large = format!("kind: Secret #{}", "#".repeat(1 << 20));
+    check_problems(Format::Kubernetes, &large, &["1:1 the file is larger than 1 MiB"]);
+    check_problems(Format::Dotenv, &large, &["0:- the file is larger than 1 MiB"]);
 }
 
 #[test]

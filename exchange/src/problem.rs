@@ -64,11 +64,6 @@ impl<'a> Problems<'a> {
         self.push(Some(line), None, message.into(), cure.into());
     }
 
-    /// Notes a problem of the file as a whole.
-    pub(crate) fn add_file(&mut self, message: impl Into<String>, cure: impl Into<String>) {
-        self.push(None, None, message.into(), cure.into());
-    }
-
     fn push(&mut self, line: Option<usize>, column: Option<usize>, message: String, cure: String) {
         if self.list.len() < PROBLEMS_MAX {
             let file = self.source.file.to_owned();
@@ -97,7 +92,7 @@ mod tests {
         let mut problems = Problems::new(&source);
         problems.add(3, "found", "do this");
         problems.add_line(1, "found", "do that");
-        problems.add_file("found", "do both");
+        problems.add(0, "found", "do both");
         for _ in 0..PROBLEMS_MAX {
             problems.add(3, "found", "do this");
         }
@@ -106,7 +101,11 @@ mod tests {
         let shown: Vec<String> = list.iter().take(3).map(ToString::to_string).collect();
         assert_eq!(
             shown,
-            ["s.json: found; do both", "s.json:1: found; do that", "s.json:2:2: found; do this"]
+            [
+                "s.json:1: found; do that",
+                "s.json:1:1: found; do both",
+                "s.json:2:2: found; do this"
+            ]
         );
         assert_eq!(Problems::new(&source).or(1), Ok(1));
     }

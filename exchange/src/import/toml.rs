@@ -13,20 +13,12 @@ use crate::problem::Problems;
 use crate::source::Source;
 use crate::tree::{DEPTH_MAX, Entry, Kind, Node};
 
-/// 40 000 secrets of 100 bytes. For a file that is wrong in every line the parser needs 120 times as much
-/// memory, half a gigabyte.
-const BYTES_MAX: usize = 4 << 20;
-
 pub(super) fn read(
     source: &Source<'_>,
     options: &Options,
     environment: &Environment<'_>,
     problems: &mut Problems<'_>,
 ) -> Vec<Leaf> {
-    if source.text.len() > BYTES_MAX {
-        problems.add_file("the file is larger than 4 MiB", "split it, or import it as JSON");
-        return Vec::new();
-    }
     let (root, errors) = DeTable::parse_recoverable(source.text);
     for error in &errors {
         let at = error.span().map_or(0, |span| span.start);

@@ -45,7 +45,7 @@ fn words(problem: &Diagnostic) -> (String, String) {
     let ours = match problem.code {
         "duplicate-key" => Some(("a key is there twice", "keep one of them")),
         "file-too-large" => {
-            Some(("the file is larger than 1 MiB", "split it, or import it as JSON"))
+            Some(("the file is larger than 1 MiB", "split it, or write it as JSON"))
         }
         "yaml-too-deep" => {
             Some(("nested more than 64 levels deep", "a ref has 8 segments at most"))
