@@ -11,6 +11,7 @@
 
 mod automaton;
 mod fold;
+pub mod forms;
 mod needles;
 mod policy;
 mod set;

@@ -5,6 +5,7 @@
 mod case;
 mod check;
 mod examples;
+mod forms;
 mod oracle;
 mod properties;
 mod sha256;

@@ -1,0 +1,214 @@
+//! The encoded forms of a value: what programs commonly make of it when they print it.
+//!
+//! A pure function from a value to byte strings. Every form is an exact one: where the rules of programs
+//! differ (which characters are escaped, which case the digits have) each common rule gives its own
+//! form. What lies around the value does not matter: base64 is given at its three alignments, and every
+//! other encoding here works character by character. Each form stands there once; none equals the value
+//! and none is shorter than eight bytes. All copies are wiped when dropped, and none is left behind by a
+//! buffer that grew.
+//!
+//! Left to others: trimming a value and taking its lines, which values are too short to be looked for,
+//! and text that is wrapped or indented inside a form (base64 over several lines).
+
+mod base64;
+mod plain;
+mod quoted;
+mod web;
+
+use zeroize::Zeroizing;
+
+/// Shorter forms are left out: they would be found in ordinary text.
+const LEN_MIN: usize = 8;
+
+/// How a form came out of the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Form {
+    /// Base64: the characters that depend on the value alone, at one of three alignments.
+    Base64,
+    /// Base64 with `-` and `_`, likewise.
+    Base64Url,
+    /// Hexadecimal digits, in one case.
+    Hex,
+    /// Percent-encoding, as in the parts of a URL.
+    Percent,
+    /// Percent-encoding with `+` for a blank, as in the body of a form.
+    FormUrl,
+    /// What stands between the quotes of a JSON string.
+    Json,
+    /// The same with `\uXXXX` for every character outside ASCII.
+    JsonUnicode,
+    /// What stands between the single quotes of a shell word; `set -x` prints such words.
+    ShellSingle,
+    /// What stands between the double quotes of a shell word.
+    ShellDouble,
+    /// A shell word with backslashes: `printf %q`.
+    ShellBackslash,
+    /// What stands in `$'...'`, which shells print for control characters.
+    ShellAnsiC,
+    /// Entities of HTML and XML.
+    Html,
+    /// A string literal of Go (`%q`, `%+q`) or Rust (`{:?}`).
+    GoString,
+    /// A literal of Python: `repr`, `ascii`, bytes.
+    PythonRepr,
+    /// One kind of quotes doubled: SQL, CSV, YAML.
+    DoubledQuotes,
+    /// UTF-16 with the low byte first.
+    Utf16Le,
+    /// UTF-16 with the high byte first.
+    Utf16Be,
+    /// JSON in a string of JSON, optional like those that follow.
+    JsonInJson,
+    /// Base64 of base64, at nine alignments.
+    Base64Twice,
+    /// Hexadecimal digits with colons between the bytes.
+    HexColon,
+    /// A UUID in the other case.
+    Uuid,
+}
+
+impl Form {
+    /// A name for people and for reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Base64 => "base64",
+            Form::Base64Url => "base64url",
+            Form::Hex => "hex",
+            Form::Percent => "percent",
+            Form::FormUrl => "form-url",
+            Form::Json => "json",
+            Form::JsonUnicode => "json-unicode",
+            Form::ShellSingle => "shell-single",
+            Form::ShellDouble => "shell-double",
+            Form::ShellBackslash => "shell-backslash",
+            Form::ShellAnsiC => "shell-ansi-c",
+            Form::Html => "html",
+            Form::GoString => "go-string",
+            Form::PythonRepr => "python-repr",
+            Form::DoubledQuotes => "doubled-quotes",
+            Form::Utf16Le => "utf-16le",
+            Form::Utf16Be => "utf-16be",
+            Form::JsonInJson => "json-in-json",
+            Form::Base64Twice => "base64-twice",
+            Form::HexColon => "hex-colon",
+            Form::Uuid => "uuid",
+        }
+    }
+
+    /// Whether the form is beyond those that every masker should know.
+    pub fn is_optional(self) -> bool {
+        matches!(self, Form::JsonInJson | Form::Base64Twice | Form::HexColon | Form::Uuid)
+    }
+}
+
+/// One form of a value. It has no `Debug`: it is as secret as the value.
+pub struct Encoded {
+    /// How it came out of the value.
+    pub form: Form,
+    /// Its bytes.
+    pub bytes: Zeroizing<Vec<u8>>,
+}
+
+/// The encoded forms of `core`, a value without whitespace around it.
+///
+/// Where two encodings give the same bytes, the first of them in the order of [`Form`] is named.
+pub fn encoded(core: &[u8]) -> Vec<Encoded> {
+    let mut forms = Collection { core, forms: Vec::new() };
+    base64::add(&mut forms);
+    plain::add_hex(&mut forms);
+    web::add_url(&mut forms);
+    quoted::add_json(&mut forms);
+    quoted::add_shell(&mut forms);
+    web::add_html(&mut forms);
+    quoted::add_literals(&mut forms);
+    quoted::add_doubled(&mut forms);
+    plain::add_utf16(&mut forms);
+    // The optional ones come last, so that a required one is never named after one of them.
+    quoted::add_json_in_json(&mut forms);
+    base64::add_twice(&mut forms);
+    plain::add_hex_colon(&mut forms);
+    plain::add_uuid(&mut forms);
+    forms.forms
+}
+
+/// Takes the bytes of a form, a piece at a time.
+type Out<'a> = dyn FnMut(&[u8]) + 'a;
+
+/// Makes one form of a value: it must give the same pieces each time.
+type Encode<'a> = dyn Fn(&[u8], &mut Out<'_>) + 'a;
+
+struct Collection<'a> {
+    core: &'a [u8],
+    forms: Vec<Encoded>,
+}
+
+impl Collection<'_> {
+    fn add(&mut self, form: Form, encode: &Encode<'_>) {
+        let bytes = collected(self.core, encode);
+        let is_new = bytes.as_slice() != self.core
+            && self.forms.iter().all(|other| other.bytes.as_slice() != bytes.as_slice());
+        if bytes.len() >= LEN_MIN && is_new {
+            self.forms.push(Encoded { form, bytes });
+        }
+    }
+}
+
+/// All pieces of a form. They are counted first: a buffer that grows leaves copies in freed memory.
+fn collected(bytes: &[u8], encode: &Encode<'_>) -> Zeroizing<Vec<u8>> {
+    let mut len = 0;
+    encode(bytes, &mut |piece| len += piece.len());
+    let mut form = Zeroizing::new(Vec::with_capacity(len));
+    encode(bytes, &mut |piece| form.extend_from_slice(piece));
+    form
+}
+
+/// A character of a value, or a byte of it that belongs to none.
+struct Unit<'a> {
+    bytes: &'a [u8],
+    character: Option<char>,
+}
+
+/// Walks over the characters of a value that is mostly UTF-8.
+fn units(bytes: &[u8], mut take: impl FnMut(Unit<'_>)) {
+    for chunk in bytes.utf8_chunks() {
+        let valid = chunk.valid();
+        for (start, character) in valid.char_indices() {
+            let bytes = &valid.as_bytes()[start..start + character.len_utf8()];
+            take(Unit { bytes, character: Some(character) });
+        }
+        for byte in chunk.invalid() {
+            take(Unit { bytes: std::slice::from_ref(byte), character: None });
+        }
+    }
+}
+
+/// Replaces the units that `escape` writes something for (and says so); the others pass.
+fn escaped(bytes: &[u8], out: &mut Out<'_>, escape: impl Fn(&Unit<'_>, &mut Out<'_>) -> bool) {
+    units(bytes, |unit| {
+        if !escape(&unit, out) {
+            out(unit.bytes);
+        }
+    });
+}
+
+/// The case of digits above 9.
+#[derive(Clone, Copy)]
+enum Case {
+    Lower,
+    Upper,
+}
+
+impl Case {
+    const BOTH: [Case; 2] = [Case::Lower, Case::Upper];
+
+    /// The last `count` hexadecimal digits of `number`.
+    fn hex(self, number: u32, count: u32, out: &mut Out<'_>) {
+        let digits = match self {
+            Case::Lower => b"0123456789abcdef",
+            Case::Upper => b"0123456789ABCDEF",
+        };
+        for place in (0..count).rev() {
+            out(&[digits[(number >> (4 * place) & 15) as usize]]);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Base64, once and twice.
+//!
+//! A character of base64 holds six bits. If the value begins 0, 1 or 2 bytes into a group of three, the
+//! first 0, 2 or 3 characters hold bits of what stands before it, too, and the last one may hold bits
+//! of what follows. Those are left out; the rest depends on the value alone, with or without padding.
+
+use super::{Collection, Form, Out, collected};
+
+const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// How many bytes may stand before a value in its group of three.
+const SHIFTS: [usize; 3] = [0, 1, 2];
+
+pub(super) fn add(forms: &mut Collection<'_>) {
+    for (form, alphabet) in [(Form::Base64, STANDARD), (Form::Base64Url, URL)] {
+        for shift in SHIFTS {
+            forms.add(form, &|core, out| certain(core, shift, alphabet, out));
+        }
+    }
+}
+
+pub(super) fn add_twice(forms: &mut Collection<'_>) {
+    for alphabet in [STANDARD, URL] {
+        for (inner, outer) in SHIFTS.into_iter().flat_map(|i| SHIFTS.map(|o| (i, o))) {
+            let once = collected(forms.core, &|core, out| certain(core, inner, alphabet, out));
+            forms.add(Form::Base64Twice, &|_, out| certain(&once, outer, alphabet, out));
+        }
+    }
+}
+
+/// The characters that depend on `bytes` alone when `shift` bytes stand before them.
+fn certain(bytes: &[u8], shift: usize, alphabet: &[u8; 64], out: &mut Out<'_>) {
+    let first = (shift * 8).div_ceil(6);
+    let end = (shift + bytes.len()) * 8 / 6;
+    for index in first..end {
+        let bit = index * 6 - shift * 8;
+        let next = bytes.get(bit / 8 + 1).copied().unwrap_or(0);
+        let pair = u16::from_be_bytes([bytes[bit / 8], next]);
+        let sextet = pair >> (10 - bit % 8) & 63;
+        out(&[alphabet[usize::from(sextet)]]);
+    }
+}
