@@ -7,8 +7,8 @@
 //! and none is shorter than eight bytes. All copies are wiped when dropped, and none is left behind by a
 //! buffer that grew.
 //!
-//! Left to others: trimming a value and taking its lines, which values are too short to be looked for,
-//! and text that is wrapped or indented inside a form (base64 over several lines).
+//! Left to others: which values are too short to be looked for, and text that is wrapped or indented
+//! inside a form (base64 over several lines).
 
 mod base64;
 mod plain;
@@ -16,6 +16,8 @@ mod quoted;
 mod web;
 
 use zeroize::Zeroizing;
+
+use crate::fold::trim;
 
 /// Shorter forms are left out: they would be found in ordinary text.
 const LEN_MIN: usize = 8;
@@ -109,7 +111,25 @@ pub struct Encoded {
     pub bytes: Zeroizing<Vec<u8>>,
 }
 
-/// The encoded forms of `core`, a value without whitespace around it.
+/// What is looked for of a value: all but the ASCII whitespace around it.
+pub fn core(value: &[u8]) -> &[u8] {
+    trim(value)
+}
+
+/// The lines of a multi-line core that say enough to be looked for alone, without whitespace around
+/// them: those of eight bytes or more, except where a key in PEM begins and ends.
+pub fn lines(core: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_multi_line = core.contains(&b'\n');
+    let lines = core.split(|&byte| byte == b'\n').map(trim);
+    lines.filter(move |line| is_multi_line && line.len() >= LEN_MIN && !is_armour(line))
+}
+
+/// Whether a line only says that a key begins or ends; other keys have the same.
+fn is_armour(line: &[u8]) -> bool {
+    (line.starts_with(b"-----BEGIN") || line.starts_with(b"-----END")) && line.ends_with(b"-----")
+}
+
+/// The encoded forms of `core`, a value as [`core`] gives it.
 ///
 /// Where two encodings give the same bytes, the first of them in the order of [`Form`] is named.
 pub fn encoded(core: &[u8]) -> Vec<Encoded> {

@@ -7,6 +7,7 @@
 use zeroize::Zeroizing;
 
 use crate::fold::{fold, head, trim};
+use crate::forms::lines;
 use crate::policy::{Forms, Policy, Reach};
 use crate::set::TooLarge;
 
@@ -68,10 +69,8 @@ impl Needles {
     }
 
     fn add_lines(&mut self, core: &[u8], policy: &Policy) {
-        for line in core.split(|&byte| byte == b'\n').map(trim) {
-            if line.len() >= DERIVED_LEN_MIN && !is_armour(line) {
-                self.add_literal(line, policy.reach(line));
-            }
+        for line in lines(core) {
+            self.add_literal(line, policy.reach(line));
         }
     }
 
@@ -92,9 +91,4 @@ impl Needles {
             self.folded.push(folded);
         }
     }
-}
-
-/// Whether a line only says that a key begins or ends; other keys have the same.
-fn is_armour(line: &[u8]) -> bool {
-    (line.starts_with(b"-----BEGIN") || line.starts_with(b"-----END")) && line.ends_with(b"-----")
 }
