@@ -1,5 +1,7 @@
 //! The words of the command line. The help that teaches them is in [`crate::help`].
 
+pub(crate) mod scan;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -12,7 +14,7 @@ use subrosa_registry::EnvironmentName;
 
 use crate::help::{
     COMPLETIONS, DRY, EXEC, EXIT_CODES, EXIT_CODES_DRY, EXIT_CODES_FILE, EXIT_CODES_RECORD,
-    EXPLAIN, LOGS, MAN, RETRY, RUN, RUNS, SCHEMA, STATUS, TOP, VALIDATE,
+    EXPLAIN, LOGS, MAN, RETRY, RUN, RUNS, SCAN, SCHEMA, STATUS, TOP, VALIDATE,
 };
 
 /// Runs workflows that need secrets, and keeps the secrets secret.
@@ -56,6 +58,9 @@ pub(crate) enum Command {
     /// Run again what did not succeed in a run
     #[command(after_help = RETRY, after_long_help = format!("{RETRY}\n\n{EXIT_CODES}"))]
     Retry(RetryArgs),
+    /// Find values of secrets, and credential files, in files and in git
+    #[command(after_help = SCAN)]
+    Scan(scan::ScanArgs),
     /// Print the JSON Schema of workflow files, for editors
     #[command(after_help = SCHEMA)]
     Schema,

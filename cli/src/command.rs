@@ -8,6 +8,7 @@ mod pages;
 mod retry;
 mod run;
 mod runs;
+mod scan;
 mod status;
 mod validate;
 
@@ -48,6 +49,7 @@ fn call(cli: &Cli) -> Result<Exit, Failure> {
         Command::Runs(args) => runs::runs(args, &world),
         Command::Logs(args) => logs::logs(args, &world),
         Command::Retry(args) => retry::retry(args, &world),
+        Command::Scan(args) => scan::scan(args, &world),
         Command::Schema => pages::schema(),
         Command::Completions { shell } => pages::completions(*shell),
         Command::Man { dir } => pages::man(dir.as_deref()),

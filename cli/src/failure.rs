@@ -18,6 +18,8 @@ impl Exit {
     pub(crate) const OK: Exit = Exit(0);
     /// A step failed, also if `continue_on` let the rest go on.
     pub(crate) const STEP_FAILED: Exit = Exit(1);
+    /// `scan`: something was found.
+    pub(crate) const FOUND: Exit = Exit(1);
     /// The command line makes no sense.
     pub(crate) const USAGE: Exit = Exit(2);
     /// The workflow file, its parameters or its dotenv files are invalid or unreadable.

@@ -131,6 +131,25 @@ the parameters and the environment of that run. A parameter that held a secret
 is masked in the record and has to be given again, and so have
 --allow-protected and --allow-expired.";
 
+pub(crate) const SCAN: &str = "\
+Examples:
+  subrosa scan                     the current folder
+  subrosa scan --staged            what the next commit would add
+  subrosa scan --history           whatever any branch or tag has ever held
+  subrosa scan --install-hook      run `subrosa scan --staged` before commits
+  subrosa scan --json src | jq .secret
+
+Looks for the values of the secrets in the registry, as they are and encoded,
+and for credential files that others may read or that git has. In a git work
+tree, ignored files are not searched for values. What is shown is the place and
+the secret's name, never the value.
+
+Exit codes:
+  0      nothing was found
+  1      something was found
+  2      the command line makes no sense
+  5      it could not go on, or could not read a file (the rest was searched)";
+
 pub(crate) const SCHEMA: &str = "\
 Examples:
   subrosa schema > workflow.schema.json
@@ -154,7 +173,7 @@ Examples:
 mod tests {
     use super::{
         COMPLETIONS, DRY, EXEC, EXIT_CODES, EXIT_CODES_DRY, EXIT_CODES_FILE, EXIT_CODES_RECORD,
-        EXPLAIN, LOGS, MAN, RETRY, RUN, RUNS, SCHEMA, STATUS, TOP, VALIDATE,
+        EXPLAIN, LOGS, MAN, RETRY, RUN, RUNS, SCAN, SCHEMA, STATUS, TOP, VALIDATE,
     };
 
     #[test]
@@ -173,6 +192,7 @@ mod tests {
             RETRY,
             RUN,
             RUNS,
+            SCAN,
             SCHEMA,
             STATUS,
             TOP,

@@ -17,6 +17,7 @@ mod out;
 mod records;
 mod render;
 mod report;
+mod scan;
 mod signals;
 mod table;
 mod terminal;

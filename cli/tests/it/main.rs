@@ -13,6 +13,7 @@ mod pages;
 mod program;
 mod records;
 mod run;
+mod scan;
 mod signals;
 mod steps;
 mod terminal;

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::program::Place;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "run",
     "dry",
     "validate",
@@ -14,6 +14,7 @@ const COMMANDS: [&str; 12] = [
     "runs",
     "logs",
     "retry",
+    "scan",
     "schema",
     "completions",
     "man",
@@ -67,6 +68,9 @@ fn command_lines_without_sense_end_with_2() {
         &["logs"],
         &["logs", "x", "--stdout", "--stderr"],
         &["runs", "-n", "many"],
+        &["scan", "--staged", "--history"],
+        &["scan", "--staged", "file"],
+        &["scan", "--install-hook", "--json"],
         &["completions", "tcsh"],
     ] {
         let ended = place.run(words);
