@@ -136,19 +136,30 @@ pub fn encoded(core: &[u8]) -> Vec<Encoded> {
     let mut forms = Collection { core, forms: Vec::new() };
     base64::add(&mut forms);
     plain::add_hex(&mut forms);
-    web::add_url(&mut forms);
-    quoted::add_json(&mut forms);
-    quoted::add_shell(&mut forms);
-    web::add_html(&mut forms);
-    quoted::add_literals(&mut forms);
-    quoted::add_doubled(&mut forms);
+    // Most tokens are made of these alone: asking every rule would take most of the time.
+    let is_escaped = !core.iter().all(|&byte| is_never_escaped(byte));
+    if is_escaped {
+        web::add_url(&mut forms);
+        quoted::add_json(&mut forms);
+        quoted::add_shell(&mut forms);
+        web::add_html(&mut forms);
+        quoted::add_literals(&mut forms);
+        quoted::add_doubled(&mut forms);
+    }
     plain::add_utf16(&mut forms);
     // The optional ones come last, so that a required one is never named after one of them.
-    quoted::add_json_in_json(&mut forms);
+    if is_escaped {
+        quoted::add_json_in_json(&mut forms);
+    }
     base64::add_twice(&mut forms);
     plain::add_hex_colon(&mut forms);
     plain::add_uuid(&mut forms);
     forms.forms
+}
+
+/// Whether every rule of escaping leaves a byte as it is.
+fn is_never_escaped(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._".contains(&byte)
 }
 
 /// Takes the bytes of a form, a piece at a time.
@@ -165,8 +176,8 @@ struct Collection<'a> {
 impl Collection<'_> {
     fn add(&mut self, form: Form, encode: &Encode<'_>) {
         let bytes = collected(self.core, encode);
-        let is_new = bytes.as_slice() != self.core
-            && self.forms.iter().all(|other| other.bytes.as_slice() != bytes.as_slice());
+        let is_known = |known: &[u8]| known == bytes.as_slice();
+        let is_new = !is_known(self.core) && !self.forms.iter().any(|other| is_known(&other.bytes));
         if bytes.len() >= LEN_MIN && is_new {
             self.forms.push(Encoded { form, bytes });
         }

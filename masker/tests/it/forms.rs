@@ -281,6 +281,23 @@ fn forms_of_bytes_that_are_no_text() {
 }
 
 #[test]
+fn no_rule_escapes_letters_digits_dashes_dots_and_underscores() {
+    let plain = "ABCXYZabcxyz0189-._";
+    let keeps_text = |form: Form| {
+        use Form::{Base64, Base64Twice, Base64Url, Hex, HexColon, Utf16Be, Utf16Le};
+        !matches!(form, Base64 | Base64Url | Base64Twice | Hex | HexColon | Utf16Le | Utf16Be)
+    };
+    let others = encoded(plain.as_bytes()).iter().filter(|one| keeps_text(one.form)).count();
+    assert_eq!(others, 0);
+    // The same beside characters that the rules do escape.
+    let nasty = format!("é\"'/<$ {plain} >$/'\"\n");
+    let all = encoded(nasty.as_bytes());
+    let escaped: Vec<_> = all.iter().filter(|one| keeps_text(one.form)).collect();
+    assert!(escaped.len() > 40, "{}", escaped.len());
+    assert!(escaped.iter().all(|one| occurs(&one.bytes, plain.as_bytes())));
+}
+
+#[test]
 fn a_uuid_is_given_in_the_other_case_and_nothing_else_is() {
     let lower = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
     let upper = "3F2504E0-4F89-41D3-9A0C-0305E82C3301";
