@@ -76,9 +76,11 @@ fn history_tells_a_text_once_with_a_commit_that_has_it() {
     place.write("dir/a b", PASSWORD);
     place.write("copy", PASSWORD);
     let second = place.commit();
+    place.write("later", "y");
+    place.commit();
     place.git(&["rm", "-q", "-r", "dir", "copy"]);
     place.commit();
-    place.git(&["checkout", "-q", "-b", "other", "HEAD~2"]);
+    place.git(&["checkout", "-q", "-b", "other", "HEAD~3"]);
     place.write("else", format!("{PASSWORD}\n"));
     let other = place.commit();
     place.git(&["checkout", "-q", "main"]);

@@ -1,7 +1,7 @@
 //! What any commit has: every file that a branch, a tag, a stash or the head leads to.
 //!
-//! Each text is searched once, under the path and the commit where git meets it first; messages of
-//! commits and tags are searched, too. Not seen is what no name leads to any more.
+//! Each text is searched once, under the path and the commit where git meets it first, going from old
+//! to new; messages of commits and tags are searched, too. Not seen is what no name leads to any more.
 
 use super::git::{Git, Objects};
 use super::scanner::{Scanner, Subject};
@@ -18,9 +18,10 @@ struct Listed<'a> {
 
 /// Searches all objects.
 pub(crate) fn scan(git: &Git<'_>, scanner: &mut Scanner<'_>) -> Result<(), Failure> {
-    // A commit comes before what it has, and what an earlier one has does not come again.
+    // A commit comes before what it has, and what an earlier one has does not come again: a text is told
+    // with the commit that brought it.
     let mut listing = git.start(
-        &["rev-list", "--objects", "--in-commit-order", "--all"],
+        &["rev-list", "--objects", "--in-commit-order", "--reverse", "--all"],
         std::process::Stdio::null(),
     )?;
     let mut kinds = git.start(
