@@ -55,6 +55,7 @@ pub(crate) struct Change<'a> {
     entries: BTreeMap<Place, BTreeMap<Address, Entry>>,
     settings: Option<Settings>,
     /// What was read, so that an import reads nothing twice.
+    settings_read: Option<Settings>,
     branches: BTreeMap<u8, Pieces>,
     leaves: BTreeMap<Place, Leaf>,
 }
@@ -67,6 +68,7 @@ impl<'a> Change<'a> {
             events: Vec::new(),
             entries: BTreeMap::new(),
             settings: None,
+            settings_read: None,
             branches: BTreeMap::new(),
             leaves: BTreeMap::new(),
         }
@@ -102,8 +104,11 @@ impl<'a> Change<'a> {
         self.entries.entry(place).or_default().insert(address.clone(), entry);
     }
 
-    pub(crate) fn settings(&self) -> Result<Settings, RegistryError> {
-        self.settings.clone().map_or_else(|| self.snapshot.settings(), Ok)
+    pub(crate) fn settings(&mut self) -> Result<Settings, RegistryError> {
+        if let Some(settings) = self.settings.as_ref().or(self.settings_read.as_ref()) {
+            return Ok(settings.clone());
+        }
+        Ok(self.settings_read.insert(self.snapshot.settings()?).clone())
     }
 
     pub(crate) fn put_settings(&mut self, settings: Settings) {
@@ -179,7 +184,12 @@ impl Registry {
         let newest = self.snapshot().inspect_err(|_| self.discard(&prepared.draft.pack))?;
         self.finish_rotation(&newest).inspect_err(|_| self.discard(&prepared.draft.pack))?;
         let Prepared { draft, events, root } = prepared;
-        if let Some(root) = draft.carried_over(&root, &newest.root) {
+        // Whoever was stopped for an hour at this point finds its file swept away.
+        let carried = match self.is_written(&draft.pack)? {
+            true => draft.carried_over(&root, &newest.root),
+            false => None,
+        };
+        if let Some(root) = carried {
             let draft = Draft { root, ..draft };
             self.commit(&newest, &newest.keys, draft, &events)?;
             return Ok(result);

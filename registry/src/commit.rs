@@ -83,6 +83,11 @@ impl Registry {
         Ok(self.files().sync_folder(piece::FOLDER)?)
     }
 
+    /// Whether an index file is still there.
+    pub(crate) fn is_written(&self, pack: &Pack) -> Result<bool, RegistryError> {
+        Ok(self.files().read_at(&pack.path(), 0, 0)?.is_some())
+    }
+
     /// Removes an index file that no root will name; if that fails it is rubbish, no more.
     pub(crate) fn discard(&self, pack: &Pack) {
         self.files().remove(&pack.path()).ok();
