@@ -191,15 +191,19 @@ impl Registry {
         };
         if let Some(root) = carried {
             let draft = Draft { root, ..draft };
-            self.commit(&newest, &newest.keys, draft, &events)?;
+            let anchor = self.commit(&newest, &newest.keys, draft, &events)?;
+            drop(lock);
+            self.remember(anchor);
             return Ok(result);
         }
         self.discard(&draft.pack);
         let (prepared, result) = self.prepare(deed, self.snapshot()?, &edit)?;
-        if let Some(Prepared { draft, events, .. }) = prepared {
-            self.commit(&newest, &newest.keys, draft, &events)?;
-        }
+        let Some(Prepared { draft, events, .. }) = prepared else {
+            return Ok(result);
+        };
+        let anchor = self.commit(&newest, &newest.keys, draft, &events)?;
         drop(lock);
+        self.remember(anchor);
         Ok(result)
     }
 

@@ -197,7 +197,8 @@ impl Registry {
         let generation = snapshot.root.generation.max(seen) + 1;
         let written = crate::time::Time::of((self.surroundings.clock)());
         let root = Root { generation, written, ..snapshot.root.clone() };
-        self.write_root(&snapshot.keys, &root)?;
+        let anchor = self.write_root(&snapshot.keys, &root)?;
+        self.remember(anchor);
         Ok(generation)
     }
 }

@@ -16,7 +16,6 @@ use crate::files::{FileError, write_all};
 use crate::piece::{self, Piece};
 use crate::root::{self, PREVIOUS, ROOT, Root};
 use crate::store::{Registry, Snapshot};
-use crate::sweep::GRACE;
 use crate::time::Time;
 
 /// Names of files that are being written begin so.
@@ -94,13 +93,14 @@ impl Registry {
     }
 
     /// Writes the audit log, then the root that names the new index file, which is written already.
+    /// What is returned is to be [remembered](Registry::remember) once the lock is free again.
     pub(crate) fn commit(
         &self,
         snapshot: &Snapshot,
         keys: &Keys,
         draft: Draft,
         events: &[Event],
-    ) -> Result<(), RegistryError> {
+    ) -> Result<Option<Anchor>, RegistryError> {
         let Draft { mut root, pack, .. } = draft;
         root.generation += 1;
         root.written = Time::of((self.surroundings.clock)());
@@ -111,8 +111,8 @@ impl Registry {
             }
             Err(source) => Err(RegistryError::Audit { source }),
         };
-        match written {
-            Ok(()) => {}
+        let anchor = match written {
+            Ok(anchor) => anchor,
             Err(unconfirmed @ RegistryError::Unconfirmed { .. }) => return Err(unconfirmed),
             Err(failed) => {
                 self.discard(&pack);
@@ -121,16 +121,17 @@ impl Registry {
                 self.note(snapshot, &events, false).ok();
                 return Err(failed);
             }
-        }
-        if root.generation.is_multiple_of(SWEEP_EVERY) {
-            // Rubbish costs space only; the change is made, whatever becomes of the sweeping.
-            self.sweep(&root, GRACE).ok();
-        }
-        Ok(())
+        };
+        Ok(anchor)
     }
 
     /// Puts a root in place of the present one: the moment at which a change happens.
-    pub(crate) fn write_root(&self, keys: &Keys, root: &Root) -> Result<(), RegistryError> {
+    /// What is returned is to be [remembered](Registry::remember) once the lock is free again.
+    pub(crate) fn write_root(
+        &self,
+        keys: &Keys,
+        root: &Root,
+    ) -> Result<Option<Anchor>, RegistryError> {
         let files = self.files();
         let bytes = root.to_bytes(keys);
         let temp = self.temp_name()?;
@@ -150,18 +151,21 @@ impl Registry {
             });
         }
         files.sync_folder("").map_err(|source| RegistryError::Unconfirmed { source })?;
-        self.remember(root, &bytes);
-        Ok(())
+        let (store, generation) = (root.store.clone(), root.generation);
+        let parts = root.audit.zip(root::mac(&bytes));
+        // A store without a line in its log is empty: nothing of it could be taken back.
+        Ok(parts.map(|(audit, root_mac)| Anchor { store, generation, root_mac, audit }))
     }
 
-    /// Moves the anchor. A store must not fail for what only helps to notice rollback.
-    fn remember(&self, root: &Root, bytes: &[u8]) {
-        let Some(anchors) = &self.surroundings.anchors else { return };
-        let (store, generation) = (root.store.clone(), root.generation);
-        // A store without a line in its log is empty: nothing of it could be taken back.
-        if let (Some(audit), Some(root_mac)) = (root.audit, root::mac(bytes)) {
-            let anchor = Anchor { store, generation, root_mac, audit };
+    /// Moves the anchor, and sweeps now and then. Neither is a reason for a store to fail: the one only
+    /// helps to notice rollback, the other to save space.
+    pub(crate) fn remember(&self, anchor: Option<Anchor>) {
+        let Some(anchor) = anchor else { return };
+        if let Some(anchors) = &self.surroundings.anchors {
             Anchors::new(&**anchors).write(&anchor).ok();
+        }
+        if anchor.generation.is_multiple_of(SWEEP_EVERY) {
+            self.sweep_some().ok();
         }
     }
 

@@ -48,7 +48,7 @@ impl Registry {
         };
         files.make_folder(piece::FOLDER)?;
         files.sync_folder("")?;
-        self.write_root(&keys, &root)
+        self.write_root(&keys, &root).map(|_| ())
     }
 
     /// The key of a store that has no root yet.

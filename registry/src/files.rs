@@ -71,7 +71,7 @@ pub trait Files: Send + Sync {
     fn make_folder(&self, path: &str) -> Result<(), FileError>;
 
     /// Makes the names in a folder durable. The empty path is the folder itself, whose own name in the
-    /// folder above is then made durable, too.
+    /// folder above is then made durable, too, if [`Files::make_folder`] was called before.
     ///
     /// # Errors
     /// [`FileError::Io`].

@@ -44,7 +44,7 @@ impl Admin<'_> {
 
 impl Registry {
     fn rekey(&self, deed: &Deed, names: Option<Names>) -> Result<Rekeyed, RegistryError> {
-        let _lock = self.files().lock(LOCK)?;
+        let lock = self.files().lock(LOCK)?;
         let snapshot = self.snapshot()?;
         self.finish_rotation(&snapshot)?;
         let store = &snapshot.root.store;
@@ -61,13 +61,15 @@ impl Registry {
         let (draft, versions) = self.sealed_anew(&snapshot, &keys, names)?;
         let event = deed.event(crate::time::Time::of((self.surroundings.clock)()), Outcome::Ok);
         self.write_pack(&draft.pack)?;
-        self.commit(&snapshot, &keys, draft, &[event])?;
+        let anchor = self.commit(&snapshot, &keys, draft, &[event])?;
         place.promote(store)?;
         if names == Some(Names::Sealed) {
             // The former index shows the names that are hidden from now on.
             let root = self.snapshot_of_any_age()?.root;
             self.forget_previous(&root)?;
         }
+        drop(lock);
+        self.remember(anchor);
         Ok(Rekeyed { from: snapshot.keys.id.clone(), to: keys.id, versions })
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::change::LOCK;
 use crate::commit::TEMP;
 use crate::error::RegistryError;
 use crate::files::FileInfo;
@@ -13,6 +14,9 @@ use crate::store::Registry;
 /// Files that no root names any more are kept for readers and copies in progress.
 pub(crate) const GRACE: Duration = Duration::from_secs(3600);
 
+/// How many files are removed while others wait.
+const SWEPT_AT_ONCE_MAX: usize = 256;
+
 impl Registry {
     /// Removes the former root and every file that only it names.
     pub(crate) fn forget_previous(&self, root: &Root) -> Result<(), RegistryError> {
@@ -21,7 +25,22 @@ impl Registry {
         Ok(self.files().sync_folder(piece::FOLDER)?)
     }
 
-    /// Removes [rubbish](Registry::rubbish). Gives the number of files removed.
+    /// Removes some [rubbish](Registry::rubbish), if there is any. Looking for it takes no lock; taking it
+    /// away does, since a writer may be about to name a file that nobody names yet.
+    pub(crate) fn sweep_some(&self) -> Result<(), RegistryError> {
+        let mut rubbish = self.rubbish(&self.snapshot()?.root, GRACE)?;
+        if rubbish.is_empty() {
+            return Ok(());
+        }
+        rubbish.truncate(SWEPT_AT_ONCE_MAX);
+        let _lock = self.files().lock(LOCK)?;
+        let live = self.live_files(&self.snapshot()?.root)?;
+        let is_live = |path: &str| live.iter().any(|name| path.ends_with(name.as_str()));
+        let mut dead = rubbish.iter().filter(|path| !is_live(path));
+        Ok(dead.try_for_each(|path| self.files().remove(path))?)
+    }
+
+    /// Removes [rubbish](Registry::rubbish), under the lock. Gives the number of files removed.
     pub(crate) fn sweep(&self, root: &Root, grace: Duration) -> Result<usize, RegistryError> {
         let rubbish = self.rubbish(root, grace)?;
         rubbish.iter().try_for_each(|path| self.files().remove(path))?;

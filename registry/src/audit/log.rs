@@ -18,7 +18,9 @@ use crate::names::Scope;
 /// nobody takes the store's lock while holding it.
 const LOCK: &str = "audit.lock";
 
-/// What of the end is looked at: an unfinished line and the two lines before it.
+/// What of the end is looked at first: as much as two lines take as a rule.
+const TAIL_LEN_USUAL: u64 = 2048;
+/// What is looked at if that is not enough: an unfinished line and the two lines before it.
 const TAIL_LEN: u64 = 3 * (LINE_LEN_MAX as u64 + 1);
 
 /// The audit log of a store.
@@ -155,6 +157,26 @@ impl<'a> AuditLog<'a> {
 
     /// How the log ends, by a look at its tail; by one at all of it if the tail does not hold.
     fn end(&self, len: u64) -> Result<End, FileError> {
+        if len > TAIL_LEN_USUAL
+            && let Some(end) = self.end_by_usual_tail(len)?
+        {
+            return Ok(end);
+        }
+        self.end_by_tail(len)
+    }
+
+    /// As a rule the last two lines are short.
+    fn end_by_usual_tail(&self, len: u64) -> Result<Option<End>, FileError> {
+        let from = len - TAIL_LEN_USUAL;
+        let tail = self.files.read_at(LOG, from, TAIL_LEN_USUAL)?.unwrap_or_default();
+        if !tail.ends_with(b"\n") {
+            return Ok(None);
+        }
+        let head = self.last_head(&tail, false).filter(|head| self.has_reached_known(head));
+        Ok(head.map(|head| End { len, head, is_whole: true, is_open: false }))
+    }
+
+    fn end_by_tail(&self, len: u64) -> Result<End, FileError> {
         let from = len.saturating_sub(TAIL_LEN);
         let tail = self.files.read_at(LOG, from, len - from)?.unwrap_or_default();
         let feed = tail.iter().rposition(|byte| *byte == b'\n');

@@ -29,8 +29,9 @@ pub(super) struct Folders {
     /// Whether the folder and those below it must be ours alone.
     is_private: bool,
     opened: Mutex<BTreeMap<String, Folder>>,
-    /// Whether the folder's own name has been made durable by this process.
-    is_name_synced: AtomicBool,
+    /// Whether the folder's own name is still to be made durable: whoever has asked for the folder to
+    /// be made may have made it, or found one that was just made.
+    is_name_new: AtomicBool,
 }
 
 impl Folders {
@@ -47,7 +48,7 @@ impl Folders {
             path: here_if_empty(&path.components().collect::<PathBuf>()).to_owned(),
             is_private,
             opened: Mutex::default(),
-            is_name_synced: AtomicBool::new(false),
+            is_name_new: AtomicBool::new(false),
         }
     }
 
@@ -64,6 +65,7 @@ impl Folders {
 
     /// Makes a folder and those above it.
     pub(super) fn make(&self, path: &str) -> Result<(), FileError> {
+        self.is_name_new.store(true, Ordering::Release);
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if self.open_known(&mut opened, "")?.is_none() {
             if let Some(above) = self.path.parent() {
@@ -88,15 +90,15 @@ impl Folders {
         }
     }
 
-    /// Makes the names in a folder durable, and once the name of the store's own folder.
+    /// Makes the names in a folder durable, and the name of the store's own folder if it may be new.
     pub(super) fn sync(&self, path: &str) -> Result<(), FileError> {
         let folder = self.open(path)?.ok_or_else(|| self.error("sync", path, Errno::NOENT))?;
         sync(&folder).map_err(|error| self.error("sync", path, error))?;
-        if path.is_empty() && !self.is_name_synced.load(Ordering::Acquire) {
+        if path.is_empty() && self.is_name_new.load(Ordering::Acquire) {
             if let Some(above) = self.path.parent() {
                 sync_above(here_if_empty(above))?;
             }
-            self.is_name_synced.store(true, Ordering::Release);
+            self.is_name_new.store(false, Ordering::Release);
         }
         Ok(())
     }
