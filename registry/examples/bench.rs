@@ -169,6 +169,13 @@ fn be_child(words: &[String]) -> Outcome<String> {
     }
 }
 
+/// How many bytes the last change of the store wrote.
+fn newest_index_len(folder: &Path) -> Outcome<usize> {
+    let entries = std::fs::read_dir(folder.join("secrets/idx"))?.collect::<Result<Vec<_>, _>>()?;
+    let newest = entries.iter().max_by_key(|entry| entry.file_name()).ok_or("no index file")?;
+    Ok(usize::try_from(newest.metadata()?.len())?)
+}
+
 fn measure(folder: &Path, secrets: usize) -> Outcome<Vec<String>> {
     std::fs::create_dir(folder)?;
     let mut lines = Vec::new();
@@ -211,15 +218,17 @@ fn measure(folder: &Path, secrets: usize) -> Outcome<Vec<String>> {
 
     let many = imports(secrets..secrets + 10_000);
     let import = timed(|| Ok(admin.import(&many)?))?;
+    let bytes = vec![b'x'; newest_index_len(folder)?];
     let raw = timed(|| {
         let mut file = std::fs::File::create(folder.join("raw"))?;
-        file.write_all(&vec![b'x'; 10_000 * 400])?;
+        file.write_all(&bytes)?;
         Ok(file.sync_all()?)
     })?;
     lines.push(format!(
-        "import of 10000: {import:?}, {:.1}x of (20 sets, {:?}, plus the raw write, {raw:?})",
+        "import of 10000: {import:?}, {:.2}x of 20 sets ({:?}) and a raw write of its {} MB ({raw:?})",
         ratio(import, set_time * 20 + raw),
         set_time * 20,
+        bytes.len() / 1_000_000,
     ));
 
     let (alone, _) = writers(folder, 1, secrets)?;

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::audit::{Action, Actor, Event, Outcome};
 use crate::commit::{Draft, Pack};
+use crate::crypto::digest;
 use crate::entry::Entry;
 use crate::error::RegistryError;
 use crate::keys::Slot;
 use crate::leaf::{Leaf, Place};
 use crate::names::{Address, Scope, SecretRef};
+use crate::parallel;
 use crate::piece::Pieces;
 use crate::root::Root;
 use crate::settings::Settings;
@@ -87,6 +89,29 @@ impl<'a> Change<'a> {
         })
     }
 
+    /// Reads the leaves of many secrets at once, before they are asked for one by one.
+    pub(crate) fn load_all<'b>(
+        &mut self,
+        addresses: impl IntoIterator<Item = &'b Address>,
+    ) -> Result<(), RegistryError> {
+        let place = |address: &Address| Place::of(&address.reference, &self.snapshot.inner);
+        let places: BTreeSet<Place> = addresses.into_iter().map(place).collect();
+        for number in places.iter().map(|place| place.branch) {
+            if !self.branches.contains_key(&number) {
+                self.branches.insert(number, self.snapshot.branch(number)?);
+            }
+        }
+        let missing = places.into_iter().filter(|place| !self.leaves.contains_key(place));
+        let missing: Vec<Place> = missing.collect();
+        let (snapshot, branches) = (&self.snapshot, &self.branches);
+        let leaves =
+            parallel::map(&missing, |place| snapshot.leaf(&branches[&place.branch], *place));
+        for (place, leaf) in missing.into_iter().zip(leaves) {
+            self.leaves.insert(place, leaf?);
+        }
+        Ok(())
+    }
+
     fn load(&mut self, place: Place) -> Result<(), RegistryError> {
         if !self.branches.contains_key(&place.branch) {
             self.branches.insert(place.branch, self.snapshot.branch(place.branch)?);
@@ -134,10 +159,15 @@ impl<'a> Change<'a> {
         let mut pack = Pack::new(root.generation + 1)?;
         let sealing = (&snapshot.inner, &snapshot.root.store);
         let mut touched = BTreeSet::new();
-        for (place, changed) in entries {
-            let bytes = leaves[place].with(changed).to_bytes(root.names, *place, sealing)?;
+        let changed: Vec<_> = entries.iter().collect();
+        let made = parallel::map(&changed, |(place, changed)| {
+            let bytes = leaves[place].with(changed).to_bytes(root.names, **place, sealing)?;
+            Ok::<_, RegistryError>((digest(&bytes), bytes))
+        });
+        for ((place, _), made) in changed.into_iter().zip(made) {
+            let (sha256, bytes) = made?;
             let branch = branches.get_mut(&place.branch).expect("a leaf is loaded with its branch");
-            branch.0.insert(place.leaf, pack.add(&bytes));
+            branch.0.insert(place.leaf, pack.add_known(&bytes, sha256));
             touched.insert(place.branch);
         }
         for number in &touched {

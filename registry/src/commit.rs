@@ -10,7 +10,7 @@ use data_encoding::HEXLOWER;
 
 use crate::anchor::{Anchor, Anchors};
 use crate::audit::{Event, Outcome};
-use crate::crypto::{Keys, random};
+use crate::crypto::{Keys, digest, random};
 use crate::error::RegistryError;
 use crate::files::{FileError, write_all};
 use crate::piece::{self, Piece};
@@ -41,9 +41,14 @@ impl Pack {
     }
 
     pub(crate) fn add(&mut self, bytes: &[u8]) -> Piece {
-        let piece = Piece::of(&self.name, self.bytes.len(), bytes);
+        self.add_known(bytes, digest(bytes))
+    }
+
+    /// Adds bytes whose digest is known.
+    pub(crate) fn add_known(&mut self, bytes: &[u8], sha256: [u8; 32]) -> Piece {
+        let (at, len) = (self.bytes.len() as u64, bytes.len() as u64);
         self.bytes.extend_from_slice(bytes);
-        piece
+        Piece { file: self.name.clone(), at, len, sha256 }
     }
 }
 

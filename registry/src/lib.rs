@@ -23,6 +23,7 @@ mod keys;
 mod leaf;
 mod lookup;
 mod names;
+mod parallel;
 mod piece;
 mod reader;
 mod rekey;

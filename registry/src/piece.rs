@@ -31,12 +31,6 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
-    /// What `bytes`, written at `at` of `file`, will be known as.
-    pub(crate) fn of(file: &str, at: usize, bytes: &[u8]) -> Piece {
-        let sha256 = digest(bytes);
-        Piece { file: file.to_owned(), at: at as u64, len: bytes.len() as u64, sha256 }
-    }
-
     /// Where it is, for messages and calls.
     pub(crate) fn path(&self) -> String {
         format!("{FOLDER}/{}", self.file)

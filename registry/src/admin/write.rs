@@ -99,6 +99,7 @@ impl Admin<'_> {
         let deed = Deed::of_store(&self.actor, Action::Import);
         let options = SetOptions::default();
         self.registry.change(&deed, |change| {
+            change.load_all(imports.iter().map(|import| &import.address))?;
             let write = |import: &Import| {
                 self.write(change, &deed, &import.address, &import.value, &options)
             };
