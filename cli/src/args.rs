@@ -1,6 +1,7 @@
 //! The words of the command line. The help that teaches them is in [`crate::help`].
 
 pub(crate) mod scan;
+pub(crate) mod secret;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use subrosa_engine::{EnvironmentChoice, ParamArg, Purpose, ResolveOptions};
 use subrosa_masker::{Policy, Short};
 use subrosa_registry::EnvironmentName;
 
+use crate::help::secret::{ENVIRONMENT, EXIT_CODES_SECRET, INIT, SECRET};
 use crate::help::{
     COMPLETIONS, DRY, EXEC, EXIT_CODES, EXIT_CODES_DRY, EXIT_CODES_FILE, EXIT_CODES_RECORD,
     EXPLAIN, LOGS, MAN, RETRY, RUN, RUNS, SCAN, SCHEMA, STATUS, TOP, VALIDATE,
@@ -25,6 +27,9 @@ pub(crate) struct Cli {
     /// Write without colours (also: NO_COLOR in the environment)
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
+    /// Where the key of the registry is (also: SUBROSA_KEY_FILE in the environment)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -61,6 +66,18 @@ pub(crate) enum Command {
     /// Find values of secrets, and credential files, in files and in git
     #[command(after_help = SCAN)]
     Scan(scan::ScanArgs),
+    /// Store, list and change the secrets of the registry
+    #[command(after_help = SECRET, after_long_help = format!("{SECRET}\n\n{EXIT_CODES_SECRET}"))]
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
+    /// List and protect the environments of the registry
+    #[command(after_help = ENVIRONMENT)]
+    #[command(after_long_help = format!("{ENVIRONMENT}\n\n{EXIT_CODES_SECRET}"))]
+    #[command(subcommand)]
+    Environment(secret::EnvironmentCommand),
+    /// Make the registry and its key
+    #[command(after_help = INIT, after_long_help = format!("{INIT}\n\n{EXIT_CODES_SECRET}"))]
+    Init(secret::InitArgs),
     /// Print the JSON Schema of workflow files, for editors
     #[command(after_help = SCHEMA)]
     Schema,

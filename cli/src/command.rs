@@ -1,15 +1,19 @@
 //! The commands, and how the words of the command line reach them.
 
 mod dry;
+mod environment;
 mod exec;
 mod explain;
+mod init;
 mod logs;
 mod pages;
 mod retry;
 mod run;
 mod runs;
 mod scan;
+mod secret;
 mod status;
+mod surplus;
 mod validate;
 
 use std::ffi::OsString;
@@ -23,9 +27,13 @@ use crate::wiring::World;
 
 /// Runs the command that the words name, and tells why if it fails.
 pub(crate) fn dispatch(words: Vec<OsString>) -> Exit {
+    let spoken = words.clone();
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(shown) => {
+            if let Some(failure) = surplus::refusal(&spoken, &shown) {
+                return failure.tell(out::stderr);
+            }
             // Help and version come this way, too.
             shown.print().ok();
             return if shown.use_stderr() { Exit::USAGE } else { Exit::OK };
@@ -38,7 +46,7 @@ pub(crate) fn dispatch(words: Vec<OsString>) -> Exit {
 }
 
 fn call(cli: &Cli) -> Result<Exit, Failure> {
-    let world = World::snapshot(cli.no_color)?;
+    let world = World::snapshot(cli.no_color, cli.key_file.as_deref())?;
     match &cli.command {
         Command::Run(args) => run::run(args, &world),
         Command::Dry(args) => dry::dry(args, &world),
@@ -50,6 +58,9 @@ fn call(cli: &Cli) -> Result<Exit, Failure> {
         Command::Logs(args) => logs::logs(args, &world),
         Command::Retry(args) => retry::retry(args, &world),
         Command::Scan(args) => scan::scan(args, &world),
+        Command::Secret(command) => secret::secret(command, &world),
+        Command::Environment(command) => environment::environment(command, &world),
+        Command::Init(args) => init::init(args, &world),
         Command::Schema => pages::schema(),
         Command::Completions { shell } => pages::completions(*shell),
         Command::Man { dir } => pages::man(dir.as_deref()),

@@ -24,10 +24,12 @@ impl Exit {
     pub(crate) const USAGE: Exit = Exit(2);
     /// The workflow file, its parameters or its dotenv files are invalid or unreadable.
     pub(crate) const INVALID: Exit = Exit(3);
-    /// Secrets were not resolved; nothing was started.
+    /// Secrets were not resolved, and nothing was started; or a secret is not there, or refused.
     pub(crate) const SECRETS: Exit = Exit(4);
     /// The engine itself could not go on: records, disk, a bug.
     pub(crate) const ENGINE: Exit = Exit(5);
+    /// A change was made, and its outcome could not be told.
+    pub(crate) const UNTOLD: Exit = Exit(6);
     /// `exec`: the command was found and could not be executed.
     pub(crate) const NOT_EXECUTABLE: Exit = Exit(126);
     /// `exec`: the command was not found.
@@ -115,6 +117,11 @@ impl Failure {
 }
 
 impl Reason {
+    /// What happened, without how to mend it.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     fn to_text(&self) -> String {
         let mut told = format!("error: {}\n", text::shown(&self.message));
         for line in self.help.iter().flat_map(|help| help.lines()) {

@@ -1,8 +1,9 @@
 //! The command line of subrosa: arguments, wiring, rendering, exit codes.
 //!
 //! Rules of the workflow language, of secrets and of masking are the engine's; what is here could be
-//! replaced by another front end. Plaintext passes through this crate in two places only, both in
-//! `exec`: the environment block of the child, and the child's output on its way to the masker.
+//! replaced by another front end. Plaintext passes through this crate in few places: in `exec` the
+//! environment block of the child, and the child's output on its way to the masker; in `value` and
+//! `prompt` what is on its way into the registry; in `secret reveal` what a person asked to see.
 
 mod args;
 mod command;
@@ -14,7 +15,9 @@ mod help;
 mod load;
 mod logs;
 mod out;
+mod prompt;
 mod records;
+mod registry;
 mod render;
 mod report;
 mod scan;
@@ -23,6 +26,7 @@ mod table;
 mod terminal;
 mod text;
 mod trampoline;
+mod value;
 mod wiring;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) clock: fn() -> SystemTime,
     /// `--no-color`.
     pub(crate) no_color: bool,
+    /// Where the key of the registry is, if that was said: `--key-file`, else `SUBROSA_KEY_FILE`.
+    pub(crate) key_file: Option<PathBuf>,
 }
 
 /// The words of the command line, the program's name first.
@@ -43,19 +45,18 @@ fn now() -> SystemTime {
 impl World {
     /// Takes the snapshot.
     #[expect(clippy::disallowed_methods, reason = "the one snapshot of the surroundings")]
-    pub(crate) fn snapshot(no_color: bool) -> Result<World, Failure> {
+    pub(crate) fn snapshot(no_color: bool, key_file: Option<&Path>) -> Result<World, Failure> {
         let current_dir = std::env::current_dir()
             .map_err(|error| Failure::engine(format!("no current directory: {error}")))?;
         let executable = std::env::current_exe().map_err(|error| {
             Failure::engine(format!("cannot find this program's file: {error}"))
         })?;
-        Ok(World {
-            env: std::env::vars_os().collect(),
-            current_dir,
-            executable,
-            clock: now,
-            no_color,
-        })
+        let env = std::env::vars_os().collect();
+        let mut world =
+            World { env, current_dir, executable, clock: now, no_color, key_file: None };
+        let named = key_file.or_else(|| world.var("SUBROSA_KEY_FILE").map(Path::new));
+        world.key_file = named.map(|path| world.current_dir.join(path));
+        Ok(world)
     }
 
     /// A variable that is set to something.
@@ -81,7 +82,7 @@ impl World {
     }
 
     /// Who runs this: what the environment calls the user, else the user's number.
-    fn user(&self) -> String {
+    pub(crate) fn user(&self) -> String {
         let name = self.var("USER").or_else(|| self.var("LOGNAME"));
         let number = || rustix::process::getuid().as_raw().to_string();
         name.map_or_else(number, |name| name.to_string_lossy().into_owned())
@@ -94,7 +95,7 @@ impl World {
             current_dir: self.current_dir.clone(),
             data_dir: self.data_dir()?,
             providers: subrosa_providers::builtin(),
-            registry: None,
+            registry: Some(self.secrets()?.registry),
             user: self.user(),
             clock: self.clock,
             guard: Some(vec![self.executable.clone().into(), guard::WORD.into()]),
@@ -127,6 +128,7 @@ mod tests {
             executable: "/bin/subrosa".into(),
             clock: || SystemTime::UNIX_EPOCH,
             no_color: false,
+            key_file: None,
         }
     }
 

@@ -20,7 +20,7 @@ fn run(place: &Place, words: &[&str]) -> Ended {
 }
 
 /// Every file and folder below one, links as links.
-fn below(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();

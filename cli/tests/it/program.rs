@@ -1,6 +1,7 @@
 //! Starts the built program in an environment that holds only what a test puts there.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -72,6 +73,18 @@ impl Place {
             .env("SUBROSA_HOME", self.home())
             .stdin(Stdio::null());
         command
+    }
+
+    /// Runs it to its end with something on standard input.
+    pub(crate) fn feed(&self, arguments: &[&str], input: &[u8]) -> Ended {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // It may have seen enough before the end.
+        stdin.write_all(input).ok();
+        drop(stdin);
+        Ended::of(&child.wait_with_output().unwrap())
     }
 
     /// Runs it to its end.

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::program::Place;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 16] = [
     "run",
     "dry",
     "validate",
@@ -15,6 +15,9 @@ const COMMANDS: [&str; 13] = [
     "logs",
     "retry",
     "scan",
+    "secret",
+    "environment",
+    "init",
     "schema",
     "completions",
     "man",

@@ -1,0 +1,179 @@
+//! Asking a person on the controlling terminal, wherever the three streams go.
+//!
+//! What is typed for [`hidden`] is never shown and lies in buffers that wipe themselves. The terminal is
+//! as it was on every way out, signals included; a signal ends the question with its exit code.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, Write as _};
+use std::os::fd::AsFd;
+
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use crate::failure::{Exit, Failure};
+use crate::load;
+use crate::signals::{CONT, STOPPING, Signals};
+use crate::terminal;
+
+/// Longest answer that can be typed, with room to tell that it was longer.
+pub(crate) const ANSWER_LEN_MAX: usize = 64 * 1024;
+
+/// Backspace, in both its codes.
+const ERASE: [u8; 2] = [0x08, 0x7f];
+/// Ctrl-U, which takes back the whole line.
+const KILL: u8 = 0x15;
+/// Ctrl-D, the end of all input.
+const END: u8 = 0x04;
+
+/// Asks for something that nobody may see; an empty answer is one.
+pub(crate) fn hidden(question: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let device = open()?;
+    let asked = ask_hidden(&device, question);
+    terminal::restore();
+    // The newline that was typed was not shown either.
+    (&device).write_all(b"\n").ok();
+    asked
+}
+
+/// Asks for something that everybody may see.
+pub(crate) fn shown(device: &File, question: &str) -> Result<String, Failure> {
+    let mut device = device;
+    device.write_all(question.as_bytes()).map_err(broken)?;
+    let mut answer = String::new();
+    io::BufReader::new(device).read_line(&mut answer).map_err(broken)?;
+    Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// The controlling terminal.
+pub(crate) fn open() -> Result<File, Failure> {
+    terminal::controlling()
+        .map_err(|error| Failure::usage(format!("there is no terminal to ask on: {error}")))
+}
+
+fn broken(error: io::Error) -> Failure {
+    Failure::engine(format!("the terminal cannot be used: {error}"))
+}
+
+fn ask_hidden(device: &File, question: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let runtime = load::runtime()?;
+    let answer = runtime.block_on(async {
+        // Before the modes are changed: from here on a signal no longer ends us as we are.
+        let mut signals = Signals::listen(STOPPING)?;
+        signals.also(CONT)?;
+        terminal::enter_hidden_mode(device).map_err(broken)?;
+        let mut writer = device;
+        writer.write_all(question.as_bytes()).map_err(broken)?;
+        let mut answer = read_aside(device.try_clone().map_err(broken)?)?;
+        loop {
+            tokio::select! {
+                read = &mut answer => {
+                    return read.map_err(|_| broken(io::ErrorKind::UnexpectedEof.into()))?;
+                }
+                number = signals.next() => match number {
+                    // Whoever stopped us may have changed the modes since.
+                    CONT => terminal::enter_hidden_mode(device).map_err(broken)?,
+                    _ => return Err(Failure::Told(Exit::signal(number))),
+                },
+            }
+        }
+    });
+    runtime.shutdown_background();
+    answer
+}
+
+type Answer = Result<Zeroizing<Vec<u8>>, Failure>;
+
+/// Reads in a thread of its own, which is left behind if a signal comes first.
+fn read_aside(device: File) -> Result<oneshot::Receiver<Answer>, Failure> {
+    let (sender, receiver) = oneshot::channel();
+    let read = move || {
+        // Nobody waits for it any more after a signal.
+        sender.send(read_line(&device)).ok();
+    };
+    std::thread::Builder::new()
+        .spawn(read)
+        .map_err(|error| Failure::engine(format!("cannot start a thread: {error}")))?;
+    Ok(receiver)
+}
+
+fn read_line(device: &File) -> Answer {
+    let mut line = Zeroizing::new(Vec::with_capacity(ANSWER_LEN_MAX + 1));
+    let mut keys = Zeroizing::new([0; 256]);
+    loop {
+        let read = rustix::io::retry_on_intr(|| rustix::io::read(device.as_fd(), &mut keys[..]));
+        let length = read.map_err(|errno| broken(errno.into()))?;
+        if length == 0 {
+            return Err(Failure::usage("the terminal gave no value"));
+        }
+        for key in &keys[..length] {
+            match press(&mut line, *key) {
+                Pressed::More => {}
+                Pressed::Done => return Ok(line),
+                Pressed::Cancelled => return Err(Failure::usage("no value was given")),
+            }
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Pressed {
+    More,
+    Done,
+    Cancelled,
+}
+
+/// What a key does to the line. The line keeps its place in memory: it has room for all it can hold.
+fn press(line: &mut Vec<u8>, key: u8) -> Pressed {
+    match key {
+        b'\r' | b'\n' => return Pressed::Done,
+        END if line.is_empty() => return Pressed::Cancelled,
+        END => return Pressed::Done,
+        KILL => line.clear(),
+        key if ERASE.contains(&key) => {
+            // A character goes as a whole.
+            while line.pop().is_some_and(|byte| byte & 0xc0 == 0x80) {}
+        }
+        // One more than can be stored, so that the answer is refused and not cut.
+        key if line.len() <= ANSWER_LEN_MAX => line.push(key),
+        _ => {}
+    }
+    Pressed::More
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ANSWER_LEN_MAX, Pressed, press};
+
+    fn typed(keys: &[u8]) -> (Vec<u8>, Pressed) {
+        let mut line = Vec::new();
+        let mut pressed = Pressed::More;
+        for key in keys {
+            pressed = press(&mut line, *key);
+        }
+        (line, pressed)
+    }
+
+    #[test]
+    fn a_line_can_be_mended_while_it_is_typed() {
+        let check = |keys: &[u8], line: &[u8]| {
+            assert_eq!(typed(keys), (line.to_vec(), Pressed::Done), "{keys:?}");
+        };
+        check(b"hunter2\r", b"hunter2");
+        check(b"hunter3\x7f2\n", b"hunter2");
+        check("pä\u{8}\u{8}x\n".as_bytes(), b"x");
+        check("漢\u{7f}x\n".as_bytes(), b"x");
+        check(b"\x7f\x7f\n", b"");
+        check(b"wrong\x15right\n", b"right");
+        check(b"end\x04", b"end");
+        check(b"a\tb c\n", b"a\tb c");
+        assert_eq!(typed(b"\x04").1, Pressed::Cancelled);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_not_cut_to_one_that_is_not() {
+        let mut keys = vec![b'x'; ANSWER_LEN_MAX + 100];
+        assert_eq!(typed(&keys).0.len(), ANSWER_LEN_MAX + 1);
+        keys.truncate(ANSWER_LEN_MAX);
+        assert_eq!(typed(&keys).0.len(), ANSWER_LEN_MAX);
+    }
+}

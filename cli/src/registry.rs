@@ -1,0 +1,144 @@
+//! The registry of this user: where its parts are, and how they are put together.
+//!
+//! The store is in the data folder and its key elsewhere, so that a copy of the one without the other
+//! gives away no value. A place outside both remembers how new the store was, so that an old copy that
+//! was put in its place is noticed.
+
+mod failure;
+mod keys;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use subrosa_registry::{
+    Actor, Admin, Disk, Files, FindKeyPlace, KeyPlace, Places, Registry, Surroundings,
+};
+
+use crate::failure::Failure;
+use crate::wiring::World;
+
+pub(crate) use failure::command;
+
+/// A registry and where its parts are.
+pub(crate) struct Secrets {
+    /// The registry.
+    pub(crate) registry: Arc<Registry>,
+    /// Its folder.
+    pub(crate) folder: PathBuf,
+    /// The place of the key that was used last.
+    key: Arc<Mutex<Option<Arc<dyn KeyPlace>>>>,
+}
+
+impl World {
+    /// The registry; nothing of it is opened yet.
+    pub(crate) fn secrets(&self) -> Result<Secrets, Failure> {
+        let folder = self.data_dir()?.join("secrets");
+        let places = self.key_places()?;
+        let key = Arc::new(Mutex::new(None));
+        let found = key.clone();
+        let find: FindKeyPlace = Arc::new(move |store| {
+            let place = places.place(store)?;
+            *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(place.clone());
+            Ok(place)
+        });
+        let anchors = self.anchor_folder().map(|path| private(&path));
+        let surroundings =
+            Surroundings { files: private(&folder), keys: find, anchors, clock: self.clock };
+        Ok(Secrets { registry: Arc::new(Registry::new(surroundings)), folder, key })
+    }
+
+    /// The places where the key can be.
+    pub(crate) fn key_places(&self) -> Result<Places, Failure> {
+        Ok(keys::places(self, &self.key_folder()?))
+    }
+
+    /// Where keys are: with the records if these have a folder of their own, else with the user's
+    /// settings.
+    fn key_folder(&self) -> Result<PathBuf, Failure> {
+        if let Some(home) = self.var("SUBROSA_HOME") {
+            return Ok(self.current_dir.join(home).join("keys"));
+        }
+        let folder = self.user_folder("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("keys"));
+        folder.ok_or_else(|| {
+            Failure::engine("there is no folder for keys: `HOME` is not set")
+                .help("set `SUBROSA_HOME` to a folder of your own")
+        })
+    }
+
+    /// Where it is remembered how new a store was; nowhere without a home.
+    fn anchor_folder(&self) -> Option<PathBuf> {
+        self.user_folder("XDG_STATE_HOME", ".local/state").map(|dir| dir.join("anchors"))
+    }
+
+    /// Our folder in one of the user's folders of a kind.
+    fn user_folder(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
+        // A relative path in an XDG variable is to be ignored, says the XDG specification.
+        let set = self.var(variable).map(Path::new).filter(|path| path.is_absolute());
+        let home = || Some(self.current_dir.join(self.var("HOME")?).join(below_home));
+        Some(set.map(Path::to_path_buf).or_else(home)?.join("subrosa"))
+    }
+}
+
+fn private(path: &Path) -> Arc<dyn Files> {
+    Arc::new(Disk::private(path))
+}
+
+impl Secrets {
+    /// Where the key is, in words, once it was used.
+    pub(crate) fn key(&self) -> String {
+        let key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        key.as_ref().map_or_else(|| "not known yet".to_owned(), |place| place.describe())
+    }
+
+    /// The hand that changes secrets for whoever started us; `command` is what the audit log says.
+    pub(crate) fn admin(&self, command: &str, allow_protected: bool, world: &World) -> Admin<'_> {
+        let actor = Actor { user: world.user(), command: command.to_owned(), ..Actor::default() };
+        let mut admin = self.registry.admin(actor);
+        admin.allow_protected = allow_protected;
+        admin
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::SystemTime;
+
+    use crate::wiring::World;
+
+    fn world(env: &[(&str, &str)]) -> World {
+        World {
+            env: env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            current_dir: "/here".into(),
+            executable: "/bin/subrosa".into(),
+            clock: || SystemTime::UNIX_EPOCH,
+            no_color: false,
+            key_file: None,
+        }
+    }
+
+    #[test]
+    fn a_key_is_never_in_the_folder_of_the_secrets() {
+        let check = |env: &[(&str, &str)], keys: &str, anchors: Option<&str>| {
+            let world = world(env);
+            assert_eq!(world.key_folder().ok().as_deref(), Some(Path::new(keys)));
+            assert_eq!(world.anchor_folder().as_deref(), anchors.map(Path::new));
+        };
+        check(&[("SUBROSA_HOME", "/s")], "/s/keys", None);
+        check(&[("SUBROSA_HOME", "rel")], "/here/rel/keys", None);
+        let home = ("HOME", "/h");
+        check(&[home], "/h/.config/subrosa/keys", Some("/h/.local/state/subrosa/anchors"));
+        check(
+            &[home, ("XDG_CONFIG_HOME", "/c"), ("XDG_STATE_HOME", "/t")],
+            "/c/subrosa/keys",
+            Some("/t/subrosa/anchors"),
+        );
+        check(
+            &[home, ("XDG_CONFIG_HOME", "rel"), ("XDG_STATE_HOME", "")],
+            "/h/.config/subrosa/keys",
+            Some("/h/.local/state/subrosa/anchors"),
+        );
+        assert!(world(&[]).key_folder().is_err());
+        assert!(world(&[]).secrets().is_err());
+    }
+}

@@ -1,0 +1,139 @@
+//! Taking in a value: from standard input, a file, or a person.
+//!
+//! It is read by plain system calls into one buffer that wipes itself, of a size that holds the largest
+//! value and a newline; a longer one is refused as soon as it is known to be longer. Neither a message
+//! nor a hint here says anything of what was read but whether it ended with a newline.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use rustix::fs::{FileType, Mode, OFlags};
+use secrecy::SecretSlice;
+use subrosa_registry::{VALUE_LEN_MAX, check_value};
+use zeroize::Zeroizing;
+
+use crate::failure::Failure;
+use crate::prompt;
+use crate::terminal;
+
+/// Room for the longest newline, and for one byte that is too many.
+const READ_LEN_MAX: usize = VALUE_LEN_MAX + 2 + 1;
+
+/// Where a value comes from.
+pub(crate) struct Source<'a> {
+    /// A file instead of standard input.
+    pub(crate) file: Option<&'a Path>,
+    /// Whether a newline at the end is part of the value.
+    pub(crate) keep_newline: bool,
+    /// What a person is asked for.
+    pub(crate) what: &'a str,
+}
+
+/// A value, and what became of the newline at its end.
+pub(crate) struct Taken {
+    /// The value.
+    pub(crate) value: SecretSlice<u8>,
+    /// What to tell of the newline, if there was one.
+    pub(crate) newline: Option<&'static str>,
+}
+
+/// Reads a value that can be stored.
+pub(crate) fn take(source: &Source<'_>) -> Result<Taken, Failure> {
+    let stdin = rustix::stdio::stdin();
+    let bytes = match source.file {
+        Some(path) => read_file(path)?,
+        None if terminal::is_terminal(&io::stdin()) => return typed(source.what),
+        None => read(stdin)
+            .map_err(|error| Failure::engine(format!("cannot read standard input: {error}")))?,
+    };
+    let (kept, newline) = without_newline(&bytes, source.keep_newline);
+    check_value(kept)?;
+    // Exactly as long as it has to be: no copy of it stays behind in a buffer that was cut.
+    Ok(Taken { value: SecretSlice::from(kept.to_vec()), newline })
+}
+
+fn typed(what: &str) -> Result<Taken, Failure> {
+    let first = prompt::hidden(&format!("value of {what} (not shown): "))?;
+    check_value(&first)?;
+    let second = prompt::hidden("the same again: ")?;
+    if *first != *second {
+        return Err(Failure::usage("the two values differ; nothing was stored"));
+    }
+    Ok(Taken { value: SecretSlice::from(first.to_vec()), newline: None })
+}
+
+fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let shown = path.display();
+    let unreadable = |error: io::Error| Failure::usage(format!("cannot read `{shown}`: {error}"));
+    // Not blocking: whoever opens a pipe that nobody writes to would wait for ever.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()));
+    let file = file.map_err(|errno| unreadable(errno.into()))?;
+    let stat = rustix::fs::fstat(&file).map_err(|errno| unreadable(errno.into()))?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => {}
+        FileType::Fifo => wait_for_writer(&file, shown.to_string())?,
+        FileType::Directory => return Err(Failure::usage(format!("`{shown}` is a folder"))),
+        _ => return Err(Failure::usage(format!("`{shown}` is neither a file nor a pipe"))),
+    }
+    read(File::from(file).as_fd()).map_err(unreadable)
+}
+
+/// Waits until a pipe (`<(command)` of a shell) has something, or its last writer went.
+fn wait_for_writer(pipe: &impl AsFd, shown: String) -> Result<(), Failure> {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let unreadable =
+        |errno: rustix::io::Errno| Failure::usage(format!("cannot read `{shown}`: {errno}"));
+    let mut waiting = [PollFd::new(pipe, PollFlags::IN)];
+    rustix::io::retry_on_intr(|| poll(&mut waiting, None)).map_err(unreadable)?;
+    let flags = rustix::fs::fcntl_getfl(pipe).map_err(unreadable)?;
+    rustix::fs::fcntl_setfl(pipe, flags - OFlags::NONBLOCK).map_err(unreadable)
+}
+
+/// Reads to the end, or until it is too much.
+fn read(from: BorrowedFd<'_>) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(vec![0; READ_LEN_MAX]);
+    let mut length = 0;
+    while length < READ_LEN_MAX {
+        match rustix::io::retry_on_intr(|| rustix::io::read(from, &mut bytes[length..]))? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+/// The value, and what is told of its newline.
+fn without_newline(bytes: &[u8], keep: bool) -> (&[u8], Option<&'static str>) {
+    let cut = bytes.strip_suffix(b"\r\n").or_else(|| bytes.strip_suffix(b"\n"));
+    match cut {
+        Some(_) if keep => (bytes, Some("kept the trailing newline")),
+        Some(cut) => (cut, Some("stored without the trailing newline")),
+        None => (bytes, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_newline;
+
+    #[test]
+    fn one_newline_goes_unless_it_is_wanted() {
+        let check = |bytes: &[u8], expected: &[u8], told: bool| {
+            let (value, newline) = without_newline(bytes, false);
+            assert_eq!((value, newline.is_some()), (expected, told));
+            let (value, newline) = without_newline(bytes, true);
+            assert_eq!((value, newline.is_some()), (bytes, told));
+        };
+        check(b"hunter2\n", b"hunter2", true);
+        check(b"hunter2\r\n", b"hunter2", true);
+        check(b"hunter2\n\n", b"hunter2\n", true);
+        check(b"hunter2", b"hunter2", false);
+        check(b"hunter2\r", b"hunter2\r", false);
+        check(b"\n", b"", true);
+        check(b"", b"", false);
+    }
+}
