@@ -22,8 +22,8 @@ use clap::Parser;
 
 use crate::args::{Cli, Command};
 use crate::failure::{Exit, Failure};
-use crate::out;
 use crate::wiring::World;
+use crate::{out, prompt};
 
 /// Runs the command that the words name, and tells why if it fails.
 pub(crate) fn dispatch(words: Vec<OsString>) -> Exit {
@@ -41,7 +41,8 @@ pub(crate) fn dispatch(words: Vec<OsString>) -> Exit {
     };
     match call(&cli) {
         Ok(exit) => exit,
-        Err(failure) => failure.tell(out::stderr),
+        // Whoever pressed Ctrl-C at a question knows why it ended.
+        Err(failure) => prompt::ended().unwrap_or_else(|| failure.tell(out::stderr)),
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, BufRead as _, Write as _};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
@@ -24,6 +25,18 @@ const ERASE: [u8; 2] = [0x08, 0x7f];
 const KILL: u8 = 0x15;
 /// Ctrl-D, the end of all input.
 const END: u8 = 0x04;
+
+/// The signal that ended a question; 0 if none did. A question can come up deep below a command, where
+/// errors have no room for it.
+static SIGNAL: AtomicI32 = AtomicI32::new(0);
+
+/// The exit code if a signal has ended a question.
+pub(crate) fn ended() -> Option<Exit> {
+    match SIGNAL.load(Ordering::Relaxed) {
+        0 => None,
+        number => Some(Exit::signal(number)),
+    }
+}
 
 /// Asks for something that nobody may see; an empty answer is one.
 pub(crate) fn hidden(question: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
@@ -72,7 +85,10 @@ fn ask_hidden(device: &File, question: &str) -> Result<Zeroizing<Vec<u8>>, Failu
                 number = signals.next() => match number {
                     // Whoever stopped us may have changed the modes since.
                     CONT => terminal::enter_hidden_mode(device).map_err(broken)?,
-                    _ => return Err(Failure::Told(Exit::signal(number))),
+                    _ => {
+                        SIGNAL.store(number, Ordering::Relaxed);
+                        return Err(Failure::Told(Exit::signal(number)));
+                    }
                 },
             }
         }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use subrosa_registry::{
-    Actor, Admin, Disk, Files, FindKeyPlace, KeyPlace, Places, Registry, Surroundings,
+    Actor, Admin, Disk, Files, FindKeyPlace, KeyError, KeyPlace, Places, Registry, Surroundings,
 };
 
 use crate::failure::Failure;
@@ -33,11 +33,11 @@ impl World {
     /// The registry; nothing of it is opened yet.
     pub(crate) fn secrets(&self) -> Result<Secrets, Failure> {
         let folder = self.data_dir()?.join("secrets");
-        let places = self.key_places()?;
+        let places = self.key_places();
         let key = Arc::new(Mutex::new(None));
         let found = key.clone();
         let find: FindKeyPlace = Arc::new(move |store| {
-            let place = places.place(store)?;
+            let place = places.as_ref().ok_or_else(homeless)?.place(store)?;
             *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(place.clone());
             Ok(place)
         });
@@ -47,22 +47,20 @@ impl World {
         Ok(Secrets { registry: Arc::new(Registry::new(surroundings)), folder, key })
     }
 
-    /// The places where the key can be.
-    pub(crate) fn key_places(&self) -> Result<Places, Failure> {
-        Ok(keys::places(self, &self.key_folder()?))
+    /// The places where the key can be; none without a home. Only who needs the key has to mind.
+    pub(crate) fn key_places(&self) -> Option<Places> {
+        // The folder of a key file that was named holds no settings, and is not asked for any.
+        let beside = || self.key_file.as_ref()?.parent().map(Path::to_path_buf);
+        Some(keys::places(self, &self.key_folder().or_else(beside)?))
     }
 
     /// Where keys are: with the records if these have a folder of their own, else with the user's
     /// settings.
-    fn key_folder(&self) -> Result<PathBuf, Failure> {
-        if let Some(home) = self.var("SUBROSA_HOME") {
-            return Ok(self.current_dir.join(home).join("keys"));
+    fn key_folder(&self) -> Option<PathBuf> {
+        match self.var("SUBROSA_HOME") {
+            Some(home) => Some(self.current_dir.join(home).join("keys")),
+            None => self.user_folder("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("keys")),
         }
-        let folder = self.user_folder("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("keys"));
-        folder.ok_or_else(|| {
-            Failure::engine("there is no folder for keys: `HOME` is not set")
-                .help("set `SUBROSA_HOME` to a folder of your own")
-        })
     }
 
     /// Where it is remembered how new a store was; nowhere without a home.
@@ -77,6 +75,11 @@ impl World {
         let home = || Some(self.current_dir.join(self.var("HOME")?).join(below_home));
         Some(set.map(Path::to_path_buf).or_else(home)?.join("subrosa"))
     }
+}
+
+fn homeless() -> KeyError {
+    let why = "`HOME` is not set; `SUBROSA_HOME` or `SUBROSA_KEY_FILE` will do as well";
+    KeyError::Source { place: "the key folder".to_owned(), why: why.to_owned() }
 }
 
 fn private(path: &Path) -> Arc<dyn Files> {
@@ -121,7 +124,7 @@ mod tests {
     fn a_key_is_never_in_the_folder_of_the_secrets() {
         let check = |env: &[(&str, &str)], keys: &str, anchors: Option<&str>| {
             let world = world(env);
-            assert_eq!(world.key_folder().ok().as_deref(), Some(Path::new(keys)));
+            assert_eq!(world.key_folder().as_deref(), Some(Path::new(keys)));
             assert_eq!(world.anchor_folder().as_deref(), anchors.map(Path::new));
         };
         check(&[("SUBROSA_HOME", "/s")], "/s/keys", None);
@@ -138,7 +141,14 @@ mod tests {
             "/h/.config/subrosa/keys",
             Some("/h/.local/state/subrosa/anchors"),
         );
-        assert!(world(&[]).key_folder().is_err());
+    }
+
+    #[test]
+    fn without_a_home_there_is_a_registry_as_long_as_nobody_needs_its_key() {
+        let homeless = world(&[("XDG_DATA_HOME", "/d")]);
+        assert!(homeless.secrets().is_ok() && homeless.key_places().is_none());
+        let named = World { key_file: Some("/k/key".into()), ..homeless };
+        assert!(named.key_places().is_some());
         assert!(world(&[]).secrets().is_err());
     }
 }

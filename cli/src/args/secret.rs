@@ -61,7 +61,7 @@ pub(crate) enum SecretCommand {
     Expire(ExpireArgs),
     /// Show a value on the terminal, after a question
     #[command(after_help = REVEAL, after_long_help = long(REVEAL))]
-    Reveal(ChangeArgs),
+    Reveal(RevealArgs),
 }
 
 /// Where a secret is.
@@ -248,6 +248,18 @@ pub(crate) struct ExpireArgs {
     /// Never
     #[arg(long)]
     pub(crate) never: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevealArgs {
+    /// The secret's ref, such as prod/db-password
+    #[arg(value_name = "REF")]
+    pub(crate) reference: OsString,
+    #[command(flatten)]
+    pub(crate) scope: ScopeArgs,
+    /// Do it although the environment is protected
+    #[arg(long)]
+    pub(crate) allow_protected: bool,
 }
 
 #[derive(Debug, Subcommand)]

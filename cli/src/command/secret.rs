@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value, json};
 use subrosa_registry::{Address, Scope, SecretInfo, SecretRef};
 
-use crate::args::secret::{OneArgs, SecretCommand};
+use crate::args::secret::{OneArgs, ScopeArgs, SecretCommand};
 use crate::command::validate::to_line;
 use crate::failure::{Exit, Failure};
 use crate::out::{self, OutputLost};
@@ -92,11 +92,13 @@ fn untold(OutputLost(error): OutputLost) -> Failure {
 
 /// The secret that is meant.
 pub(crate) fn address(args: &OneArgs) -> Result<Address, Failure> {
-    let scope = &args.scope;
-    Ok(Address {
-        reference: reference(&args.reference)?,
-        scope: Scope { workspace: scope.workspace.clone(), environment: scope.environment.clone() },
-    })
+    named(&args.reference, &args.scope)
+}
+
+fn named(word: &OsStr, scope: &ScopeArgs) -> Result<Address, Failure> {
+    let scope =
+        Scope { workspace: scope.workspace.clone(), environment: scope.environment.clone() };
+    Ok(Address { reference: reference(word)?, scope })
 }
 
 /// A ref as it was typed. What could be a value is not repeated.
@@ -130,9 +132,16 @@ pub(crate) fn place(scope: &Scope) -> String {
 fn names(address: &Address) -> Map<String, Value> {
     let mut names = Map::new();
     names.insert("ref".to_owned(), json!(address.reference.as_str()));
-    let workspace = address.scope.workspace.as_ref().map(|name| name.as_str());
+    names.append(&mut scope_names(&address.scope));
+    names
+}
+
+/// The names of a scope for programs.
+fn scope_names(scope: &Scope) -> Map<String, Value> {
+    let mut names = Map::new();
+    let workspace = scope.workspace.as_ref().map(|name| name.as_str());
     names.insert("workspace".to_owned(), json!(workspace));
-    let environment = address.scope.environment.as_ref().map(|name| name.as_str());
+    let environment = scope.environment.as_ref().map(|name| name.as_str());
     names.insert("environment".to_owned(), json!(environment));
     names
 }

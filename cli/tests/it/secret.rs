@@ -303,6 +303,13 @@ fn removing_lets_the_wider_scope_apply_again_and_says_so() {
     let ended = place.run(&["secret", "rm", "prod/db"]);
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
     assert!(value_of(&place, "").is_err());
+    set(&place, &["prod/db", "-w", "payments", "-e", "dev"], "narrowest");
+    set(&place, &["prod/db", "-w", "payments"], "narrow");
+    let words = ["secret", "rm", "prod/db", "-w", "payments", "-e", "dev", "--json"];
+    let wider = serde_json::json!({"workspace": "payments", "environment": null});
+    assert_eq!(json(&place, &words)["falls_back_to"], wider);
+    let words = ["secret", "rm", "prod/db", "-w", "payments", "--json"];
+    assert_eq!(json(&place, &words)["falls_back_to"], Value::Null);
     // Numbers are not given again.
     let ended = set(&place, &["prod/db"], "four");
     assert_eq!(ended.stdout, "prod/db: version 4 stored (global)\n");

@@ -2,7 +2,7 @@
 
 use subrosa_registry::{Address, Admin, Expiry, RegistryError, Scope};
 
-use super::{Told, address, later, minute, place, stamp};
+use super::{Told, address, later, minute, scope_names, stamp};
 use crate::args::secret::{ChangeArgs, DescribeArgs, ExpireArgs, PruneArgs, RollbackArgs};
 use crate::failure::{Exit, Failure};
 use crate::text::count;
@@ -63,8 +63,7 @@ pub(crate) fn remove(args: &ChangeArgs, world: &World) -> Result<Exit, Failure> 
             let here = &address.scope;
             told.note(format!("runs in {here} get the one in {scope} again"));
         }
-        let falls_back = wider.as_ref().map(place);
-        Ok(told.with("falls_back_to", falls_back))
+        Ok(told.with("falls_back_to", wider.as_ref().map(scope_names)))
     })
 }
 

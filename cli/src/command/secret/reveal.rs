@@ -8,8 +8,8 @@ use std::io::Write as _;
 use secrecy::{ExposeSecret as _, SecretSlice};
 use zeroize::Zeroizing;
 
-use super::{address, place, set};
-use crate::args::secret::ChangeArgs;
+use super::{named, place, set};
+use crate::args::secret::RevealArgs;
 use crate::failure::{Exit, Failure};
 use crate::prompt;
 use crate::text;
@@ -19,11 +19,8 @@ use crate::wiring::World;
 const ESCAPE_LEN_MAX: usize = 10;
 
 /// Asks, then shows.
-pub(crate) fn reveal(args: &ChangeArgs, world: &World) -> Result<Exit, Failure> {
-    let address = address(&args.one)?;
-    if args.one.json {
-        return Err(Failure::usage("a value is shown on the terminal only, not as JSON"));
-    }
+pub(crate) fn reveal(args: &RevealArgs, world: &World) -> Result<Exit, Failure> {
+    let address = named(&args.reference, &args.scope)?;
     let secrets = world.secrets()?;
     let admin = secrets.admin("secret reveal", args.allow_protected, world);
     admin.info(&address)?;
