@@ -2,11 +2,12 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::program::{Ended, Place};
+use crate::at_rest::below;
+use crate::program::{Ended, Place, SUBROSA};
 
 /// Stores a value.
 pub(crate) fn set(place: &Place, words: &[&str], value: &str) -> Ended {
@@ -432,7 +433,7 @@ fn init_makes_an_empty_registry_once() {
     assert!(ended.stdout.contains("prod/db"), "{ended:?}");
     let words = ["secret", "set", "prod/x", "--seal-names", "--key-file", key];
     refused(&place, &words, 2, "there is one already");
-    for file in crate::at_rest::below(&place.home().join("secrets")) {
+    for file in below(&place.home().join("secrets")) {
         let name = file.display().to_string();
         assert!(!name.contains("prod"), "{name}");
         if file.is_file() {
@@ -444,4 +445,38 @@ fn init_makes_an_empty_registry_once() {
     let ended = plain.run(&["init"]);
     assert_eq!(ended.code, 0, "{ended:?}");
     assert!(ended.stderr.contains("back up both"), "{ended:?}");
+}
+
+#[test]
+fn store_key_and_anchor_are_in_folders_of_their_own_and_an_old_copy_is_noticed() {
+    let place = Place::new();
+    let home = place.path().join("ada");
+    fs::create_dir(&home).unwrap();
+    let run = |words: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("umask 000; printf x | \"$0\" {words}"), SUBROSA]);
+        Ended::of(&command.env_clear().env("HOME", &home).output().unwrap())
+    };
+    assert_eq!(run("secret set prod/db").code, 0);
+    let (data, keys) = (home.join(".local/share/subrosa"), home.join(".config/subrosa"));
+    let anchors = home.join(".local/state/subrosa/anchors");
+    assert!(data.join("secrets/root").exists() && keys.join("keys/master.key").exists());
+    for folder in [&data.join("secrets"), &keys.join("keys"), &anchors] {
+        let found = below(folder);
+        assert!(!found.is_empty(), "{}", folder.display());
+        for path in found.iter().chain([folder]) {
+            let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, if path.is_dir() { 0o700 } else { 0o600 }, "{}", path.display());
+        }
+    }
+    let copy = Command::new("cp").arg("-a").args([&data, &home.join("copy")]).status().unwrap();
+    assert!(copy.success());
+    assert_eq!(run("secret set prod/db").code, 0);
+    fs::remove_dir_all(&data).unwrap();
+    fs::rename(home.join("copy"), &data).unwrap();
+    for words in ["secret list", "secret set prod/db", "environment list"] {
+        let ended = run(words);
+        assert_eq!(ended.code, 5, "{words} {ended:?}");
+        assert!(ended.stderr.contains("the registry is older than it was"), "{ended:?}");
+    }
 }
