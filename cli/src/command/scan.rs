@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use subrosa_registry::{Address, RegistryError};
+
 use crate::args::scan::ScanArgs;
 use crate::command::validate::to_line;
 use crate::failure::{Exit, Failure};
@@ -39,9 +41,30 @@ pub(crate) fn scan(args: &ScanArgs, world: &World) -> Result<Exit, Failure> {
     Ok(exit(tally))
 }
 
-/// The values to look for, out of the registry.
-fn known_values(_world: &World) -> Result<Vec<Known>, Failure> {
-    Err(Failure::engine("there is no registry to take values from"))
+/// The values to look for: every version that the registry keeps. Without a registry there are none,
+/// and credential files are still looked for.
+fn known_values(world: &World) -> Result<Vec<Known>, Failure> {
+    let secrets = world.secrets()?;
+    let actor = secrets.admin("scan", false, world).actor;
+    let values = match secrets.registry.every_value(&actor) {
+        Ok(values) => values,
+        Err(RegistryError::NoStore { folder }) => {
+            let folder = text::shown(&folder);
+            out::stderr(&format!(
+                "there is no registry in `{folder}`: only credential files are looked for\n"
+            ));
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let known = values.into_iter().map(|(address, version, value)| {
+        let Address { reference, scope } = address;
+        let workspace = scope.workspace.map(|name| format!(", workspace {name}"));
+        let environment = scope.environment.map(|name| format!(", environment {name}"));
+        let places = [workspace, environment].into_iter().flatten().collect::<String>();
+        Known { name: format!("{reference} (version {version}{places})"), value }
+    });
+    Ok(known.collect())
 }
 
 fn exit(tally: Tally) -> Exit {
