@@ -44,6 +44,15 @@ struct End {
     is_open: bool,
 }
 
+/// What an append has done.
+struct Appended {
+    head: Head,
+    file: Box<dyn OpenFile>,
+    /// How long the log was, without an unfinished line, and how long it is.
+    len_before: u64,
+    len: u64,
+}
+
 impl<'a> AuditLog<'a> {
     /// Takes the log in the store's folder; `names` says how lines are written from now on.
     pub(crate) fn new(
@@ -67,18 +76,28 @@ impl<'a> AuditLog<'a> {
     /// # Errors
     /// [`FileError`]; nothing was appended.
     pub(crate) fn append(&self, events: &[Event]) -> Result<Head, FileError> {
-        self.extend(events).map(|(head, _)| head)
+        self.extend(events).map(|appended| appended.head)
     }
 
     /// As [`AuditLog::append`], and makes the log durable. Whatever is to name the head must wait for
     /// it.
     ///
     /// # Errors
-    /// [`FileError`]; after a failed sync the events stay in the log, which rather says too much.
+    /// [`FileError`]; nothing was appended, but if others did meanwhile: then the events stay, and the
+    /// log rather says too much.
     pub(crate) fn append_durably(&self, events: &[Event]) -> Result<Head, FileError> {
-        let (head, mut file) = self.extend(events)?;
+        let Appended { head, mut file, len_before, len } = self.extend(events)?;
         // The lock is free again: others append while this waits for the disk.
-        file.sync().map_err(|source| self.error("sync", source))?;
+        if let Err(source) = file.sync() {
+            // The system takes what it could not write for written. Behind such a line nothing would
+            // hold after a power cut, so the next one is written in its place.
+            if let Ok(_lock) = self.files.lock(LOCK)
+                && file.len().is_ok_and(|len_now| len_now == len)
+            {
+                drop(file.truncate(len_before));
+            }
+            return Err(self.error("sync", source));
+        }
         Ok(head)
     }
 
@@ -104,7 +123,7 @@ impl<'a> AuditLog<'a> {
         Scan::new(self.files, self.keys, self.store, len)
     }
 
-    fn extend(&self, events: &[Event]) -> Result<(Head, Box<dyn OpenFile>), FileError> {
+    fn extend(&self, events: &[Event]) -> Result<Appended, FileError> {
         let _lock = self.files.lock(LOCK)?;
         let mut file = self.files.append(LOG)?;
         let len = file.len().map_err(|source| self.error("read", source))?;
@@ -114,7 +133,7 @@ impl<'a> AuditLog<'a> {
         }
         let end = self.end(len)?;
         let Some(first) = events.first() else {
-            return Ok((end.head, file));
+            return Ok(Appended { head: end.head, file, len_before: len, len });
         };
         let (head, lines) = self.lines(&end, first, events)?;
         if end.len < len {
@@ -125,7 +144,8 @@ impl<'a> AuditLog<'a> {
             drop(file.truncate(end.len));
             return Err(self.error("write", source));
         }
-        Ok((head, file))
+        let len = end.len + lines.len() as u64;
+        Ok(Appended { head, file, len_before: end.len, len })
     }
 
     fn lines(
