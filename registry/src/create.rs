@@ -55,7 +55,11 @@ impl Registry {
     fn first_key(&self, store: &StoreId) -> Result<MasterKey, RegistryError> {
         let place = self.key_place(store)?;
         if let Some(key) = place.load(store, Slot::Current)? {
-            return Ok(key);
+            // Whoever kept it may have been stopped before it was durable.
+            return match place.keep(store, Slot::Current, &key) {
+                Ok(()) | Err(KeyError::Taken { .. } | KeyError::ReadOnly { .. }) => Ok(key),
+                Err(error) => Err(error.into()),
+            };
         }
         let key = MasterKey::generate().ok_or(RegistryError::Randomness)?;
         place.keep(store, Slot::Current, &key)?;

@@ -121,7 +121,8 @@ pub trait KeyPlace: Send + Sync {
     /// [`KeyError`].
     fn load(&self, store: &StoreId, slot: Slot) -> Result<Option<MasterKey>, KeyError>;
 
-    /// Keeps a key where there is none yet; a slot that is taken is an error.
+    /// Keeps a key where there is none yet; a slot that is taken is an error, and what it holds is
+    /// durable then, whoever kept it.
     ///
     /// # Errors
     /// [`KeyError`]; a place that cannot be written to says so.

@@ -150,8 +150,11 @@ impl KeyFile {
         }
     }
 
-    /// Why a key cannot be kept where there is something already.
+    /// Why a key cannot be kept where there is something already, which is made durable.
     fn taken(&self, store: &StoreId, slot: Slot) -> KeyError {
+        if let Err(error) = self.files.sync_folder("") {
+            return error.into();
+        }
         let found = match self.read(slot) {
             Ok(Some(text)) => text.store(),
             Ok(None) | Err(_) => store.clone(),
