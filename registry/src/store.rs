@@ -166,11 +166,16 @@ impl Registry {
         }
         let place = self.key_place(&claim.store)?;
         let mut found = None;
-        for slot in [Slot::Current, Slot::Next] {
+        // The current one twice: between the first two looks a rotation may have moved the next key there.
+        for slot in [Slot::Current, Slot::Next, Slot::Current] {
             let Some(master) = place.load(&claim.store, slot)? else { continue };
             let keys = Arc::new(Keys::derive(&master, &claim.store));
             if keys.id == claim.key {
-                *cached = Some(keys.clone());
+                // A key that waits in the second slot is looked up again each time: whoever takes it for
+                // the current one would never finish the rotation, or would drop the key in use.
+                if slot == Slot::Current {
+                    *cached = Some(keys.clone());
+                }
                 return Ok((keys, slot));
             }
             found.get_or_insert(keys);
