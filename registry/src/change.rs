@@ -11,7 +11,7 @@ use crate::keys::Slot;
 use crate::leaf::{Leaf, Place};
 use crate::names::{Address, Scope, SecretRef};
 use crate::parallel;
-use crate::piece::Pieces;
+use crate::piece::{FAN, Pieces};
 use crate::root::Root;
 use crate::settings::Settings;
 use crate::store::{Registry, Snapshot};
@@ -56,6 +56,8 @@ pub(crate) struct Change<'a> {
     pub(crate) events: Vec<Event>,
     entries: BTreeMap<Place, BTreeMap<Address, Entry>>,
     settings: Option<Settings>,
+    /// The branches that the change was made from.
+    made_from: BTreeSet<u8>,
     /// What was read, so that an import reads nothing twice.
     settings_read: Option<Settings>,
     branches: BTreeMap<u8, Pieces>,
@@ -71,6 +73,7 @@ impl<'a> Change<'a> {
             entries: BTreeMap::new(),
             settings: None,
             settings_read: None,
+            made_from: BTreeSet::new(),
             branches: BTreeMap::new(),
             leaves: BTreeMap::new(),
         }
@@ -96,6 +99,7 @@ impl<'a> Change<'a> {
     ) -> Result<(), RegistryError> {
         let place = |address: &Address| Place::of(&address.reference, &self.snapshot.inner);
         let places: BTreeSet<Place> = addresses.into_iter().map(place).collect();
+        self.made_from.extend(places.iter().map(|place| place.branch));
         for number in places.iter().map(|place| place.branch) {
             if !self.branches.contains_key(&number) {
                 self.branches.insert(number, self.snapshot.branch(number)?);
@@ -113,6 +117,7 @@ impl<'a> Change<'a> {
     }
 
     fn load(&mut self, place: Place) -> Result<(), RegistryError> {
+        self.made_from.insert(place.branch);
         if !self.branches.contains_key(&place.branch) {
             self.branches.insert(place.branch, self.snapshot.branch(place.branch)?);
         }
@@ -127,6 +132,12 @@ impl<'a> Change<'a> {
     pub(crate) fn put(&mut self, address: &Address, entry: Entry) {
         let place = Place::of(&address.reference, &self.snapshot.inner);
         self.entries.entry(place).or_default().insert(address.clone(), entry);
+    }
+
+    /// Every entry of the store before this change, which is then made from all of them.
+    pub(crate) fn entries_before(&mut self) -> Result<Vec<(Address, Entry)>, RegistryError> {
+        self.made_from.extend(0..FAN);
+        self.snapshot.entries()
     }
 
     pub(crate) fn settings(&mut self) -> Result<Settings, RegistryError> {
@@ -154,7 +165,7 @@ impl<'a> Change<'a> {
     fn draft(&mut self) -> Result<Draft, RegistryError> {
         let places: Vec<Place> = self.entries.keys().copied().collect();
         places.into_iter().try_for_each(|place| self.load(place))?;
-        let Change { snapshot, entries, settings, branches, leaves, .. } = self;
+        let Change { snapshot, entries, settings, made_from, branches, leaves, .. } = self;
         let mut root = snapshot.root.clone();
         let mut pack = Pack::new(root.generation + 1)?;
         let sealing = (&snapshot.inner, &snapshot.root.store);
@@ -177,7 +188,7 @@ impl<'a> Change<'a> {
         if let Some(settings) = settings {
             root.settings = Some(pack.add(&settings.to_bytes(root.names, sealing)?));
         }
-        Ok(Draft { root, pack, touched })
+        Ok(Draft { root, pack, touched, made_from: std::mem::take(made_from) })
     }
 }
 
@@ -259,6 +270,11 @@ impl Registry {
             return Ok((None, result));
         }
         let draft = change.draft()?;
+        if change.snapshot.root.generation == 1 {
+            // Whoever made the store may have been stopped before its root was durable. An index file
+            // without any root would look like a store that has lost it.
+            self.files().sync_folder("")?;
+        }
         self.write_pack(&draft.pack)?;
         let Change { snapshot, events, .. } = change;
         Ok((Some(Prepared { draft, events, root: snapshot.root }), result))
@@ -269,6 +285,9 @@ impl Registry {
         match snapshot.slot {
             Slot::Current => Ok(()),
             Slot::Next => {
+                // Whoever wrote the root may have been stopped before its name was durable, and the root
+                // before it needs the key that is given up here.
+                self.files().sync_folder("")?;
                 Ok(self.key_place(&snapshot.root.store)?.promote(&snapshot.root.store)?)
             }
         }

@@ -58,6 +58,8 @@ pub(crate) struct Draft {
     pub(crate) pack: Pack,
     /// The branches that are new in it.
     pub(crate) touched: BTreeSet<u8>,
+    /// The branches that were looked into for it, those that are new among them.
+    pub(crate) made_from: BTreeSet<u8>,
 }
 
 impl Draft {
@@ -68,7 +70,7 @@ impl Draft {
         let same = old.key == new.key
             && old.names == new.names
             && old.settings == new.settings
-            && self.touched.iter().all(same_branch);
+            && self.made_from.iter().all(same_branch);
         same.then(|| {
             let mut root = new.clone();
             root.settings.clone_from(&self.root.settings);
@@ -87,7 +89,7 @@ impl Registry {
         Ok(self.files().sync_folder(piece::FOLDER)?)
     }
 
-    /// Whether an index file is still there.
+    /// Whether an index file that was written is still there.
     pub(crate) fn is_written(&self, pack: &Pack) -> Result<bool, RegistryError> {
         Ok(self.files().read_at(&pack.path(), 0, 0)?.is_some())
     }

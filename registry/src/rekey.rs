@@ -16,7 +16,7 @@ use crate::error::RegistryError;
 use crate::keys::{KeyError, MasterKey, Slot};
 use crate::leaf::Leaf;
 use crate::names::Address;
-use crate::piece::{FOLDER, Pieces};
+use crate::piece::{FAN, FOLDER, Pieces};
 use crate::root::Root;
 use crate::store::{Registry, Snapshot};
 
@@ -104,7 +104,10 @@ impl Registry {
         pack.add_branch(&mut root, branch.0, &branch.1);
         let settings = snapshot.settings()?.to_bytes(root.names, (&snapshot.inner, store))?;
         root.settings = Some(pack.add(&settings));
-        Ok((Draft { root, pack, touched: BTreeSet::new() }, versions))
+        Ok((
+            Draft { root, pack, touched: BTreeSet::new(), made_from: (0..FAN).collect() },
+            versions,
+        ))
     }
 }
 

@@ -88,10 +88,10 @@ impl Admin<'_> {
                 return Err(RegistryError::Protected(name.clone()));
             }
             let within = |scope: &Scope| scope.environment.as_ref() == Some(name);
-            let left =
-                change.snapshot.entries()?.into_iter().find(|(address, entry)| {
-                    within(&address.scope) && entry.state != State::Removed
-                });
+            let left = change
+                .entries_before()?
+                .into_iter()
+                .find(|(address, entry)| within(&address.scope) && entry.state != State::Removed);
             if let Some((address, _)) = left {
                 return Err(RegistryError::Exists(address));
             }

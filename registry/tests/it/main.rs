@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod crash;
 mod disk;
 mod files_suite;
 mod model;
+mod operations;
+mod recovery;
+mod support;
