@@ -7,7 +7,7 @@
 use crate::change::LOCK;
 use crate::error::RegistryError;
 use crate::files::FileError;
-use crate::keys::{KeyError, Slot};
+use crate::keys::Slot;
 use crate::leaf::Leaf;
 use crate::names::Address;
 use crate::piece::{self, FOLDER};
@@ -120,10 +120,8 @@ impl Registry {
     }
 
     fn check_files(&self, root: &Root, report: &mut CheckReport) {
-        match self.previous_root() {
+        match self.previous_root(root) {
             Ok(_) => {}
-            // From before the key was exchanged: it is whole, and nobody can open it any more.
-            Err(RegistryError::Key(KeyError::Wrong { .. })) => {}
             Err(_) if root.generation == 1 => {}
             Err(error) => report.findings.push(Finding::NoPrevious { error }),
         }

@@ -8,7 +8,7 @@ use crate::commit::TEMP;
 use crate::error::RegistryError;
 use crate::files::FileInfo;
 use crate::piece::{self, Pieces};
-use crate::root::{self, PREVIOUS, Root};
+use crate::root::{self, Claim, PREVIOUS, Root};
 use crate::store::Registry;
 
 /// Files that no root names any more are kept for readers and copies in progress.
@@ -59,7 +59,7 @@ impl Registry {
             !info.is_folder && now.duration_since(info.modified).is_ok_and(|age| age >= grace)
         };
         let mut live = self.live_files(root)?;
-        if let Ok(previous) = self.previous_root() {
+        if let Ok(Some(previous)) = self.previous_root(root) {
             live.extend(self.live_files(&previous).unwrap_or_default());
         }
         let dead = |info: &FileInfo| {
@@ -72,11 +72,16 @@ impl Registry {
         Ok(index.chain(temp.map(|info| info.name)).collect())
     }
 
-    /// The root before the newest one.
-    pub(crate) fn previous_root(&self) -> Result<Root, RegistryError> {
+    /// The root before `newest`; `None` if it is from before the key was exchanged, and thus of no use.
+    pub(crate) fn previous_root(&self, newest: &Root) -> Result<Option<Root>, RegistryError> {
+        let shown = || self.files().shown(PREVIOUS);
         let bytes = self.files().read(PREVIOUS, root::LEN_MAX)?;
-        let missing = || RegistryError::Missing { file: self.files().shown(PREVIOUS) };
-        Ok(self.open(&bytes.ok_or_else(missing)?, PREVIOUS)?.root)
+        let bytes = bytes.ok_or_else(|| RegistryError::Missing { file: shown() })?;
+        let claim = Claim::read(&bytes).map_err(|why| why.into_error(shown()))?;
+        if claim.key != newest.key {
+            return Ok(None);
+        }
+        Ok(Some(self.open(&bytes, PREVIOUS)?.root))
     }
 
     /// The index files that a root leads to.
