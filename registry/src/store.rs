@@ -92,7 +92,9 @@ impl Registry {
             let (found, known) = (marker.format, root::FORMAT);
             return Err(RegistryError::TooNew { file: file(), found, known });
         }
-        StoreId::parse(&marker.id).map(Some).ok_or_else(damaged)
+        // One spelling only: what we read is what we would write.
+        let id = StoreId::parse(&marker.id);
+        id.filter(|id| Registry::marker_bytes(id) == bytes).map(Some).ok_or_else(damaged)
     }
 
     pub(crate) fn marker_bytes(id: &StoreId) -> Vec<u8> {
