@@ -12,11 +12,11 @@ use std::collections::BTreeMap;
 
 use subrosa_registry::{Action, Filter, Finding, Outcome, Registry, Why};
 
-use crate::model::for_every_fault;
+use crate::model::{ModelFiles, for_every_fault};
 use crate::operations::{Operation, operations, prepare};
-use crate::support::{View, address, lay, model_of, prepared, registry, set};
+use crate::support::{View, address, lay, model_of, prepared, registry as open, set};
 
-const SAMPLE: u64 = 16;
+const SAMPLE: u64 = 48;
 
 /// What is true before and after an operation.
 struct Expected {
@@ -31,7 +31,7 @@ impl Expected {
     fn of(start: &BTreeMap<String, Vec<u8>>, operation: &Operation) -> Expected {
         let look = |acts: bool| {
             let files = model_of(start);
-            let registry = registry(&files);
+            let registry = open(&files);
             if acts {
                 (operation.act)(&registry).unwrap();
             }
@@ -76,24 +76,24 @@ fn check_operation(operation: &Operation) {
     let expected = Expected::of(&start, operation);
     for_every_fault(
         |files| lay(files, &start),
-        |files| (operation.act)(&registry(files)),
+        |files| (operation.act)(&open(files)),
         |files, result, injected| {
             if is_chosen(injected) {
-                let registry = registry(&files.another_process());
-                judge(&registry, operation, &expected, result.is_ok(), injected);
+                judge(files, operation, &expected, result.is_ok(), injected);
             }
         },
     );
 }
 
 fn judge(
-    registry: &Registry,
+    files: &ModelFiles,
     operation: &Operation,
     expected: &Expected,
     is_acknowledged: bool,
     injected: &str,
 ) {
     let context = format!("{} by {injected}", operation.name);
+    let registry = &open(files);
     check_findings(registry, &context);
     check_log(registry, &context);
     let view = View::of(registry).unwrap_or_else(|error| panic!("{error:?} in {context}"));
@@ -106,10 +106,11 @@ fn judge(
         let found = lines(registry, operation.lines.0);
         assert!(found >= expected.lines_before + operation.lines.1, "unrecorded {context}");
     }
-    let tidied = registry.tidy();
+    let tidied = open(files).tidy();
     assert!(tidied.is_ok(), "{tidied:?} in {context}");
     assert_eq!(View::of(registry).unwrap(), view, "tidying changed {context}");
-    let clean = registry.check().findings;
+    // Who still knows the former key keeps what it opens.
+    let clean = open(files).check().findings;
     let rest = |finding: &Finding| matches!(finding, Finding::NoPrevious { .. });
     assert!(clean.iter().all(rest), "{clean:?} after tidying {context}");
     let next = set(registry, "db", "next").unwrap_or_else(|error| panic!("{error:?} in {context}"));

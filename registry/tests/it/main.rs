@@ -3,9 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod crash;
+mod damage;
 mod disk;
 mod files_suite;
+mod foreign;
+mod golden;
+mod limits;
 mod model;
+mod model_based;
 mod operations;
 mod recovery;
 mod support;
+mod writers;
