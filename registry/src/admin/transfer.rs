@@ -94,18 +94,24 @@ impl Admin<'_> {
         let vault = change.snapshot.vault();
         let mut target = Entry { created: change.now, updated: change.now, ..source.clone() };
         target.versions.clear();
-        let skipped = source.versions.len().saturating_sub(count);
-        for version in &source.versions[skipped..] {
+        let taken = &source.versions[source.versions.len().saturating_sub(count)..];
+        // Numbers that the target's name has used before are not given again, and no more are passed over
+        // than that takes: a secret that goes to and fro would soon run out of them.
+        let first = taken.first().map_or(0, |version| version.n);
+        let shift = (used + 1).saturating_sub(first);
+        for version in taken {
             let value = vault.open(from, version);
             let value = value.ok_or_else(|| change.snapshot.unreadable(crate::piece::FOLDER))?;
-            // Numbers that the target's name has used before are not given again.
-            let n = if count == 1 { used + 1 } else { used + version.n };
+            let n = if count == 1 { used + 1 } else { version.n + shift };
             let mut sealed = vault.seal(to, (n, version.created, &version.by), &value)?;
             sealed.until = version.until;
             target.versions.push(sealed);
         }
-        let highest = if count == 1 { used + 1 } else { used + source.last };
-        target.last = if source.versions.is_empty() { used } else { highest };
+        target.last = match target.versions.last() {
+            None => used,
+            Some(only) if count == 1 => only.n,
+            Some(_) => source.last + shift,
+        };
         Ok(target)
     }
 }

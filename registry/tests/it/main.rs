@@ -12,6 +12,7 @@ mod limits;
 mod model;
 mod model_based;
 mod operations;
+mod promises;
 mod recovery;
 mod support;
 mod writers;

@@ -1,0 +1,88 @@
+//! What a store does where two of its promises meet: names that come back, protected environments, and
+//! repairs that meet a second misfortune.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use secrecy::SecretSlice;
+use subrosa_registry::{
+    Actor, Address, Admin, Ask, Cost, Disk, EnvironmentName, FindKeyPlace, KeyFile, KeyPlace,
+    Names, Passphrase, Registry, RegistryError, Scope, SecretRef, SetOptions, Surroundings,
+};
+use tempfile::TempDir;
+
+fn clock() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_795_371_990)
+}
+
+/// A user's folders.
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Home {
+        let home = Home(tempfile::tempdir().unwrap());
+        home.admin(&home.registry()).create_store(Names::Open).unwrap();
+        home
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn registry(&self) -> Registry {
+        let keys = self.path("keys");
+        let find: FindKeyPlace = Arc::new(move |_| Ok(key_place(&keys)));
+        Registry::new(Surroundings {
+            files: Arc::new(Disk::private(&self.path("secrets"))),
+            keys: find,
+            anchors: Some(Arc::new(Disk::private(&self.path("anchors")))),
+            clock,
+        })
+    }
+
+    fn admin<'a>(&self, registry: &'a Registry) -> Admin<'a> {
+        registry.admin(Actor { user: "ada".to_owned(), ..Actor::default() })
+    }
+}
+
+fn key_place(folder: &Path) -> Arc<dyn KeyPlace> {
+    let nobody = |asked: Ask| panic!("nobody is asked: {asked:?}");
+    let passphrase = Arc::new(Passphrase::new(Arc::new(nobody), Cost::default()));
+    Arc::new(KeyFile::in_key_folder(Arc::new(Disk::private(folder)), passphrase))
+}
+
+fn address(reference: &str, environment: Option<&str>) -> Address {
+    let environment = environment.map(|name| EnvironmentName::parse(name).unwrap());
+    let reference = SecretRef::parse(reference).unwrap();
+    Address { reference, scope: Scope { workspace: None, environment } }
+}
+
+fn set(admin: &Admin<'_>, address: &Address, value: &str) {
+    let value = SecretSlice::from(value.as_bytes().to_vec());
+    admin.set(address, &value, &SetOptions::default()).unwrap();
+}
+
+#[test]
+fn a_secret_that_goes_to_and_fro_gets_new_numbers_but_not_ever_larger_steps() {
+    let home = Home::new();
+    let registry = home.registry();
+    let admin = home.admin(&registry);
+    let (a, b) = (address("a", None), address("b", None));
+    set(&admin, &a, "one");
+    set(&admin, &a, "two");
+    let numbers = |address| {
+        let info = admin.info(address).unwrap();
+        info.versions.iter().map(|version| version.number).collect::<Vec<_>>()
+    };
+    let mut seen = numbers(&a);
+    for _ in 0..100 {
+        admin.move_to(&a, &b).unwrap();
+        admin.move_to(&b, &a).unwrap();
+        let now = numbers(&a);
+        assert!(now[0] > *seen.last().unwrap(), "{now:?} after {seen:?}");
+        assert_eq!(now[1], now[0] + 1);
+        seen = now;
+    }
+    assert_eq!(seen, [201, 202]);
+}
