@@ -30,7 +30,7 @@ pub struct Admin<'a> {
     pub(crate) registry: &'a Registry,
     /// Who it is for.
     pub actor: Actor,
-    /// Whether protected environments may be changed.
+    /// Whether protected environments may be changed and copied from.
     pub allow_protected: bool,
 }
 

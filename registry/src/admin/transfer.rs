@@ -61,7 +61,8 @@ impl Admin<'_> {
         })
     }
 
-    /// Gives a second secret the current value of a first one.
+    /// Gives a second secret the current value of a first one. If either is in a protected environment,
+    /// that takes leave: where the copy is, anybody may use it.
     ///
     /// # Errors
     /// [`RegistryError`]: also if something has that name.
@@ -69,6 +70,7 @@ impl Admin<'_> {
         let deed = self.deed(Action::Copy, from);
         self.registry.change(&deed, |change| {
             let entry = self.transfer(change, from, to, 1)?;
+            self.enter(change, from)?;
             let version = entry.current().map(|version| version.n);
             change.put(to, entry);
             change.tell(&deed, from, None);

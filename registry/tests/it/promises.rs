@@ -76,7 +76,7 @@ fn a_secret_that_goes_to_and_fro_gets_new_numbers_but_not_ever_larger_steps() {
         info.versions.iter().map(|version| version.number).collect::<Vec<_>>()
     };
     let mut seen = numbers(&a);
-    for _ in 0..100 {
+    for _ in 0..50 {
         admin.move_to(&a, &b).unwrap();
         admin.move_to(&b, &a).unwrap();
         let now = numbers(&a);
@@ -84,5 +84,22 @@ fn a_secret_that_goes_to_and_fro_gets_new_numbers_but_not_ever_larger_steps() {
         assert_eq!(now[1], now[0] + 1);
         seen = now;
     }
-    assert_eq!(seen, [201, 202]);
+    assert_eq!(seen, [101, 102]);
+}
+
+#[test]
+fn a_value_leaves_a_protected_environment_only_with_leave() {
+    let home = Home::new();
+    let registry = home.registry();
+    let mut admin = home.admin(&registry);
+    let (guarded, free) = (address("a", Some("prod")), address("b", None));
+    set(&admin, &guarded, "one");
+    admin.protect(&EnvironmentName::parse("prod").unwrap()).unwrap();
+    let is_refused = |result| matches!(result, Err(RegistryError::Protected(_)));
+    assert!(is_refused(admin.copy(&guarded, &free)));
+    assert!(is_refused(admin.move_to(&guarded, &free)));
+    assert!(matches!(admin.info(&free), Err(RegistryError::NotFound(_))));
+    admin.allow_protected = true;
+    admin.copy(&guarded, &free).unwrap();
+    admin.move_to(&guarded, &address("c", None)).unwrap();
 }
