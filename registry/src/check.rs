@@ -5,6 +5,7 @@
 //! cannot be anybody's loss.
 
 use crate::change::LOCK;
+use crate::commit::Former;
 use crate::error::RegistryError;
 use crate::files::FileError;
 use crate::keys::Slot;
@@ -176,7 +177,7 @@ impl Registry {
         let missing = || RegistryError::Missing { file: files.shown(PREVIOUS) };
         let bytes = files.read(PREVIOUS, root::LEN_MAX)?.ok_or_else(missing)?;
         let snapshot = self.open(&bytes, PREVIOUS)?;
-        self.succeed(&snapshot)
+        self.succeed(&snapshot, Former::Dropped)
     }
 
     /// Takes the store as it is, although a newer state was seen before: after restoring a backup.
@@ -186,16 +187,16 @@ impl Registry {
     pub fn accept(&self) -> Result<u64, RegistryError> {
         let _lock = self.files().lock(LOCK)?;
         let snapshot = self.snapshot_of_any_age()?;
-        self.succeed(&snapshot)
+        self.succeed(&snapshot, Former::Kept)
     }
 
     /// Writes the content of `snapshot` as a root that is newer than all that was seen.
-    fn succeed(&self, snapshot: &Snapshot) -> Result<u64, RegistryError> {
+    fn succeed(&self, snapshot: &Snapshot, former: Former) -> Result<u64, RegistryError> {
         let seen = self.anchor(&snapshot.root.store).map_or(0, |anchor| anchor.generation);
         let generation = snapshot.root.generation.max(seen) + 1;
         let written = crate::time::Time::of((self.surroundings.clock)());
         let root = Root { generation, written, ..snapshot.root.clone() };
-        let anchor = self.write_root(&snapshot.keys, &root)?;
+        let anchor = self.write_root(&snapshot.keys, &root, former)?;
         self.remember(anchor);
         Ok(generation)
     }

@@ -52,6 +52,16 @@ impl Pack {
     }
 }
 
+/// What becomes of the root that is replaced.
+#[derive(Clone, Copy)]
+pub(crate) enum Former {
+    /// It keeps a name, in place of the one before it.
+    Kept,
+    /// It is damaged, and does not take the place of the one before it, which is what there is to go back to
+    /// until the new one is there.
+    Dropped,
+}
+
 /// A root to be, and the index file it names.
 pub(crate) struct Draft {
     pub(crate) root: Root,
@@ -114,7 +124,7 @@ impl Registry {
         let written = match self.audit(snapshot).append_durably(events) {
             Ok(head) => {
                 root.audit = Some(head);
-                self.write_root(keys, &root)
+                self.write_root(keys, &root, Former::Kept)
             }
             Err(source) => Err(RegistryError::Audit { source }),
         };
@@ -138,15 +148,15 @@ impl Registry {
         &self,
         keys: &Keys,
         root: &Root,
+        former: Former,
     ) -> Result<Option<Anchor>, RegistryError> {
         let files = self.files();
         let bytes = root.to_bytes(keys);
         let temp = self.temp_name()?;
         self.write_new(&temp, &bytes)?;
-        let previous = self.temp_name()?;
-        // The former root keeps a name, for repairs only; not having it costs nothing else.
-        if files.link(ROOT, &previous).is_ok() && files.rename(&previous, PREVIOUS).is_err() {
-            files.remove(&previous).ok();
+        match former {
+            Former::Kept => self.keep_former_root(),
+            Former::Dropped => {}
         }
         if let Err(source) = files.rename(&temp, ROOT) {
             let happened = files.read(ROOT, root::LEN_MAX).ok().flatten() == Some(bytes);
@@ -162,6 +172,15 @@ impl Registry {
         let parts = root.audit.zip(root::mac(&bytes));
         // A store without a line in its log is empty: nothing of it could be taken back.
         Ok(parts.map(|(audit, root_mac)| Anchor { store, generation, root_mac, audit }))
+    }
+
+    /// Gives the present root a second name, for repairs only; not having it costs nothing else.
+    fn keep_former_root(&self) {
+        let files = self.files();
+        let Ok(name) = self.temp_name() else { return };
+        if files.link(ROOT, &name).is_ok() && files.rename(&name, PREVIOUS).is_err() {
+            files.remove(&name).ok();
+        }
     }
 
     /// Moves the anchor, and sweeps now and then. Neither is a reason for a store to fail: the one only

@@ -2,6 +2,7 @@
 
 use crate::audit::Names;
 use crate::change::LOCK;
+use crate::commit::Former;
 use crate::crypto::{Inner, Keys};
 use crate::error::RegistryError;
 use crate::keys::{KeyError, MasterKey, Slot, StoreId};
@@ -48,7 +49,7 @@ impl Registry {
         };
         files.make_folder(piece::FOLDER)?;
         files.sync_folder("")?;
-        self.write_root(&keys, &root).map(|_| ())
+        self.write_root(&keys, &root, Former::Dropped).map(|_| ())
     }
 
     /// The key of a store that has no root yet.

@@ -7,10 +7,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretSlice;
 use subrosa_registry::{
-    Actor, Address, Admin, Ask, Cost, Disk, EnvironmentName, FindKeyPlace, KeyFile, KeyPlace,
-    Names, Passphrase, Registry, RegistryError, Scope, SecretRef, SetOptions, Surroundings,
+    Actor, Address, Admin, Ask, Cost, Disk, EnvironmentName, Files, FindKeyPlace, KeyFile,
+    KeyPlace, Names, Passphrase, Registry, RegistryError, Scope, SecretRef, SetOptions,
+    Surroundings,
 };
 use tempfile::TempDir;
+
+use crate::model::{Crash, Fault, ModelFiles, Plan};
 
 fn clock() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_795_371_990)
@@ -31,10 +34,14 @@ impl Home {
     }
 
     fn registry(&self) -> Registry {
+        self.registry_on(Arc::new(Disk::private(&self.path("secrets"))))
+    }
+
+    fn registry_on(&self, files: Arc<dyn Files>) -> Registry {
         let keys = self.path("keys");
         let find: FindKeyPlace = Arc::new(move |_| Ok(key_place(&keys)));
         Registry::new(Surroundings {
-            files: Arc::new(Disk::private(&self.path("secrets"))),
+            files,
             keys: find,
             anchors: Some(Arc::new(Disk::private(&self.path("anchors")))),
             clock,
@@ -102,4 +109,33 @@ fn a_value_leaves_a_protected_environment_only_with_leave() {
     admin.allow_protected = true;
     admin.copy(&guarded, &free).unwrap();
     admin.move_to(&guarded, &address("c", None)).unwrap();
+}
+
+#[test]
+fn going_back_to_the_former_root_can_be_tried_again_wherever_it_stops() {
+    let a = address("a", None);
+    for stop in 0.. {
+        let home = Home(tempfile::tempdir().unwrap());
+        let files = ModelFiles::new();
+        {
+            let registry = home.registry_on(Arc::new(files.clone()));
+            let admin = home.admin(&registry);
+            admin.create_store(Names::Open).unwrap();
+            set(&admin, &a, "one");
+            set(&admin, &a, "two");
+        }
+        files.put("root", b"damaged");
+        files.arm(Some(Plan::Once(stop, Fault::StopAfter)));
+        let stopped = home.registry_on(Arc::new(files.clone())).restore_previous_root();
+        let is_over = files.kind_of(stop).is_none();
+        let found = home.registry_on(Arc::new(files.crash(Crash::Kill)));
+        if found.restore_previous_root().is_err() {
+            // It had happened already.
+            assert_eq!(home.admin(&found).info(&a).unwrap().version, Some(1), "{}", files.dump());
+        }
+        if is_over {
+            stopped.unwrap();
+            break;
+        }
+    }
 }
