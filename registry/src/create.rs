@@ -7,7 +7,7 @@ use crate::crypto::{Inner, Keys};
 use crate::error::RegistryError;
 use crate::keys::{KeyError, MasterKey, Slot, StoreId};
 use crate::piece::{self, Pieces};
-use crate::root::{self, ROOT, Root};
+use crate::root::{self, PREVIOUS, ROOT, Root};
 use crate::store::{MARKER, Registry};
 use crate::time::Time;
 
@@ -24,6 +24,11 @@ impl Registry {
             // Making it was cut off before anything was stored; else the root was lost.
             Some(store) if files.list(piece::FOLDER)?.is_empty() => store,
             Some(_) => return Err(RegistryError::Missing { file: files.shown(ROOT) }),
+            // The marker is made before all else, so this is a store that has lost both. A new one in its
+            // place would take what is left of it for rubbish.
+            None if self.holds_remains()? => {
+                return Err(RegistryError::Missing { file: files.shown(MARKER) });
+            }
             None => {
                 let store = StoreId::generate().ok_or(RegistryError::Randomness)?;
                 self.write_marker(&store)?;
@@ -50,6 +55,12 @@ impl Registry {
         files.make_folder(piece::FOLDER)?;
         files.sync_folder("")?;
         self.write_root(&keys, &root, Former::Dropped).map(|_| ())
+    }
+
+    /// Whether there is anything that only a root can have named.
+    fn holds_remains(&self) -> Result<bool, RegistryError> {
+        let files = self.files();
+        Ok(!files.list(piece::FOLDER)?.is_empty() || files.read_at(PREVIOUS, 0, 0)?.is_some())
     }
 
     /// The key of a store that has no root yet.

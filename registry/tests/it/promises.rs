@@ -139,3 +139,30 @@ fn going_back_to_the_former_root_can_be_tried_again_wherever_it_stops() {
         }
     }
 }
+
+#[test]
+fn no_store_is_made_over_what_is_left_of_another() {
+    let check = |lost: &[&str], is_refused: bool| {
+        let home = Home::new();
+        set(&home.admin(&home.registry()), &address("a", None), "one");
+        let secrets = home.path("secrets");
+        for name in lost {
+            let path = secrets.join(name);
+            if path.is_dir() {
+                std::fs::remove_dir_all(path).unwrap();
+            } else {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+        // The key would be in the way of a new store, too; it may have been lost with the rest.
+        std::fs::remove_dir_all(home.path("keys")).unwrap();
+        std::fs::remove_dir_all(home.path("anchors")).unwrap();
+        let made = home.admin(&home.registry()).create_store(Names::Open);
+        assert_eq!(matches!(made, Err(RegistryError::Missing { .. })), is_refused, "{lost:?}");
+        assert_eq!(made.is_ok(), !is_refused, "{lost:?}");
+    };
+    check(&["root", "store.json"], true);
+    check(&["root", "store.json", "idx"], true);
+    check(&["root", "store.json", "root.prev"], true);
+    check(&["root", "store.json", "root.prev", "idx"], false);
+}
