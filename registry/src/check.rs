@@ -193,7 +193,12 @@ impl Registry {
     /// Writes the content of `snapshot` as a root that is newer than all that was seen.
     fn succeed(&self, snapshot: &Snapshot, former: Former) -> Result<u64, RegistryError> {
         let seen = self.anchor(&snapshot.root.store).map_or(0, |anchor| anchor.generation);
-        let generation = snapshot.root.generation.max(seen) + 1;
+        // The anchor is not authenticated: anything may stand there.
+        let generation = snapshot.root.generation.max(seen).checked_add(1);
+        let generation = generation.ok_or_else(|| RegistryError::Damaged {
+            file: self.anchor_path(&snapshot.root.store),
+            why: "its generation is the highest there is",
+        })?;
         let written = crate::time::Time::of((self.surroundings.clock)());
         let root = Root { generation, written, ..snapshot.root.clone() };
         let anchor = self.write_root(&snapshot.keys, &root, former)?;

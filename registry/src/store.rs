@@ -268,6 +268,12 @@ impl Registry {
     pub(crate) fn anchor(&self, store: &StoreId) -> Option<Anchor> {
         Anchors::new(&**self.surroundings.anchors.as_ref()?).read(store).anchor()
     }
+
+    /// Where the anchor of a store is, for messages.
+    pub(crate) fn anchor_path(&self, store: &StoreId) -> String {
+        let anchors = self.surroundings.anchors.as_ref();
+        anchors.map_or_else(String::new, |anchors| anchors.shown(store.as_str()))
+    }
 }
 
 /// One moment of a store.

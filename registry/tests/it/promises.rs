@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretSlice;
+use sha2::{Digest as _, Sha256};
 use subrosa_registry::{
     Actor, Address, Admin, Ask, Cost, Disk, EnvironmentName, Files, FindKeyPlace, KeyFile,
     KeyPlace, Names, Passphrase, Registry, RegistryError, Scope, SecretRef, SetOptions,
@@ -15,8 +16,9 @@ use tempfile::TempDir;
 
 use crate::model::{Crash, Fault, ModelFiles, Plan};
 
+/// Behind the clock that the disk stamps files with.
 fn clock() -> SystemTime {
-    UNIX_EPOCH + Duration::from_secs(1_795_371_990)
+    UNIX_EPOCH + Duration::from_secs(1_000_000_000)
 }
 
 /// A user's folders.
@@ -165,4 +167,26 @@ fn no_store_is_made_over_what_is_left_of_another() {
     check(&["root", "store.json", "idx"], true);
     check(&["root", "store.json", "root.prev"], true);
     check(&["root", "store.json", "root.prev", "idx"], false);
+}
+
+#[test]
+fn an_anchor_that_no_generation_can_follow_is_refused_and_nothing_is_written() {
+    let home = Home::new();
+    let registry = home.registry();
+    set(&home.admin(&registry), &address("a", None), "one");
+    let mut entries = std::fs::read_dir(home.path("anchors")).unwrap();
+    let path = entries.find_map(|entry| {
+        let path = entry.unwrap().path();
+        path.extension().is_none().then_some(path)
+    });
+    let path = path.unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (start, rest) = text.split_once("\"generation\":").unwrap();
+    let (_, rest) = rest.lines().next().unwrap().split_once(',').unwrap();
+    let json = format!("{start}\"generation\":{},{rest}", u64::MAX);
+    let sum = Sha256::digest([b"subrosa/anchor/1\0", json.as_bytes()].concat());
+    std::fs::write(&path, format!("{json}\n{}\n", data_encoding::HEXLOWER.encode(&sum))).unwrap();
+    assert!(matches!(registry.accept(), Err(RegistryError::Damaged { .. })));
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(registry.accept().unwrap(), 3);
 }
