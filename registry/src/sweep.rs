@@ -56,7 +56,9 @@ impl Registry {
     ) -> Result<Vec<String>, RegistryError> {
         let now = (self.surroundings.clock)();
         let old = |info: &FileInfo| {
-            !info.is_folder && now.duration_since(info.modified).is_ok_and(|age| age >= grace)
+            // Without grace the clock, which may have been set back, has no say.
+            let is_old = now.duration_since(info.modified).is_ok_and(|age| age >= grace);
+            !info.is_folder && (grace.is_zero() || is_old)
         };
         let mut live = self.live_files(root)?;
         if let Ok(Some(previous)) = self.previous_root(root) {

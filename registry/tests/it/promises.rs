@@ -190,3 +190,20 @@ fn an_anchor_that_no_generation_can_follow_is_refused_and_nothing_is_written() {
     std::fs::remove_file(&path).unwrap();
     assert_eq!(registry.accept().unwrap(), 3);
 }
+
+#[test]
+fn hidden_names_are_gone_from_the_index_whatever_the_clock_says() {
+    let home = Home::new();
+    let registry = home.registry();
+    let admin = home.admin(&registry);
+    set(&admin, &address("tell-tale", None), "one");
+    let told = || {
+        let index = std::fs::read_dir(home.path("secrets/idx")).unwrap();
+        let holds = |bytes: Vec<u8>| bytes.windows(9).any(|part| part == b"tell-tale");
+        index.filter(|entry| holds(std::fs::read(entry.as_ref().unwrap().path()).unwrap())).count()
+    };
+    assert_eq!(told(), 1);
+    admin.rotate_key(Some(Names::Sealed)).unwrap();
+    assert_eq!(told(), 0);
+    admin.info(&address("tell-tale", None)).unwrap();
+}
