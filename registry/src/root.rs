@@ -107,14 +107,23 @@ impl Claim {
 fn header(bytes: &[u8]) -> Result<Header, NotRoot> {
     let damaged = NotRoot::Damaged("its first line");
     let end = bytes.iter().position(|byte| *byte == b'\n').ok_or(damaged)?;
-    let kind: Kind = serde_json::from_slice(&bytes[..end]).map_err(|_| damaged)?;
-    if kind.subrosa != "root" {
-        return Err(damaged);
-    }
-    if kind.format > FORMAT {
-        return Err(NotRoot::TooNew(kind.format));
-    }
+    check_kind(&bytes[..end], "root").map_err(|why| match why {
+        NotRoot::Damaged(_) => damaged,
+        too_new @ NotRoot::TooNew(_) => too_new,
+    })?;
     serde_json::from_slice(&bytes[..end]).map_err(|_| damaged)
+}
+
+/// Makes sure that a JSON object is ours, of that kind, and of a format that we read.
+pub(crate) fn check_kind(json: &[u8], wanted: &str) -> Result<(), NotRoot> {
+    let damaged = NotRoot::Damaged("its content");
+    let kind: Kind = serde_json::from_slice(json).map_err(|_| damaged)?;
+    match kind.format {
+        0 => Err(damaged),
+        _ if kind.subrosa != wanted => Err(damaged),
+        found if found > FORMAT => Err(NotRoot::TooNew(found)),
+        _ => Ok(()),
+    }
 }
 
 /// The MAC in the last line of a root.

@@ -207,3 +207,22 @@ fn hidden_names_are_gone_from_the_index_whatever_the_clock_says() {
     assert_eq!(told(), 0);
     admin.info(&address("tell-tale", None)).unwrap();
 }
+
+#[test]
+fn a_marker_is_refused_by_its_format_whatever_else_is_in_it() {
+    let check = |marker: &str, is_expected: fn(&RegistryError) -> bool| {
+        let home = Home(tempfile::tempdir().unwrap());
+        let files = ModelFiles::new();
+        files.put("store.json", marker.as_bytes());
+        let registry = home.registry_on(Arc::new(files));
+        let refused = home.admin(&registry).create_store(Names::Open).unwrap_err();
+        assert!(is_expected(&refused), "{marker}: {refused}");
+    };
+    let id = "00112233445566778899aabbccddeeff";
+    let too_new = |error: &RegistryError| matches!(error, RegistryError::TooNew { found: 2, .. });
+    let damaged = |error: &RegistryError| matches!(error, RegistryError::Damaged { .. });
+    check(r#"{"subrosa":"store","format":2,"id":7,"more":[]}"#, too_new);
+    check(&format!(r#"{{"subrosa":"store","format":0,"id":"{id}"}}"#), damaged);
+    check(&format!(r#"{{"subrosa":"other","format":1,"id":"{id}"}}"#), damaged);
+    check(&format!(r#"{{"subrosa":"store","format":1,"id":"{id}","more":1}}"#), damaged);
+}
