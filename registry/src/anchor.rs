@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::audit::Head;
 use crate::files::{FileError, Files, Lock, write_all};
 use crate::keys::StoreId;
+use crate::root::Root;
 
 const FORMAT: u64 = 1;
 const DOMAIN: &[u8] = b"subrosa/anchor/1\0";
@@ -52,6 +53,13 @@ pub(crate) enum Verdict {
 }
 
 impl Anchor {
+    /// What is to be noted of a root; nothing of a store without a line in its audit log, which is empty:
+    /// nothing of it could be taken back.
+    pub(crate) fn of(root: &Root, root_mac: [u8; 32]) -> Option<Anchor> {
+        let (store, generation) = (root.store.clone(), root.generation);
+        root.audit.map(|audit| Anchor { store, generation, root_mac, audit })
+    }
+
     /// Judges a root.
     pub(crate) fn judge(&self, generation: u64, root_mac: &[u8; 32]) -> Verdict {
         if generation > self.generation {

@@ -1,19 +1,24 @@
 //! Looking at a whole store: what is wrong, where, and which secrets it concerns.
 //!
 //! A check opens every version of every secret and forgets it. It goes on after each finding, so that
-//! one damaged file hides nothing of the others. Repairs are few, and each only removes or sets what
-//! cannot be anybody's loss.
+//! one damaged file hides nothing of the others. Without the key it still compares every part of the
+//! index with its digest, which nobody has authenticated then.
 
+mod parts;
+
+use std::time::{Duration, SystemTime};
+
+use crate::anchor::{Anchors, Stored};
 use crate::change::LOCK;
-use crate::commit::Former;
+use crate::commit::TEMP;
 use crate::error::RegistryError;
 use crate::files::FileError;
 use crate::keys::Slot;
 use crate::leaf::Leaf;
 use crate::names::Address;
 use crate::piece::{self, FOLDER};
-use crate::root::{self, PREVIOUS, Root};
-use crate::store::{Registry, Snapshot};
+use crate::root::{self, PREVIOUS, ROOT, Root};
+use crate::store::{MARKER, Registry, Snapshot};
 use crate::sweep::GRACE;
 
 /// What a check found out about a store.
@@ -27,6 +32,8 @@ pub struct CheckReport {
     pub secrets: usize,
     /// How many versions of them were opened.
     pub versions: usize,
+    /// The generation of the root before this one, if that can be opened.
+    pub previous: Option<u64>,
 }
 
 /// One thing that is wrong.
@@ -75,25 +82,141 @@ pub enum Finding {
         /// Why not.
         error: RegistryError,
     },
+    /// A newer state was seen before: the store was taken back, or another one was put in its place.
+    TakenBack(RegistryError),
+    /// What was seen before is not known well enough to notice the next time.
+    Anchor(Unanchored),
+    /// The root was written later than it is now by the clock: dates are judged wrongly.
+    ClockBehind {
+        /// When it was written.
+        written: SystemTime,
+    },
+    /// A file in the store's folder that no subrosa puts there.
+    Foreign {
+        /// Which one.
+        file: String,
+    },
+}
+
+/// Why a store that is taken back would not be noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unanchored {
+    /// There is no place where anything is remembered.
+    NoPlace,
+    /// The store was not seen from here.
+    Unseen,
+    /// What was remembered cannot be read.
+    Damaged,
+    /// An older state is remembered.
+    Behind {
+        /// The generation that is remembered.
+        seen: u64,
+    },
+}
+
+/// Clocks of several machines differ by so much without harm.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
+
+/// Names in the store's folder, besides those of temporary files.
+const NAMES: [&str; 10] = [
+    MARKER,
+    ROOT,
+    PREVIOUS,
+    FOLDER,
+    LOCK,
+    "audit.log",
+    "audit.lock",
+    "used",
+    "used.new",
+    "used.lock",
+];
+
+/// Whether there is a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// There is nothing of one.
+    Absent,
+    /// There is something of one, but neither root nor marker.
+    Remains,
+    /// There is one, whole or not.
+    Present,
 }
 
 impl Registry {
+    /// Whether there is a store in the folder.
+    ///
+    /// # Errors
+    /// [`RegistryError::File`] if the folder cannot be looked into.
+    pub fn presence(&self) -> Result<Presence, RegistryError> {
+        let entries = self.files().list("")?;
+        let has = |name: &str| entries.iter().any(|entry| entry.name == name);
+        Ok(if has(ROOT) || has(MARKER) {
+            Presence::Present
+        } else if has(PREVIOUS) || has("audit.log") || !self.files().list(FOLDER)?.is_empty() {
+            Presence::Remains
+        } else {
+            Presence::Absent
+        })
+    }
+
     /// Checks everything that the store's folder holds.
     pub fn check(&self) -> CheckReport {
-        let mut report =
-            CheckReport { findings: Vec::new(), generation: None, secrets: 0, versions: 0 };
-        let snapshot = match self.snapshot() {
-            Ok(snapshot) => snapshot,
-            Err(error) => {
-                report.findings.push(Finding::Unusable(error));
-                return report;
-            }
+        let mut report = CheckReport {
+            findings: Vec::new(),
+            generation: None,
+            secrets: 0,
+            versions: 0,
+            previous: self.previous_generation(),
         };
+        match self.newest(&mut report) {
+            Some(snapshot) => self.check_all(&snapshot, &mut report),
+            None => self.check_parts(&mut report),
+        }
+        self.check_names(&mut report);
+        report
+    }
+
+    /// The newest root, also if a newer one was seen.
+    fn newest(&self, report: &mut CheckReport) -> Option<Snapshot<'_>> {
+        let error = match self.snapshot() {
+            Ok(snapshot) => return Some(snapshot),
+            Err(error) => error,
+        };
+        match self.snapshot_of_any_age() {
+            Ok(snapshot) => {
+                report.findings.push(Finding::TakenBack(error));
+                Some(snapshot)
+            }
+            Err(_) => {
+                report.findings.push(Finding::Unusable(error));
+                None
+            }
+        }
+    }
+
+    fn check_all(&self, snapshot: &Snapshot, report: &mut CheckReport) {
         report.generation = Some(snapshot.root.generation);
-        check_entries(&snapshot, &mut report);
+        check_entries(snapshot, report);
         if let Err(error) = snapshot.settings() {
             report.findings.push(Finding::DamagedPart { error, share: 0 });
         }
+        self.check_marker(snapshot, report);
+        let used = self.used(snapshot).load();
+        if used.damaged_lines > 0 || used.unread.is_some() {
+            let (damaged_lines, error) = (used.damaged_lines, used.unread);
+            report.findings.push(Finding::TimesOfUse { damaged_lines, error });
+        }
+        self.check_keys(snapshot, report);
+        self.check_files(&snapshot.root, report);
+        self.check_anchor(&snapshot.root, report);
+        let written = snapshot.root.written.system();
+        let now = (self.surroundings.clock)();
+        if written.duration_since(now).is_ok_and(|ahead| ahead > CLOCK_TOLERANCE) {
+            report.findings.push(Finding::ClockBehind { written });
+        }
+    }
+
+    fn check_marker(&self, snapshot: &Snapshot, report: &mut CheckReport) {
         let marker = match self.marker() {
             Ok(Some(id)) if id == snapshot.root.store => None,
             Ok(Some(_)) => Some("it names another store"),
@@ -101,14 +224,6 @@ impl Registry {
             Err(_) => Some("it cannot be read"),
         };
         report.findings.extend(marker.map(|why| Finding::Marker { why }));
-        let used = self.used(&snapshot).load();
-        if used.damaged_lines > 0 || used.unread.is_some() {
-            let (damaged_lines, error) = (used.damaged_lines, used.unread);
-            report.findings.push(Finding::TimesOfUse { damaged_lines, error });
-        }
-        self.check_keys(&snapshot, &mut report);
-        self.check_files(&snapshot.root, &mut report);
-        report
     }
 
     fn check_keys(&self, snapshot: &Snapshot, report: &mut CheckReport) {
@@ -135,75 +250,44 @@ impl Registry {
         }
     }
 
-    /// Removes rubbish, finishes or drops an exchange of the key that was cut off, and writes
-    /// the marker anew if it is missing. Gives how many files were removed.
-    ///
-    /// # Errors
-    /// [`RegistryError`]: what cannot be read cannot be tidied.
-    pub fn tidy(&self) -> Result<usize, RegistryError> {
-        let _lock = self.files().lock(LOCK)?;
-        let snapshot = self.snapshot()?;
-        self.finish_rotation(&snapshot)?;
-        if snapshot.slot == Slot::Current {
-            let store = &snapshot.root.store;
-            let place = self.key_place(store)?;
-            if place.load(store, Slot::Next)?.is_some() {
-                place.forget(store, Slot::Next)?;
+    /// The generation of the root before this one, whatever became of this one.
+    fn previous_generation(&self) -> Option<u64> {
+        let bytes = self.files().read(PREVIOUS, root::LEN_MAX).ok().flatten()?;
+        Some(self.open(&bytes, PREVIOUS).ok()?.root.generation)
+    }
+
+    fn check_anchor(&self, root: &Root, report: &mut CheckReport) {
+        let stored =
+            self.surroundings.anchors.as_deref().map(|files| Anchors::new(files).read(&root.store));
+        let why = match stored {
+            None => Unanchored::NoPlace,
+            // An empty store has nothing that could be taken back.
+            Some(Stored::Nothing) if root.audit.is_none() => return,
+            Some(Stored::Nothing) => Unanchored::Unseen,
+            Some(Stored::Damaged) => Unanchored::Damaged,
+            Some(Stored::Whole(anchor)) if anchor.generation < root.generation => {
+                Unanchored::Behind { seen: anchor.generation }
+            }
+            Some(Stored::Whole(_)) => return,
+        };
+        report.findings.push(Finding::Anchor(why));
+    }
+
+    /// Looks for what is nobody's. A folder that cannot be read is told of elsewhere.
+    fn check_names(&self, report: &mut CheckReport) {
+        let files = self.files();
+        let ours = |name: &str| NAMES.contains(&name) || name.starts_with(TEMP);
+        for entry in files.list("").unwrap_or_default() {
+            if !ours(&entry.name) {
+                report.findings.push(Finding::Foreign { file: files.shown(&entry.name) });
             }
         }
-        if self.marker()?.is_none() {
-            self.write_marker(&snapshot.root.store)?;
+        for entry in files.list(FOLDER).unwrap_or_default() {
+            if !piece::is_index_name(&entry.name) {
+                let file = files.shown(&format!("{FOLDER}/{}", entry.name));
+                report.findings.push(Finding::Foreign { file });
+            }
         }
-        self.sweep(&snapshot.root, GRACE)
-    }
-
-    /// Goes back to the root before this one, after this one was damaged. What the last change did is
-    /// undone by it.
-    ///
-    /// # Errors
-    /// [`RegistryError`]: also if the present root is whole.
-    pub fn restore_previous_root(&self) -> Result<u64, RegistryError> {
-        let files = self.files();
-        let _lock = files.lock(LOCK)?;
-        match self.snapshot_of_any_age() {
-            Ok(_) => return Err(RegistryError::StoreExists { folder: files.shown("") }),
-            Err(
-                RegistryError::Damaged { .. }
-                | RegistryError::Missing { .. }
-                | RegistryError::TooNew { .. },
-            ) => {}
-            Err(other) => return Err(other),
-        }
-        let missing = || RegistryError::Missing { file: files.shown(PREVIOUS) };
-        let bytes = files.read(PREVIOUS, root::LEN_MAX)?.ok_or_else(missing)?;
-        let snapshot = self.open(&bytes, PREVIOUS)?;
-        self.succeed(&snapshot, Former::Dropped)
-    }
-
-    /// Takes the store as it is, although a newer state was seen before: after restoring a backup.
-    ///
-    /// # Errors
-    /// [`RegistryError`].
-    pub fn accept(&self) -> Result<u64, RegistryError> {
-        let _lock = self.files().lock(LOCK)?;
-        let snapshot = self.snapshot_of_any_age()?;
-        self.succeed(&snapshot, Former::Kept)
-    }
-
-    /// Writes the content of `snapshot` as a root that is newer than all that was seen.
-    fn succeed(&self, snapshot: &Snapshot, former: Former) -> Result<u64, RegistryError> {
-        let seen = self.anchor(&snapshot.root.store).map_or(0, |anchor| anchor.generation);
-        // The anchor is not authenticated: anything may stand there.
-        let generation = snapshot.root.generation.max(seen).checked_add(1);
-        let generation = generation.ok_or_else(|| RegistryError::Damaged {
-            file: self.anchor_path(&snapshot.root.store),
-            why: "its generation is the highest there is",
-        })?;
-        let written = crate::time::Time::of((self.surroundings.clock)());
-        let root = Root { generation, written, ..snapshot.root.clone() };
-        let anchor = self.write_root(&snapshot.keys, &root, former)?;
-        self.remember(anchor);
-        Ok(generation)
     }
 }
 

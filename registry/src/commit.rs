@@ -168,10 +168,7 @@ impl Registry {
             });
         }
         files.sync_folder("").map_err(|source| RegistryError::Unconfirmed { source })?;
-        let (store, generation) = (root.store.clone(), root.generation);
-        let parts = root.audit.zip(root::mac(&bytes));
-        // A store without a line in its log is empty: nothing of it could be taken back.
-        Ok(parts.map(|(audit, root_mac)| Anchor { store, generation, root_mac, audit }))
+        Ok(root::mac(&bytes).and_then(|mac| Anchor::of(root, mac)))
     }
 
     /// Gives the present root a second name, for repairs only; not having it costs nothing else.

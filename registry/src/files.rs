@@ -13,7 +13,7 @@ mod disk;
 use std::io;
 use std::time::SystemTime;
 
-pub use disk::Disk;
+pub use disk::{Disk, Holder, Odd, Oddity, Space, Survey};
 
 /// A private folder: 0700, owned by the user, as is every folder and file (0600) below it.
 pub trait Files: Send + Sync {

@@ -15,11 +15,13 @@ use crate::files::FileError;
 
 mod choose;
 mod command;
+pub(crate) mod copy;
 #[cfg(test)]
 mod fake;
 mod file;
 #[cfg(feature = "keyring")]
 mod keyring;
+mod left;
 mod passphrase;
 mod relocate;
 mod settings;
@@ -28,6 +30,7 @@ mod wrapped;
 
 pub use choose::{OpenFolder, Places};
 pub use command::KeyCommand;
+pub use copy::Protection;
 pub use file::KeyFile;
 #[cfg(feature = "keyring")]
 pub use keyring::KeyRing;

@@ -13,6 +13,7 @@ mod check;
 mod commit;
 mod create;
 mod crypto;
+mod custody;
 mod entry;
 mod error;
 mod files;
@@ -22,6 +23,7 @@ mod info;
 mod keys;
 mod leaf;
 mod lookup;
+mod mend;
 mod names;
 mod parallel;
 mod piece;
@@ -38,17 +40,21 @@ pub use admin::{Admin, Expiry, Import, KEEP_DEFAULT, SetOptions, Written};
 pub use audit::{
     Action, Actor, AuditEntry, Event, Filter, Head, ListError, Names, Outcome, Problem, Report, Why,
 };
-pub use check::{CheckReport, Finding};
+pub use check::{CheckReport, Finding, Presence, Unanchored};
+pub use custody::{Imported, KeyCopy, KeyFound, KeyStatus};
 pub use entry::{VALUE_LEN_MAX, check_value};
 pub use error::{InvalidValue, LookupError, RegistryError};
-pub use files::{Disk, FileError, FileInfo, Files, Lock, OpenFile};
+pub use files::{
+    Disk, FileError, FileInfo, Files, Holder, Lock, Odd, Oddity, OpenFile, Space, Survey,
+};
 pub use info::{EnvironmentInfo, SecretInfo, VersionInfo};
 #[cfg(feature = "keyring")]
 pub use keys::KeyRing;
 pub use keys::{
     Ask, AskPassphrase, Cost, KeyCommand, KeyError, KeyFile, KeyPlace, KeySettings, KeyTextError,
-    MasterKey, Moved, OpenFolder, Passphrase, Places, Slot, Source, StoreId, move_key,
+    MasterKey, Moved, OpenFolder, Passphrase, Places, Protection, Slot, Source, StoreId, move_key,
 };
+pub use mend::Tidied;
 pub use names::{Address, EnvironmentName, InvalidName, Scope, SecretRef, WorkspaceName};
 pub use reader::{Answer, Found, Lookup, Reader};
 pub use rekey::Rekeyed;

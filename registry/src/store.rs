@@ -136,7 +136,7 @@ impl Registry {
         self.open(&bytes, ROOT)
     }
 
-    fn root_bytes(&self) -> Result<Vec<u8>, RegistryError> {
+    pub(crate) fn root_bytes(&self) -> Result<Vec<u8>, RegistryError> {
         match self.files().read(ROOT, root::LEN_MAX)? {
             Some(bytes) => Ok(bytes),
             None if self.marker()?.is_some() => {
@@ -148,9 +148,20 @@ impl Registry {
 
     /// Opens the root that is in `bytes` and was read from `name`.
     pub(crate) fn open(&self, bytes: &[u8], name: &str) -> Result<Snapshot<'_>, RegistryError> {
-        let file = || self.files().shown(name);
-        let claim = Claim::read(bytes).map_err(|why| why.into_error(file()))?;
+        let claim = Claim::read(bytes).map_err(|why| why.into_error(self.files().shown(name)))?;
         let (keys, slot) = self.keys(&claim)?;
+        self.open_with(bytes, name, keys, slot)
+    }
+
+    /// As [`Registry::open`], with a key that was found in `slot`.
+    pub(crate) fn open_with(
+        &self,
+        bytes: &[u8],
+        name: &str,
+        keys: Arc<Keys>,
+        slot: Slot,
+    ) -> Result<Snapshot<'_>, RegistryError> {
+        let file = || self.files().shown(name);
         let root = Root::open(bytes, &keys).map_err(|why| why.into_error(file()))?;
         let inner = Inner::open(&keys, &root.store, &root.inner)
             .ok_or_else(|| RegistryError::Damaged { file: file(), why: "its inner key" })?;

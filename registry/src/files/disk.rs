@@ -13,7 +13,9 @@
 mod check;
 mod folders;
 mod lock;
+mod survey;
 
+use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd;
@@ -27,6 +29,9 @@ use zeroize::Zeroizing;
 use super::{FileError, FileInfo, Files, Lock, OpenFile};
 use folders::{Folder, Folders, split};
 use lock::Patience;
+
+pub use lock::Holder;
+pub use survey::{Odd, Oddity, Space, Survey};
 
 /// Opening never follows a link, never waits for the other end of a pipe, and stays in this process.
 const OPEN: OFlags =
@@ -274,6 +279,18 @@ fn zeroed(len: usize) -> io::Result<Vec<u8>> {
 }
 
 fn list(folder: impl AsFd) -> Result<Vec<FileInfo>, Errno> {
+    let info = |(name, stat): (CString, Stat)| FileInfo {
+        // Names of ours are ASCII; what is not shows as such and is nobody's.
+        name: name.to_string_lossy().into_owned(),
+        len: check::len(&stat),
+        modified: modified(&stat),
+        is_folder: check::is_folder(&stat),
+    };
+    Ok(entries(folder)?.into_iter().map(info).collect())
+}
+
+/// What is in a folder, links as links.
+fn entries(folder: impl AsFd) -> Result<Vec<(CString, Stat)>, Errno> {
     let mut found = Vec::new();
     for entry in rustix::fs::Dir::read_from(&folder)? {
         let entry = entry?;
@@ -282,13 +299,7 @@ fn list(folder: impl AsFd) -> Result<Vec<FileInfo>, Errno> {
             continue;
         }
         match rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => found.push(FileInfo {
-                // Names of ours are ASCII; what is not shows as such and is nobody's.
-                name: name.to_string_lossy().into_owned(),
-                len: check::len(&stat),
-                modified: modified(&stat),
-                is_folder: check::is_folder(&stat),
-            }),
+            Ok(stat) => found.push((name.to_owned(), stat)),
             // It went away while the folder was read.
             Err(Errno::NOENT) => {}
             Err(errno) => return Err(errno),

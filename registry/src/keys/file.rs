@@ -140,11 +140,8 @@ impl KeyFile {
         let Ok(entries) = self.files.list("") else { return };
         let starts = [Slot::Current, Slot::Next].map(|slot| temporary_start(&self.name(slot)));
         for entry in entries {
-            let ours = |start: &String| {
-                let random = entry.name.strip_prefix(start.as_str()).unwrap_or_default();
-                random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit())
-            };
-            if starts.iter().any(ours) && self.files.remove(&entry.name).is_err() {
+            let ours = starts.iter().any(|start| is_temporary_of(&entry.name, start));
+            if ours && self.files.remove(&entry.name).is_err() {
                 return;
             }
         }
@@ -261,6 +258,19 @@ pub(super) fn of_store(
         found: found.as_str().to_owned(),
         wanted: wanted.as_str().to_owned(),
     })
+}
+
+/// Whether a name in the key folder is one under which a key is written before it gets its own.
+pub(super) fn is_temporary(name: &str) -> bool {
+    [PLAIN_NAME, PROTECTED_NAME].iter().any(|key| {
+        let next = format!("{key}.next");
+        [*key, &next].iter().any(|key| is_temporary_of(name, &temporary_start(key)))
+    })
+}
+
+fn is_temporary_of(name: &str, start: &str) -> bool {
+    let random = name.strip_prefix(start).unwrap_or_default();
+    random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn temporary_start(name: &str) -> String {

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use subrosa_registry::{LookupError, Names, Registry, RegistryError};
+use subrosa_registry::{Actor, LookupError, Names, Registry, RegistryError};
 
 use crate::model::ModelFiles;
 use crate::support::{
@@ -28,7 +28,7 @@ pub(crate) fn small(names: Names) -> Contents {
         create(registry, names).unwrap();
         fill(registry, "");
         admin(registry).rotate_key(Some(names)).unwrap();
-        registry.tidy().unwrap();
+        registry.tidy(&Actor::default()).unwrap();
     })
 }
 

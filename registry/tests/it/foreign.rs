@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode};
-use subrosa_registry::{KeyError, LookupError, Names, RegistryError};
+use subrosa_registry::{Actor, KeyError, LookupError, Names, RegistryError};
 
 use crate::damage::{Contents, Judge, fill, seen, small};
 use crate::model::ModelFiles;
@@ -44,7 +44,7 @@ fn no_file_of_another_store_is_taken_for_one_of_this() {
             create(registry, names).unwrap();
             fill(registry, " elsewhere");
             admin(registry).rotate_key(Some(names)).unwrap();
-            registry.tidy().unwrap();
+            registry.tidy(&Actor::default()).unwrap();
         });
         let judge = Judge::of(&contents);
         let index = |contents: &Contents| {
@@ -77,7 +77,7 @@ fn a_store_that_was_taken_back_as_a_whole_is_refused_until_it_is_accepted() {
     assert!(is_refused(resolve_one(&taken_back, "", "db").map(drop)));
     assert!(is_refused(set(&taken_back, "db", "value").map(drop)));
     assert!(!taken_back.check().findings.is_empty());
-    taken_back.accept().unwrap();
+    taken_back.accept(&Actor::default()).unwrap();
     let expected = View::of(&registry(&model_of(&older))).unwrap();
     assert_eq!(View::of(&registry(&files)).unwrap(), expected);
     set(&registry(&files), "db", "value").unwrap();

@@ -3,12 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod crash;
+mod custody;
 mod damage;
 mod disk;
 mod files_suite;
 mod foreign;
 mod golden;
+mod home;
 mod limits;
+mod mending;
 mod model;
 mod model_based;
 mod operations;

@@ -128,10 +128,11 @@ fn going_back_to_the_former_root_can_be_tried_again_wherever_it_stops() {
         }
         files.put("root", b"damaged");
         files.arm(Some(Plan::Once(stop, Fault::StopAfter)));
-        let stopped = home.registry_on(Arc::new(files.clone())).restore_previous_root();
+        let stopped =
+            home.registry_on(Arc::new(files.clone())).restore_previous_root(&Actor::default());
         let is_over = files.kind_of(stop).is_none();
         let found = home.registry_on(Arc::new(files.crash(Crash::Kill)));
-        if found.restore_previous_root().is_err() {
+        if found.restore_previous_root(&Actor::default()).is_err() {
             // It had happened already.
             assert_eq!(home.admin(&found).info(&a).unwrap().version, Some(1), "{}", files.dump());
         }
@@ -186,9 +187,9 @@ fn an_anchor_that_no_generation_can_follow_is_refused_and_nothing_is_written() {
     let json = format!("{start}\"generation\":{},{rest}", u64::MAX);
     let sum = Sha256::digest([b"subrosa/anchor/1\0", json.as_bytes()].concat());
     std::fs::write(&path, format!("{json}\n{}\n", data_encoding::HEXLOWER.encode(&sum))).unwrap();
-    assert!(matches!(registry.accept(), Err(RegistryError::Damaged { .. })));
+    assert!(matches!(registry.accept(&Actor::default()), Err(RegistryError::Damaged { .. })));
     std::fs::remove_file(&path).unwrap();
-    assert_eq!(registry.accept().unwrap(), 3);
+    assert_eq!(registry.accept(&Actor::default()).unwrap(), 3);
 }
 
 #[test]

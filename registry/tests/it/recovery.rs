@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use subrosa_registry::{
-    Finding, KeyError, KeyPlace, MasterKey, Names, Registry, RegistryError, Slot, StoreId,
+    Actor, Finding, KeyError, KeyPlace, MasterKey, Names, Registry, RegistryError, Slot, StoreId,
 };
 
 use crate::crash::{check_log, is_chosen};
@@ -137,7 +137,7 @@ fn half_rotated() -> Vec<ModelFiles> {
 #[test]
 fn whoever_has_read_with_the_next_key_finishes_the_exchange_as_well() {
     let finishers: [fn(&Registry); 3] = [
-        |registry| assert!(registry.tidy().is_ok()),
+        |registry| assert!(registry.tidy(&Actor::default()).is_ok()),
         |registry| assert!(set(registry, "new", "value").is_ok()),
         |registry| assert!(admin(registry).rotate_key(None).is_ok()),
     ];
@@ -243,7 +243,9 @@ fn a_change_whose_file_was_swept_away_meanwhile_is_made_again() {
     let view = View::of(&registry(&files)).unwrap();
     let meanwhile = files.another_process();
     // On a model every file is old, as after a night.
-    let incident = Box::new(move || assert!(registry(&meanwhile).tidy().unwrap() > 0));
+    let incident = Box::new(move || {
+        assert!(registry(&meanwhile).tidy(&Actor::default()).unwrap().removed > 0)
+    });
     set(&registry_interrupted(&files, incident), "new", "value").unwrap();
     let found = View::of(&registry(&files)).unwrap();
     assert_eq!(found.values[&(address("new"), 1)], "value");

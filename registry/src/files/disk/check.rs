@@ -42,12 +42,16 @@ fn ours(stat: &Stat, shown: &impl Fn() -> String) -> Result<(), FileError> {
     if stat.st_uid != rustix::process::geteuid().as_raw() {
         return Err(FileError::NotOurs { file: shown() });
     }
-    let mode = Mode::from_raw_mode(stat.st_mode);
-    if mode.intersects(OPEN_TO_OTHERS) {
+    if Mode::from_raw_mode(stat.st_mode).intersects(OPEN_TO_OTHERS) {
         let is_folder = is_folder(stat);
-        return Err(FileError::NotPrivate { file: shown(), mode: widen(mode.bits()), is_folder });
+        return Err(FileError::NotPrivate { file: shown(), mode: mode(stat), is_folder });
     }
     Ok(())
+}
+
+/// The permission bits.
+pub(super) fn mode(stat: &Stat) -> u32 {
+    widen(Mode::from_raw_mode(stat.st_mode).bits())
 }
 
 /// Permission bits are 16 bits wide on some systems and 32 on others.

@@ -52,6 +52,11 @@ impl Folders {
         }
     }
 
+    /// The folder itself.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn shown(&self, path: &str) -> String {
         let whole = if path.is_empty() { self.path.clone() } else { self.path.join(path) };
         whole.display().to_string()

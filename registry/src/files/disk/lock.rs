@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, OFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
+use rustix::process::Pid;
 
 use super::Disk;
 use crate::files::{FileError, Files as _, Lock};
@@ -71,6 +72,42 @@ pub(super) fn take(disk: &Disk, path: &str) -> Result<Held, FileError> {
     };
     sign(&held.0).map_err(failed)?;
     Ok(held)
+}
+
+/// Who holds a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The number that it gave, which is another process's for a moment while a lock changes hands.
+    pub pid: Option<u32>,
+    /// Whether there is a process of that number here; in another container it may have another.
+    pub is_here: bool,
+}
+
+impl Disk {
+    /// Who holds the lock that the file `path` stands for; `None` if nobody does. Nobody has to wait for
+    /// the answer.
+    ///
+    /// # Errors
+    /// [`FileError`]: the file cannot be opened.
+    pub fn holder(&self, path: &str) -> Result<Option<Holder>, FileError> {
+        let Some((file, _)) = self.open("look at", path, OFlags::RDONLY)? else { return Ok(None) };
+        let shared = FlockOperation::NonBlockingLockShared;
+        match retry_on_intr(|| rustix::fs::flock(&file, shared)) {
+            // Closing lets go of it.
+            Ok(()) => Ok(None),
+            Err(Errno::WOULDBLOCK) => {
+                let pid = read_signature(&file).map(|signature| signature.pid);
+                Ok(Some(Holder { pid, is_here: pid.is_some_and(is_here) }))
+            }
+            Err(errno) => Err(self.error("look at", path, errno)),
+        }
+    }
+}
+
+fn is_here(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    // One that we may not signal is there as well.
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(Errno::SRCH))
 }
 
 enum WaitError {
