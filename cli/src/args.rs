@@ -1,5 +1,7 @@
 //! The words of the command line. The help that teaches them is in [`crate::help`].
 
+pub(crate) mod audit;
+pub(crate) mod key;
 pub(crate) mod scan;
 pub(crate) mod secret;
 
@@ -13,6 +15,8 @@ use subrosa_engine::{EnvironmentChoice, ParamArg, Purpose, ResolveOptions};
 use subrosa_masker::{Policy, Short};
 use subrosa_registry::EnvironmentName;
 
+use crate::help::audit::{AUDIT, DOCTOR, EXIT_CODES_AUDIT, EXIT_CODES_DOCTOR};
+use crate::help::key::KEY;
 use crate::help::secret::{ENVIRONMENT, EXIT_CODES_SECRET, INIT, SECRET};
 use crate::help::{
     COMPLETIONS, DRY, EXEC, EXIT_CODES, EXIT_CODES_DRY, EXIT_CODES_FILE, EXIT_CODES_RECORD,
@@ -78,6 +82,18 @@ pub(crate) enum Command {
     /// Make the registry and its key
     #[command(after_help = INIT, after_long_help = format!("{INIT}\n\n{EXIT_CODES_SECRET}"))]
     Init(secret::InitArgs),
+    /// Tell of the key of the registry, rotate it, take it elsewhere
+    #[command(after_help = KEY, after_long_help = format!("{KEY}\n\n{EXIT_CODES_SECRET}"))]
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// List and verify what was done with secrets
+    #[command(after_help = AUDIT, after_long_help = format!("{AUDIT}\n\n{EXIT_CODES_AUDIT}"))]
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Find what is wrong with the registry, explain it, mend what is safe
+    #[command(after_help = DOCTOR)]
+    #[command(after_long_help = format!("{DOCTOR}\n\n{EXIT_CODES_DOCTOR}"))]
+    Doctor(audit::DoctorArgs),
     /// Print the JSON Schema of workflow files, for editors
     #[command(after_help = SCHEMA)]
     Schema,

@@ -1,10 +1,13 @@
 //! The commands, and how the words of the command line reach them.
 
+mod audit;
+mod doctor;
 mod dry;
 mod environment;
 mod exec;
 mod explain;
 mod init;
+mod key;
 mod logs;
 mod pages;
 mod retry;
@@ -20,6 +23,7 @@ use std::ffi::OsString;
 
 use clap::Parser;
 
+use crate::args::key::KeyCommand;
 use crate::args::{Cli, Command};
 use crate::failure::{Exit, Failure};
 use crate::wiring::World;
@@ -47,7 +51,10 @@ pub(crate) fn dispatch(words: Vec<OsString>) -> Exit {
 }
 
 fn call(cli: &Cli) -> Result<Exit, Failure> {
-    let world = World::snapshot(cli.no_color, cli.key_file.as_deref())?;
+    let named = cli.key_file.as_deref();
+    // To `key move`, the file that is named is where the key goes, not where it is.
+    let is_target = matches!(&cli.command, Command::Key(KeyCommand::Move(_)));
+    let world = World::snapshot(cli.no_color, named.filter(|_| !is_target))?;
     match &cli.command {
         Command::Run(args) => run::run(args, &world),
         Command::Dry(args) => dry::dry(args, &world),
@@ -62,6 +69,9 @@ fn call(cli: &Cli) -> Result<Exit, Failure> {
         Command::Secret(command) => secret::secret(command, &world),
         Command::Environment(command) => environment::environment(command, &world),
         Command::Init(args) => init::init(args, &world),
+        Command::Key(command) => key::key(command, named, &world),
+        Command::Audit(command) => audit::audit(command, &world),
+        Command::Doctor(args) => doctor::doctor(args, &world),
         Command::Schema => pages::schema(),
         Command::Completions { shell } => pages::completions(*shell),
         Command::Man { dir } => pages::man(dir.as_deref()),

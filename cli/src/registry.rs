@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use subrosa_registry::{
-    Actor, Admin, Disk, Files, FindKeyPlace, KeyError, KeyPlace, Places, Registry, Surroundings,
+    Actor, Admin, Disk, Files, FindKeyPlace, KeyError, KeyPlace, Places, Registry, RegistryError,
+    Surroundings,
 };
 
 use crate::failure::Failure;
 use crate::wiring::World;
 
-pub(crate) use failure::command;
+pub(crate) use failure::{command, quoted};
 
 /// A registry and where its parts are.
 pub(crate) struct Secrets {
@@ -27,24 +28,26 @@ pub(crate) struct Secrets {
     pub(crate) folder: PathBuf,
     /// The place of the key that was used last.
     key: Arc<Mutex<Option<Arc<dyn KeyPlace>>>>,
+    /// The places where the key can be; none without a home.
+    places: Option<Arc<Places>>,
 }
 
 impl World {
     /// The registry; nothing of it is opened yet.
     pub(crate) fn secrets(&self) -> Result<Secrets, Failure> {
         let folder = self.data_dir()?.join("secrets");
-        let places = self.key_places();
+        let places = self.key_places().map(Arc::new);
         let key = Arc::new(Mutex::new(None));
-        let found = key.clone();
+        let (found, known) = (key.clone(), places.clone());
         let find: FindKeyPlace = Arc::new(move |store| {
-            let place = places.as_ref().ok_or_else(homeless)?.place(store)?;
+            let place = known.as_ref().ok_or_else(homeless)?.place(store)?;
             *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(place.clone());
             Ok(place)
         });
         let anchors = self.anchor_folder().map(|path| private(&path));
         let surroundings =
             Surroundings { files: private(&folder), keys: find, anchors, clock: self.clock };
-        Ok(Secrets { registry: Arc::new(Registry::new(surroundings)), folder, key })
+        Ok(Secrets { registry: Arc::new(Registry::new(surroundings)), folder, key, places })
     }
 
     /// The places where the key can be; none without a home. Only who needs the key has to mind.
@@ -56,7 +59,7 @@ impl World {
 
     /// Where keys are: with the records if these have a folder of their own, else with the user's
     /// settings.
-    fn key_folder(&self) -> Option<PathBuf> {
+    pub(crate) fn key_folder(&self) -> Option<PathBuf> {
         match self.var("SUBROSA_HOME") {
             Some(home) => Some(self.current_dir.join(home).join("keys")),
             None => self.user_folder("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("keys")),
@@ -64,7 +67,7 @@ impl World {
     }
 
     /// Where it is remembered how new a store was; nowhere without a home.
-    fn anchor_folder(&self) -> Option<PathBuf> {
+    pub(crate) fn anchor_folder(&self) -> Option<PathBuf> {
         self.user_folder("XDG_STATE_HOME", ".local/state").map(|dir| dir.join("anchors"))
     }
 
@@ -91,6 +94,12 @@ impl Secrets {
     pub(crate) fn key(&self) -> String {
         let key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
         key.as_ref().map_or_else(|| "not known yet".to_owned(), |place| place.describe())
+    }
+
+    /// The places where the key can be. The registry finds its key with the same, so nobody is asked for
+    /// a passphrase twice.
+    pub(crate) fn places(&self) -> Result<&Places, Failure> {
+        self.places.as_deref().ok_or_else(|| RegistryError::from(homeless()).into())
     }
 
     /// The hand that changes secrets for whoever started us; `command` is what the audit log says.

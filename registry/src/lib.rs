@@ -58,4 +58,4 @@ pub use mend::Tidied;
 pub use names::{Address, EnvironmentName, InvalidName, Scope, SecretRef, WorkspaceName};
 pub use reader::{Answer, Found, Lookup, Reader};
 pub use rekey::Rekeyed;
-pub use store::{FindKeyPlace, Registry, Surroundings};
+pub use store::{FindKeyPlace, KnownEnds, Registry, Surroundings};

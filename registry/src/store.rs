@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use crate::anchor::{Anchor, Anchors, Verdict};
-use crate::audit::{AuditEntry, AuditLog, Filter, ListError, Report};
+use crate::audit::{AuditEntry, AuditLog, Filter, Head, ListError, Report};
 use crate::crypto::{Inner, Keys};
 use crate::entry::{Entry, Vault};
 use crate::error::RegistryError;
@@ -50,6 +50,15 @@ pub struct Surroundings {
 pub struct Registry {
     pub(crate) surroundings: Surroundings,
     keys: Mutex<Option<Arc<Keys>>>,
+}
+
+/// Ends that the audit log has had: it must have them still, whatever came later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownEnds {
+    /// When the root was written; `None` before the first change.
+    pub root: Option<Head>,
+    /// When the newest state was seen that is remembered elsewhere.
+    pub anchor: Option<Head>,
 }
 
 /// The marker's content.
@@ -252,6 +261,16 @@ impl Registry {
         let seen = self.anchor(&snapshot.root.store).map(|anchor| anchor.audit);
         let known = [snapshot.root.audit, seen].into_iter().flatten().max_by_key(|head| head.seq);
         Ok(self.audit(&snapshot).verify(known.as_ref())?)
+    }
+
+    /// The ends of the audit log that are known outside of it.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub fn known_ends(&self) -> Result<KnownEnds, RegistryError> {
+        let snapshot = self.snapshot()?;
+        let anchor = self.anchor(&snapshot.root.store).map(|anchor| anchor.audit);
+        Ok(KnownEnds { root: snapshot.root.audit, anchor })
     }
 
     /// Hands the events of the audit log to `visit`, the oldest first.

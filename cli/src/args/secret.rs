@@ -311,14 +311,14 @@ fn long(help: &str) -> String {
     format!("{help}\n\n{EXIT_CODES_SECRET}")
 }
 
-fn moment(text: &str) -> Result<SystemTime, &'static str> {
+pub(super) fn moment(text: &str) -> Result<SystemTime, &'static str> {
     let day = text.len() == "2027-01-31".len();
     let full = if day { format!("{text}T00:00:00Z") } else { text.to_owned() };
     humantime::parse_rfc3339(&full)
         .map_err(|_| "wanted a date (2027-01-31) or a time in UTC (2027-01-31T12:00:00Z)")
 }
 
-fn age(text: &str) -> Result<Duration, &'static str> {
+pub(super) fn age(text: &str) -> Result<Duration, &'static str> {
     match humantime::parse_duration(text) {
         Ok(age) if age.as_secs() > 0 => Ok(age),
         Ok(_) => Err("it is less than a second"),

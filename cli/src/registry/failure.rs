@@ -156,7 +156,10 @@ fn key(error: &KeyError) -> Option<String> {
         ),
         KeyError::TooNew { .. } => Some("use the newer subrosa that wrote it".to_owned()),
         KeyError::WrongPassphrase { .. } => Some("try again; nothing was changed".to_owned()),
-        KeyError::Taken { .. } | KeyError::ReadOnly { .. } | KeyError::Source { .. } => {
+        KeyError::ReadOnly { .. } => {
+            Some("`subrosa key move --to file` takes the key to where it can be changed".to_owned())
+        }
+        KeyError::Taken { .. } | KeyError::Source { .. } => {
             Some("`subrosa key status` tells where the key is looked for".to_owned())
         }
         KeyError::Randomness => None,
@@ -164,7 +167,7 @@ fn key(error: &KeyError) -> Option<String> {
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &str) -> String {
+pub(crate) fn quoted(path: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%=".contains(&byte);
     if path.bytes().all(is_plain) {
         path.to_owned()

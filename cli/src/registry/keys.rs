@@ -10,6 +10,9 @@ use crate::failure::Failure;
 use crate::prompt;
 use crate::wiring::World;
 
+/// More bytes than anybody can type.
+const PASSPHRASE_LEN_MAX: u64 = 64 * 1024;
+
 /// All places of keys; `folder` is the key folder.
 pub(super) fn places(world: &World, folder: &Path) -> Places {
     Places {
@@ -19,14 +22,41 @@ pub(super) fn places(world: &World, folder: &Path) -> Places {
             Ok(folder)
         }),
         key_file: world.key_file.clone(),
-        passphrase: Arc::new(Passphrase::new(asker(), Cost::default())),
+        passphrase: Arc::new(Passphrase::new(asker(world), Cost::default())),
         environment: world.env.clone(),
     }
 }
 
+/// Whom to ask for a passphrase: the file that `SUBROSA_PASSPHRASE_FILE` names, else a person.
+fn asker(world: &World) -> AskPassphrase {
+    match world.var("SUBROSA_PASSPHRASE_FILE") {
+        Some(path) => {
+            let path = world.current_dir.join(path);
+            Arc::new(move |_| read(&path))
+        }
+        None => Arc::new(ask_person),
+    }
+}
+
+/// Reads a passphrase from a file of ours that is closed to others, without the line end after it.
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let place = || format!("the passphrase file {}", path.display());
+    let source = |why: &str| KeyError::Source { place: place(), why: why.to_owned() };
+    let name = path.file_name().and_then(|name| name.to_str());
+    let (Some(folder), Some(name)) = (path.parent(), name) else {
+        return Err(source("it names no file in UTF-8"));
+    };
+    let bytes = Disk::beside(folder).read(name, PASSPHRASE_LEN_MAX)?;
+    let mut passphrase = Zeroizing::new(bytes.ok_or_else(|| source("it is not there"))?);
+    let end = [&b"\r\n"[..], b"\n"].into_iter().find(|end| passphrase.ends_with(end));
+    let kept = passphrase.len() - end.map_or(0, <[u8]>::len);
+    passphrase.truncate(kept);
+    Ok(passphrase)
+}
+
 /// Asks on the controlling terminal, for a new passphrase twice.
-fn asker() -> AskPassphrase {
-    Arc::new(|asked| match asked {
+fn ask_person(asked: Ask) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    match asked {
         Ask::Existing { place } => {
             ask(&format!("passphrase of the key in {place} (not shown): "), &place)
         }
@@ -39,7 +69,7 @@ fn asker() -> AskPassphrase {
             }
             Ok(first)
         }
-    })
+    }
 }
 
 fn ask(question: &str, place: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {

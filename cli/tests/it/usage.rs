@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::program::Place;
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 19] = [
     "run",
     "dry",
     "validate",
@@ -18,6 +18,9 @@ const COMMANDS: [&str; 16] = [
     "secret",
     "environment",
     "init",
+    "key",
+    "audit",
+    "doctor",
     "schema",
     "completions",
     "man",
@@ -75,6 +78,20 @@ fn command_lines_without_sense_end_with_2() {
         &["scan", "--staged", "file"],
         &["scan", "--install-hook", "--json"],
         &["completions", "tcsh"],
+        &["key"],
+        &["key", "move"],
+        &["key", "move", "--to", "moon"],
+        &["key", "move", "--to", "command"],
+        &["key", "move", "--to", "file", "--", "cat"],
+        &["key", "move", "--to", "keyring", "--key-file", "k"],
+        &["key", "rotate", "--seal-names", "--show-names"],
+        &["key", "export"],
+        &["key", "import"],
+        &["audit", "list", "--since", "soon"],
+        &["audit", "list", "--action", "steal"],
+        &["audit", "list", "--outcome", "fine"],
+        &["audit", "list", "--ref", "Prod/DB"],
+        &["doctor", "--accept-rollback", "--restore-previous-root"],
     ] {
         let ended = place.run(words);
         assert_eq!(ended.code, 2, "{words:?}: {ended:?}");
