@@ -11,6 +11,7 @@ use crate::audit::{Action, Actor, Outcome};
 use crate::change::{Deed, LOCK};
 use crate::crypto::Keys;
 use crate::error::RegistryError;
+use crate::files::Lock;
 use crate::keys::copy::{self, Protection};
 use crate::keys::{
     KeyError, KeyPlace, MasterKey, Moved, Passphrase, Places, Slot, Source, StoreId, move_key,
@@ -114,7 +115,7 @@ impl Registry {
         places: &Places,
         to: &Source,
     ) -> Result<Moved, RegistryError> {
-        let _lock = self.files().lock(LOCK)?;
+        let _lock = self.locked()?;
         let snapshot = self.snapshot()?;
         self.settle_rotation(&snapshot)?;
         let store = snapshot.root.store.clone();
@@ -163,7 +164,7 @@ impl Registry {
         from: &str,
         passphrase: &Passphrase,
     ) -> Result<Imported, RegistryError> {
-        let _lock = self.files().lock(LOCK)?;
+        let _lock = self.locked()?;
         let name = match self.claim(ROOT) {
             Err(RegistryError::Damaged { .. } | RegistryError::Missing { .. }) => PREVIOUS,
             Ok(_) | Err(_) => ROOT,
@@ -216,6 +217,15 @@ impl Registry {
             place.forget(store, Slot::Next)?;
         }
         Ok(())
+    }
+
+    /// Takes the lock of writers, if there is a store.
+    pub(crate) fn locked(&self) -> Result<Box<dyn Lock>, RegistryError> {
+        if self.exists()? {
+            Ok(self.files().lock(LOCK)?)
+        } else {
+            Err(RegistryError::NoStore { folder: self.files().shown("") })
+        }
     }
 
     fn bytes_of(&self, name: &str) -> Result<Vec<u8>, RegistryError> {

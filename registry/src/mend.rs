@@ -5,7 +5,6 @@
 
 use crate::anchor::{Anchor, Anchors, Stored};
 use crate::audit::{Action, Actor};
-use crate::change::LOCK;
 use crate::commit::Former;
 use crate::error::RegistryError;
 use crate::keys::Slot;
@@ -35,7 +34,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError`]: what cannot be read cannot be tidied.
     pub fn tidy(&self, actor: &Actor) -> Result<Tidied, RegistryError> {
-        let _lock = self.files().lock(LOCK)?;
+        let _lock = self.locked()?;
         let snapshot = self.snapshot()?;
         let plan = self.untidy(&snapshot)?;
         if plan == Tidied::default() {
@@ -76,13 +75,15 @@ impl Registry {
     /// [`RegistryError`]: also if the present root is whole.
     pub fn restore_previous_root(&self, actor: &Actor) -> Result<u64, RegistryError> {
         let files = self.files();
-        let _lock = files.lock(LOCK)?;
+        let _lock = self.locked()?;
         match self.snapshot_of_any_age() {
             Ok(_) => return Err(RegistryError::StoreExists { folder: files.shown("") }),
             Err(
                 RegistryError::Damaged { .. }
                 | RegistryError::Missing { .. }
-                | RegistryError::TooNew { .. },
+                | RegistryError::TooNew { .. }
+                // A damaged root can name another key, or the key of another store.
+                | RegistryError::Key(_),
             ) => {}
             Err(other) => return Err(other),
         }
@@ -97,7 +98,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError`].
     pub fn accept(&self, actor: &Actor) -> Result<u64, RegistryError> {
-        let _lock = self.files().lock(LOCK)?;
+        let _lock = self.locked()?;
         let snapshot = self.snapshot_of_any_age()?;
         self.recorded(&snapshot, actor, Action::Accept, || self.succeed(&snapshot, Former::Kept))
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::admin::Admin;
 use crate::audit::{Action, Names, Outcome};
-use crate::change::{Deed, LOCK};
+use crate::change::Deed;
 use crate::commit::{Draft, Pack};
 use crate::crypto::Keys;
 use crate::entry::Entry;
@@ -44,7 +44,7 @@ impl Admin<'_> {
 
 impl Registry {
     fn rekey(&self, deed: &Deed, names: Option<Names>) -> Result<Rekeyed, RegistryError> {
-        let lock = self.files().lock(LOCK)?;
+        let lock = self.locked()?;
         let snapshot = self.snapshot()?;
         self.finish_rotation(&snapshot)?;
         let store = &snapshot.root.store;

@@ -3,13 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod at_rest;
+mod audit;
 mod calls;
 mod canary;
 mod dagu;
+mod doctor;
 mod environment;
 mod environments;
 mod exec;
 mod guard;
+mod key;
 mod pages;
 mod program;
 mod records;

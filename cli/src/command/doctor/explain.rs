@@ -10,6 +10,10 @@ use crate::registry::{command, quoted};
 use crate::text::count;
 
 const REPAIR: &str = "`subrosa doctor --repair`";
+const IMPORT: &str = "`subrosa key import FILE` puts a copy of it back; `subrosa key status` tells \
+                      where it is looked for";
+const GO_BACK: &str = "`subrosa doctor --restore-previous-root` goes back to the state before the \
+                       last change, which is undone by it";
 const BACKUP: &str = "bring it back from a backup of the registry";
 const NO_RUN: &str = "no run gets a secret of the registry until this is mended";
 
@@ -64,6 +68,15 @@ pub(super) fn finding(finding: &Finding, previous: Option<u64>, folder: &str) ->
 /// Explains why nothing can be read at all.
 pub(super) fn unusable(error: &RegistryError, previous: Option<u64>) -> Complaint {
     let complaint = match error {
+        RegistryError::Key(KeyError::OtherStore { .. }) if previous.is_some() => {
+            // Key and former root agree.
+            Complaint::error("damaged-root", "the root names another registry than the key does")
+        }
+        RegistryError::Key(error) if previous.is_some() => {
+            return key(error).cure(format!(
+                "if it is the key of before a rotation, move it away, then {IMPORT}; if the root was damaged, {GO_BACK}"
+            ));
+        }
         RegistryError::Key(error) => return key(error),
         RegistryError::Damaged { file, .. } => {
             Complaint::error("damaged-root", "damaged or tampered with").at(file.as_str())
@@ -80,25 +93,20 @@ pub(super) fn unusable(error: &RegistryError, previous: Option<u64>) -> Complain
         other => return Complaint::error("unreadable", with_source(other)).means(NO_RUN),
     };
     complaint.means(NO_RUN).cure(match previous {
-        Some(_) => {
-            "`subrosa doctor --restore-previous-root` goes back to the state before the last \
-                    change, which is undone by it; or bring the file back from a backup"
-                .to_owned()
-        }
+        Some(_) => format!("{GO_BACK}; or bring the file back from a backup"),
         None => BACKUP.to_owned(),
     })
 }
 
 fn key(error: &KeyError) -> Complaint {
-    let import = "`subrosa key import FILE` puts a copy of it back; `subrosa key status` tells where it is looked for";
     let complaint = match error {
-        KeyError::Missing { .. } => Complaint::error("key-missing", error.to_string()).cure(import),
+        KeyError::Missing { .. } => Complaint::error("key-missing", error.to_string()).cure(IMPORT),
         KeyError::Wrong { .. } | KeyError::OtherStore { .. } => {
             Complaint::error("key-wrong", error.to_string())
-                .cure(format!("move the wrong one away, then {import}"))
+                .cure(format!("move the wrong one away, then {IMPORT}"))
         }
         KeyError::Damaged { .. } => Complaint::error("key-damaged", error.to_string())
-            .cure(format!("move the damaged one away, then {import}")),
+            .cure(format!("move the damaged one away, then {IMPORT}")),
         KeyError::TooNew { .. } => Complaint::error("too-new", error.to_string())
             .cure("use the newer subrosa that wrote it"),
         KeyError::File(FileError::NotPrivate { file, .. }) => {
