@@ -16,7 +16,7 @@ use crate::time::Time;
 
 /// The file.
 pub(crate) const ROOT: &str = "root";
-/// The root before this one: a second name kept for [`doctor`](crate::doctor).
+/// The root before this one: a second name, kept for going back when the root is damaged.
 pub(crate) const PREVIOUS: &str = "root.prev";
 /// The format that is written.
 pub(crate) const FORMAT: u64 = 1;
