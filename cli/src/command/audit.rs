@@ -236,7 +236,8 @@ fn sentences(report: &Report, root: Option<Head>, anchor: Option<Head>) -> Strin
             "the log is whole, and has the ends that the registry's root and its anchor name\n"
         }
         (Some(_), None) => {
-            "the log is whole, and has the end that the registry's root names; no anchor was found\n"
+            "the log is whole, and has the end that the registry's root names; no anchor \
+                 was found\n"
         }
     });
     text

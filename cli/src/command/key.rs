@@ -59,7 +59,10 @@ fn rotate(args: &RotateArgs, world: &World) -> Result<Exit, Failure> {
         .with("from", done.from.as_str())
         .with("versions", done.versions)
         .with("place", secrets.key());
-    told.note("copies of the former key open backups of before and nothing of now: make a new copy with `subrosa key export`");
+    told.note(
+        "copies of the former key open backups of before and nothing of now: make a new copy \
+         with `subrosa key export`",
+    );
     told.tell(args.json)
 }
 

@@ -24,11 +24,12 @@ pub(super) fn finding(finding: &Finding, previous: Option<u64>, folder: &str) ->
         Finding::Unusable(error) => unusable(error, previous),
         Finding::TakenBack(error) => taken_back(error),
         Finding::DamagedPart { error, share } => damaged_part(error, *share),
-        Finding::DamagedVersion { address, version } => {
-            Complaint::error("damaged-secret", format!("version {version} of {address} does not open"))
-                .means("runs that need it stop; all other secrets are given")
-                .cure(format!("give it a value again: `{}`", command("set", address)))
-        }
+        Finding::DamagedVersion { address, version } => Complaint::error(
+            "damaged-secret",
+            format!("version {version} of {address} does not open"),
+        )
+        .means("runs that need it stop; all other secrets are given")
+        .cure(format!("give it a value again: `{}`", command("set", address))),
         Finding::Marker { why } => marker(why).at(file("store.json")),
         Finding::HalfRotated { is_in_use } => half_rotated(*is_in_use),
         Finding::Rubbish { files } => {
@@ -42,15 +43,20 @@ pub(super) fn finding(finding: &Finding, previous: Option<u64>, folder: &str) ->
                 Some(error) => format!("the times of last use cannot be read: {error}"),
                 None => format!("the times of last use: {damaged_lines} lines say nothing"),
             };
-            Complaint::note("times-of-use", what)
-                .at(file("used"))
-                .means("`subrosa secret list` may call used secrets unused; nothing else depends on it")
+            Complaint::note("times-of-use", what).at(file("used")).means(
+                "`subrosa secret list` may call used secrets unused; nothing else depends \
+                     on it",
+            )
         }
-        Finding::NoPrevious { error } => {
-            Complaint::note("no-previous-root", format!("the root before this one is of no use: {error}"))
-                .at(file("root.prev"))
-                .means("were the root damaged now, there would be nothing to go back to; the next change mends it")
-        }
+        Finding::NoPrevious { error } => Complaint::note(
+            "no-previous-root",
+            format!("the root before this one is of no use: {error}"),
+        )
+        .at(file("root.prev"))
+        .means(
+            "were the root damaged now, there would be nothing to go back to; the \
+                     next change mends it",
+        ),
         Finding::Anchor(why) => anchor(*why),
         Finding::ClockBehind { written } => {
             let what = format!("the clock is behind: the registry was changed {}", stamp(*written));
@@ -58,10 +64,12 @@ pub(super) fn finding(finding: &Finding, previous: Option<u64>, folder: &str) ->
                 .means("expired values count as good, and times in the audit log are wrong")
                 .cure("set the clock of this machine")
         }
-        Finding::Foreign { file } => Complaint::warning("foreign-file", "no subrosa puts such a file there")
-            .at(file.as_str())
-            .means("it is not used; somebody or something put it there")
-            .cure(format!("see what it is, and move it away: `ls -l {}`", quoted(file))),
+        Finding::Foreign { file } => {
+            Complaint::warning("foreign-file", "no subrosa puts such a file there")
+                .at(file.as_str())
+                .means("it is not used; somebody or something put it there")
+                .cure(format!("see what it is, and move it away: `ls -l {}`", quoted(file)))
+        }
     }
 }
 
@@ -74,7 +82,8 @@ pub(super) fn unusable(error: &RegistryError, previous: Option<u64>) -> Complain
         }
         RegistryError::Key(error) if previous.is_some() => {
             return key(error).cure(format!(
-                "if it is the key of before a rotation, move it away, then {IMPORT}; if the root was damaged, {GO_BACK}"
+                "if it is the key of before a rotation, move it away, then {IMPORT}; if \
+                     the root was damaged, {GO_BACK}"
             ));
         }
         RegistryError::Key(error) => return key(error),
@@ -150,8 +159,13 @@ fn damaged_part(error: &RegistryError, share: u32) -> Complaint {
         _ => complaint,
     };
     let means = match share {
-        0 => "it is not known which environments there are, and which of them are protected: runs that choose one stop".to_owned(),
-        share => format!("runs get none of the secrets in it, {share} of 4096 parts of all; all others are given"),
+        0 => "it is not known which environments there are, and which of them are protected: \
+             runs that choose one stop"
+            .to_owned(),
+        share => format!(
+            "runs get none of the secrets in it, {share} of 4096 parts of all; all others are \
+             given"
+        ),
     };
     complaint.means(means).cure(BACKUP)
 }
@@ -162,7 +176,10 @@ fn marker(why: &str) -> Complaint {
     if why.contains("another") {
         return Complaint::error("marker", what)
             .means("root and marker are not of one registry: one of them was exchanged")
-            .cure("if the root is the right one, move the marker away, then `subrosa doctor --repair`");
+            .cure(
+                "if the root is the right one, move the marker away, then `subrosa doctor \
+                 --repair`",
+            );
     }
     Complaint::warning("marker", what).means(means).cure(REPAIR)
 }
@@ -190,17 +207,24 @@ fn anchor(why: Unanchored) -> Complaint {
                 .means(blind)
                 .cure("set `HOME` or `XDG_STATE_HOME`")
         }
-        Unanchored::Unseen => Complaint::note("no-anchor", "the registry was not changed from here yet")
-            .means(format!("{blind}; the next change mends it")),
-        Unanchored::Damaged => {
-            Complaint::warning("anchor-damaged", "what was remembered of the registry cannot be read")
-                .means(blind)
-                .cure(format!("see that the registry is the newest one, then {REPAIR}"))
+        Unanchored::Unseen => {
+            Complaint::note("no-anchor", "the registry was not changed from here yet")
+                .means(format!("{blind}; the next change mends it"))
         }
-        Unanchored::Behind { seen } => {
-            Complaint::note("anchor-behind", format!("an older state is remembered, generation {seen}"))
-                .means("an old copy of the registry would be noticed only if it were older than that; the next change mends it")
-        }
+        Unanchored::Damaged => Complaint::warning(
+            "anchor-damaged",
+            "what was remembered of the registry cannot be read",
+        )
+        .means(blind)
+        .cure(format!("see that the registry is the newest one, then {REPAIR}")),
+        Unanchored::Behind { seen } => Complaint::note(
+            "anchor-behind",
+            format!("an older state is remembered, generation {seen}"),
+        )
+        .means(
+            "an old copy of the registry would be noticed only if it were older than \
+                     that; the next change mends it",
+        ),
     }
 }
 
@@ -208,15 +232,25 @@ fn anchor(why: Unanchored) -> Complaint {
 pub(super) fn audit(problem: &Problem, log: &str) -> Complaint {
     let what = format!("the audit log: {problem}");
     let complaint = match problem.why {
-        Why::Torn => Complaint::note("audit", what)
-            .means("a crash leaves such a line; it was never acknowledged, and the next one replaces it"),
+        Why::Torn => Complaint::note("audit", what).means(
+            "a crash leaves such a line; it was never acknowledged, and the next one \
+                 replaces it",
+        ),
         Why::Unreadable => Complaint::note("audit", what).means("a newer subrosa wrote it"),
-        Why::Restart => Complaint::warning("audit", what)
-            .means("the lines from there on hold; those before were found damaged, and it was recorded"),
+        Why::Restart => Complaint::warning("audit", what).means(
+            "the lines from there on hold; those before were found damaged, and it was \
+                 recorded",
+        ),
         Why::Chain | Why::Shape | Why::Number | Why::Cut { .. } | Why::Replaced { .. } => {
             Complaint::error("audit", what)
-                .means("what was done with secrets is not proven any more; the secrets are not concerned")
-                .cure("keep a copy of the log for whoever looks into it, or bring it back from a backup; new lines begin a new chain")
+                .means(
+                    "what was done with secrets is not proven any more; the secrets are not \
+                     concerned",
+                )
+                .cure(
+                    "keep a copy of the log for whoever looks into it, or bring it back from \
+                     a backup; new lines begin a new chain",
+                )
         }
     };
     complaint.at(log)
@@ -265,18 +299,24 @@ pub(super) fn left_over_key(file: &str) -> Complaint {
 pub(super) fn half_moved(words: &str) -> Complaint {
     Complaint::warning("half-moved", "a move of the key was cut off")
         .means("the key is where it should be; a copy may still be in another place")
-        .cure(format!("`subrosa key move {words}` removes the copy; the move that was cut off, given again, goes on"))
+        .cure(format!(
+            "`subrosa key move {words}` removes the copy; the move that was cut off, given \
+             again, goes on"
+        ))
 }
 
 /// Explains who holds the lock.
 pub(super) fn locked(holder: Holder) -> Complaint {
     let (what, cure) = match holder {
-        Holder { pid: Some(pid), is_here: true } => {
-            (format!("process {pid} is changing the registry"), format!("if it takes long: `ps -p {pid}`"))
-        }
+        Holder { pid: Some(pid), is_here: true } => (
+            format!("process {pid} is changing the registry"),
+            format!("if it takes long: `ps -p {pid}`"),
+        ),
         Holder { pid: Some(pid), is_here: false } => (
             format!("a process that calls itself {pid} is changing the registry"),
-            "there is no process of that number here: look in other containers or machines that share the folder".to_owned(),
+            "there is no process of that number here: look in other containers or \
+                 machines that share the folder"
+                .to_owned(),
         ),
         Holder { pid: None, .. } => {
             ("a process is changing the registry".to_owned(), "`fuser` tells which".to_owned())

@@ -87,7 +87,8 @@ fn warning(args: &ExportArgs) -> &'static str {
              passphrase it is worth nothing"
         }
         false => {
-            "whoever has this copy and the registry has every secret: keep it apart from the registry"
+            "whoever has this copy and the registry has every secret: keep it apart from \
+                 the registry"
         }
     }
 }
