@@ -133,7 +133,8 @@ impl<'a> Anchors<'a> {
         }
     }
 
-    fn look(&self, store: &StoreId) -> Result<Stored, FileError> {
+    /// As [`Anchors::read`], but an anchor that may be there and cannot be read is an error.
+    pub(crate) fn look(&self, store: &StoreId) -> Result<Stored, FileError> {
         match self.files.read(store.as_str(), LEN_MAX) {
             Ok(None) => Ok(Stored::Nothing),
             Ok(Some(content)) => {

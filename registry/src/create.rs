@@ -35,7 +35,7 @@ impl Registry {
                 store
             }
         };
-        if self.anchor(&store).is_some() {
+        if self.anchor_for_sure(&store)?.is_some() {
             return Err(RegistryError::Missing { file: files.shown(ROOT) });
         }
         let keys = Keys::derive(&self.first_key(&store)?, &store);

@@ -114,7 +114,8 @@ impl Registry {
 
     /// Writes the content of `snapshot` as a root that is newer than all that was seen.
     fn succeed(&self, snapshot: &Snapshot, former: Former) -> Result<u64, RegistryError> {
-        let seen = self.anchor(&snapshot.root.store).map_or(0, |anchor| anchor.generation);
+        let seen =
+            self.anchor_for_sure(&snapshot.root.store)?.map_or(0, |anchor| anchor.generation);
         // The anchor is not authenticated: anything may stand there.
         let generation = snapshot.root.generation.max(seen).checked_add(1);
         let generation = generation.ok_or_else(|| RegistryError::Damaged {

@@ -292,6 +292,12 @@ impl Registry {
         UsedFile::new(self.files(), &snapshot.inner.usage)
     }
 
+    /// As [`Registry::anchor`], where to miss one would do harm.
+    pub(crate) fn anchor_for_sure(&self, store: &StoreId) -> Result<Option<Anchor>, RegistryError> {
+        let Some(anchors) = &self.surroundings.anchors else { return Ok(None) };
+        Ok(Anchors::new(&**anchors).look(store)?.anchor())
+    }
+
     /// The newest state that was seen, as far as anything remembers.
     pub(crate) fn anchor(&self, store: &StoreId) -> Option<Anchor> {
         Anchors::new(&**self.surroundings.anchors.as_ref()?).read(store).anchor()

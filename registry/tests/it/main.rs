@@ -17,5 +17,6 @@ mod model_based;
 mod operations;
 mod promises;
 mod recovery;
+mod repair;
 mod support;
 mod writers;
