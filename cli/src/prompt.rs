@@ -41,7 +41,7 @@ pub(crate) fn ended() -> Option<Exit> {
 /// Asks for something that nobody may see; an empty answer is one.
 pub(crate) fn hidden(question: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let device = open()?;
-    let asked = ask_hidden(&device, question);
+    let asked = ask(&device, question, terminal::enter_hidden_mode, read_line);
     terminal::restore();
     // The newline that was typed was not shown either.
     (&device).write_all(b"\n").ok();
@@ -50,11 +50,9 @@ pub(crate) fn hidden(question: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
 
 /// Asks for something that everybody may see.
 pub(crate) fn shown(device: &File, question: &str) -> Result<String, Failure> {
-    let mut device = device;
-    device.write_all(question.as_bytes()).map_err(broken)?;
-    let mut answer = String::new();
-    io::BufReader::new(device).read_line(&mut answer).map_err(broken)?;
-    Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
+    // A hidden question that came before has left us deaf to signals that nobody listens for.
+    let answer = ask(device, question, |_| Ok(()), read_shown)?;
+    Ok(String::from_utf8_lossy(&answer).trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// The controlling terminal.
@@ -67,16 +65,22 @@ fn broken(error: io::Error) -> Failure {
     Failure::engine(format!("the terminal cannot be used: {error}"))
 }
 
-fn ask_hidden(device: &File, question: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+/// Asks on a terminal that `enter` makes ready, now and after a stop, and has `read` take the answer.
+fn ask(
+    device: &File,
+    question: &str,
+    enter: fn(&File) -> io::Result<()>,
+    read: fn(&File) -> Answer,
+) -> Answer {
     let runtime = load::runtime()?;
     let answer = runtime.block_on(async {
         // Before the modes are changed: from here on a signal no longer ends us as we are.
         let mut signals = Signals::listen(STOPPING)?;
         signals.also(CONT)?;
-        terminal::enter_hidden_mode(device).map_err(broken)?;
+        enter(device).map_err(broken)?;
         let mut writer = device;
         writer.write_all(question.as_bytes()).map_err(broken)?;
-        let mut answer = read_aside(device.try_clone().map_err(broken)?)?;
+        let mut answer = read_aside(device.try_clone().map_err(broken)?, read)?;
         loop {
             tokio::select! {
                 read = &mut answer => {
@@ -84,7 +88,7 @@ fn ask_hidden(device: &File, question: &str) -> Result<Zeroizing<Vec<u8>>, Failu
                 }
                 number = signals.next() => match number {
                     // Whoever stopped us may have changed the modes since.
-                    CONT => terminal::enter_hidden_mode(device).map_err(broken)?,
+                    CONT => enter(device).map_err(broken)?,
                     _ => {
                         SIGNAL.store(number, Ordering::Relaxed);
                         return Err(Failure::Told(Exit::signal(number)));
@@ -100,16 +104,26 @@ fn ask_hidden(device: &File, question: &str) -> Result<Zeroizing<Vec<u8>>, Failu
 type Answer = Result<Zeroizing<Vec<u8>>, Failure>;
 
 /// Reads in a thread of its own, which is left behind if a signal comes first.
-fn read_aside(device: File) -> Result<oneshot::Receiver<Answer>, Failure> {
+fn read_aside(
+    device: File,
+    read: fn(&File) -> Answer,
+) -> Result<oneshot::Receiver<Answer>, Failure> {
     let (sender, receiver) = oneshot::channel();
-    let read = move || {
+    let reading = move || {
         // Nobody waits for it any more after a signal.
-        sender.send(read_line(&device)).ok();
+        sender.send(read(&device)).ok();
     };
     std::thread::Builder::new()
-        .spawn(read)
+        .spawn(reading)
         .map_err(|error| Failure::engine(format!("cannot start a thread: {error}")))?;
     Ok(receiver)
+}
+
+/// Reads a line that the system lets be mended and shows.
+fn read_shown(device: &File) -> Answer {
+    let mut line = Zeroizing::new(Vec::new());
+    io::BufReader::new(device).read_until(b'\n', &mut line).map_err(broken)?;
+    Ok(line)
 }
 
 fn read_line(device: &File) -> Answer {
