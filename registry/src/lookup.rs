@@ -23,20 +23,22 @@ impl Reader for Registry {
     fn resolve(&self, lookup: &Lookup, references: &[SecretRef]) -> Result<Answer, RegistryError> {
         let now = Time::of((self.surroundings.clock)());
         let mut snapshot = self.snapshot()?;
-        if let Err(refused) = check_environment(&snapshot, lookup) {
-            let outcome = Outcome::from(&refused);
-            let events = references.iter().map(|reference| {
-                let address = Address { reference: reference.clone(), scope: lookup.scope.clone() };
-                event(lookup, now, address, None, outcome)
-            });
-            self.note(&snapshot, &events.collect::<Vec<_>>(), lookup.audit_required)?;
-            return Err(refused);
+        let mut answered = answer(&snapshot, lookup, references, now);
+        while is_damaged(&answered) && self.has_moved(&mut snapshot)? {
+            answered = answer(&snapshot, lookup, references, now);
         }
-        let mut results = look_up(&snapshot, lookup, references, now);
-        let damaged = |result: &Looked| matches!(result, Err(LookupError::Damaged { .. }));
-        while results.iter().any(damaged) && self.has_moved(&mut snapshot)? {
-            results = look_up(&snapshot, lookup, references, now);
-        }
+        let results = match answered {
+            Ok(results) => results,
+            Err(refused) => {
+                let outcome = Outcome::from(&refused);
+                let events = references.iter().map(|reference| {
+                    let (reference, scope) = (reference.clone(), lookup.scope.clone());
+                    event(lookup, now, Address { reference, scope }, None, outcome)
+                });
+                self.note(&snapshot, &events.collect::<Vec<_>>(), lookup.audit_required)?;
+                return Err(refused);
+            }
+        };
         let warnings = self.record(&snapshot, lookup, references, &results, now)?;
         Ok(Answer { results, warnings })
     }
@@ -188,6 +190,29 @@ fn event(
     let Address { reference, scope } = address;
     let (time, actor, reference) = (now.system(), lookup.actor.clone(), Some(reference));
     Event { time, actor, action: Action::Read, reference, scope, version, outcome }
+}
+
+/// The environment and the refs, both from the same moment.
+fn answer(
+    snapshot: &Snapshot,
+    lookup: &Lookup,
+    references: &[SecretRef],
+    now: Time,
+) -> Result<Vec<Looked>, RegistryError> {
+    check_environment(snapshot, lookup)?;
+    Ok(look_up(snapshot, lookup, references, now))
+}
+
+/// Whether something was not found as it was written, which a newer moment may mend.
+fn is_damaged(answered: &Result<Vec<Looked>, RegistryError>) -> bool {
+    match answered {
+        Ok(results) => {
+            results.iter().any(|result| matches!(result, Err(LookupError::Damaged { .. })))
+        }
+        Err(refused) => {
+            matches!(refused, RegistryError::Damaged { .. } | RegistryError::Missing { .. })
+        }
+    }
 }
 
 fn check_environment(snapshot: &Snapshot, lookup: &Lookup) -> Result<(), RegistryError> {

@@ -3,14 +3,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretSlice;
 use sha2::{Digest as _, Sha256};
 use subrosa_registry::{
-    Actor, Address, Admin, Ask, Cost, Disk, EnvironmentName, Files, FindKeyPlace, KeyFile,
-    KeyPlace, Names, Passphrase, Registry, RegistryError, Scope, SecretRef, SetOptions,
-    Surroundings,
+    Actor, Address, Admin, Answer, Ask, Cost, Disk, EnvironmentName, Files, FindKeyPlace, KeyFile,
+    KeyPlace, Lookup, Names, Passphrase, Reader as _, Registry, RegistryError, Scope, SecretRef,
+    SetOptions, Surroundings,
 };
 use tempfile::TempDir;
 
@@ -226,4 +227,42 @@ fn a_marker_is_refused_by_its_format_whatever_else_is_in_it() {
     check(&format!(r#"{{"subrosa":"store","format":0,"id":"{id}"}}"#), damaged);
     check(&format!(r#"{{"subrosa":"other","format":1,"id":"{id}"}}"#), damaged);
     check(&format!(r#"{{"subrosa":"store","format":1,"id":"{id}","more":1}}"#), damaged);
+}
+
+#[test]
+fn a_read_that_begins_again_asks_for_the_environment_again() {
+    let check = |allow_protected: bool, is_expected: fn(Result<Answer, RegistryError>) -> bool| {
+        let home = Arc::new(Home::new());
+        let registry = home.registry();
+        let admin = home.admin(&registry);
+        let (prod, address) = (EnvironmentName::parse("prod").unwrap(), address("a", Some("prod")));
+        set(&admin, &address, "one");
+        let index = home.path("secrets/idx");
+        let files = || std::fs::read_dir(&index).unwrap().map(|file| file.unwrap().path());
+        let before: Vec<_> = files().collect();
+        admin.protect(&EnvironmentName::parse("else").unwrap()).unwrap();
+        let settings = files().find(|file| !before.contains(file)).unwrap();
+
+        // Between root and settings, `prod` is protected and the former settings are swept away.
+        let (other, is_over) = (home.clone(), AtomicBool::new(false));
+        let find: FindKeyPlace = Arc::new(move |_| {
+            if !is_over.swap(true, Ordering::Relaxed) {
+                other.admin(&other.registry()).protect(&prod).unwrap();
+                std::fs::remove_file(&settings).unwrap();
+            }
+            Ok(key_place(&other.path("keys")))
+        });
+        let files = Arc::new(Disk::private(&home.path("secrets")));
+        let reader = Registry::new(Surroundings { files, keys: find, anchors: None, clock });
+        let lookup = Lookup {
+            scope: address.scope,
+            allow_protected,
+            allow_expired: false,
+            audit_required: false,
+            actor: Actor::default(),
+        };
+        assert!(is_expected(reader.resolve(&lookup, &[address.reference])));
+    };
+    check(false, |refused| matches!(refused, Err(RegistryError::Protected(_))));
+    check(true, |answer| answer.is_ok_and(|answer| answer.results[0].is_ok()));
 }
