@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::audit::{Action, Actor, Event, Outcome};
+use crate::audit::{Action, Actor, Event, Names, Outcome};
 use crate::commit::{Draft, Pack};
 use crate::crypto::digest;
 use crate::entry::Entry;
@@ -286,8 +286,12 @@ impl Registry {
             Slot::Current => Ok(()),
             Slot::Next => {
                 // Whoever wrote the root may have been stopped before its name was durable, and the root
-                // before it needs the key that is given up here.
+                // before it needs the key and the files that are given up here.
                 self.files().sync_folder("")?;
+                if snapshot.root.names == Names::Sealed {
+                    // The former index may show the names that are hidden now.
+                    self.forget_previous(&snapshot.root)?;
+                }
                 Ok(self.key_place(&snapshot.root.store)?.promote(&snapshot.root.store)?)
             }
         }

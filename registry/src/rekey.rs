@@ -62,12 +62,8 @@ impl Registry {
         let event = deed.event(crate::time::Time::of((self.surroundings.clock)()), Outcome::Ok);
         self.write_pack(&draft.pack)?;
         let anchor = self.commit(&snapshot, &keys, draft, &[event])?;
-        place.promote(store)?;
-        if names == Some(Names::Sealed) {
-            // The former index shows the names that are hidden from now on.
-            let root = self.snapshot_of_any_age()?.root;
-            self.forget_previous(&root)?;
-        }
+        // With the key in the second slot a stop at any point here leaves something to finish.
+        self.finish_rotation(&Snapshot { slot: Slot::Next, ..self.snapshot_of_any_age()? })?;
         drop(lock);
         self.remember(anchor);
         Ok(Rekeyed { from: snapshot.keys.id.clone(), to: keys.id, versions })

@@ -266,3 +266,35 @@ fn a_read_that_begins_again_asks_for_the_environment_again() {
     check(false, |refused| matches!(refused, Err(RegistryError::Protected(_))));
     check(true, |answer| answer.is_ok_and(|answer| answer.results[0].is_ok()));
 }
+
+#[test]
+fn names_that_were_to_be_hidden_are_gone_once_a_rotation_that_was_stopped_is_finished() {
+    for stop in 0.. {
+        let home = Home(tempfile::tempdir().unwrap());
+        let files = ModelFiles::new();
+        // Nothing is old enough to be swept for its age.
+        files.set_now(clock());
+        {
+            let registry = home.registry_on(Arc::new(files.clone()));
+            let admin = home.admin(&registry);
+            admin.create_store(Names::Open).unwrap();
+            set(&admin, &address("tell-tale", None), "one");
+        }
+        files.arm(Some(Plan::Once(stop, Fault::StopAfter)));
+        let registry = home.registry_on(Arc::new(files.clone()));
+        let stopped = home.admin(&registry).rotate_key(Some(Names::Sealed));
+        let found = files.crash(Crash::Kill);
+        home.registry_on(Arc::new(found.clone())).tidy(&Actor::default()).unwrap();
+        let found = found.snapshot();
+        let is_sealed = found["root"].windows(17).any(|part| part == br#""names":"sealed","#);
+        // The audit log keeps what was written before.
+        let mut index = found.iter().filter(|(path, _)| path.starts_with("idx/"));
+        let is_told = index.any(|(_, bytes)| bytes.windows(9).any(|part| part == b"tell-tale"));
+        assert_eq!(is_told, !is_sealed, "stopped after {stop}:\n{}", files.dump());
+        if files.kind_of(stop).is_none() {
+            stopped.unwrap();
+            assert!(is_sealed);
+            break;
+        }
+    }
+}
