@@ -14,7 +14,7 @@ use std::io;
 pub use key::{Identity, InvalidKey, Recipient, Recipients};
 pub use name::{EntryName, InvalidEntryName};
 pub use open::unseal;
-pub use seal::{ArchiveWriter, seal};
+pub use seal::{ArchiveWriter, encrypt, seal};
 
 /// The unit of a tar.
 const BLOCK_LEN: usize = 512;

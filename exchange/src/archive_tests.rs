@@ -6,7 +6,7 @@ use proptest::prelude::{ProptestConfig, any, proptest};
 use secrecy::SecretSlice;
 use tar::{EntryType, Header};
 
-use super::{ArchiveError, EntryName, Identity, Recipient, Recipients, seal, unseal};
+use super::{ArchiveError, EntryName, Identity, Recipient, Recipients, encrypt, seal, unseal};
 
 const RECIPIENT: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
 const IDENTITY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
@@ -141,6 +141,18 @@ fn equal_entries_make_equal_plaintexts() {
         names.push(entry.path().unwrap().to_str().unwrap().to_owned());
     }
     assert_eq!(names, FILES.map(|(name, _)| name), "another tar reader agrees");
+}
+
+#[test]
+fn a_text_alone_is_encrypted_as_it_is() {
+    let plain = vec![7; 70_000];
+    let sealed = encrypt(&plain, &keys(&[RECIPIENT])).unwrap();
+    assert!(!sealed.windows(64).any(|part| part == &plain[..64]));
+    let decryptor = age::Decryptor::new_buffered(sealed.as_slice()).unwrap();
+    let mut text = Vec::new();
+    identity().decrypt(decryptor).unwrap().read_to_end(&mut text).unwrap();
+    assert!(text == plain);
+    assert!(matches!(encrypt(b"x", &keys(&[])), Err(ArchiveError::NoRecipients)));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! number; nothing of them leaves the call.
 
 mod environments;
+mod plan;
 mod transfer;
 mod write;
 
@@ -13,10 +14,12 @@ use crate::change::{Change, Deed};
 use crate::entry::{Entry, State};
 use crate::error::RegistryError;
 use crate::info::SecretInfo;
+use crate::lookup::Access;
 use crate::names::Address;
 use crate::settings::Environment;
 use crate::store::Registry;
 
+pub use plan::{ImportedSecret, OnConflict, Planned};
 use write::put_expiry;
 pub use write::{Expiry, Import, SetOptions, Written};
 
@@ -154,6 +157,11 @@ impl Admin<'_> {
                 .and_then(|entry| SecretInfo::of(address, &entry, used.last(address)))
                 .ok_or_else(|| RegistryError::NotFound(address.clone()))
         })
+    }
+
+    /// The same leave, for the few who may have values shown or written elsewhere.
+    pub fn access(&self) -> Access {
+        Access { actor: self.actor.clone(), allow_protected: self.allow_protected }
     }
 
     fn deed<'b>(&'b self, action: Action, address: &'b Address) -> Deed<'b> {

@@ -21,6 +21,7 @@ pub(crate) use line::AuditKeys;
 pub use line::{Head, Names};
 pub use list::{AuditEntry, Filter, ListError};
 pub(crate) use log::AuditLog;
+pub(crate) use scan::LOG;
 pub use verify::{Problem, Report, Why};
 
 /// On whose behalf something is done, as the audit log records it.

@@ -159,12 +159,12 @@ impl Registry {
             Former::Dropped => {}
         }
         if let Err(source) = files.rename(&temp, ROOT) {
-            let happened = files.read(ROOT, root::LEN_MAX).ok().flatten() == Some(bytes);
+            // Only another root, or none, proves that it did not happen.
+            let is_other = files.read(ROOT, root::LEN_MAX).is_ok_and(|found| found != Some(bytes));
             files.remove(&temp).ok();
-            return Err(if happened {
-                RegistryError::Unconfirmed { source }
-            } else {
-                source.into()
+            return Err(match is_other {
+                true => source.into(),
+                false => RegistryError::Unconfirmed { source },
             });
         }
         files.sync_folder("").map_err(|source| RegistryError::Unconfirmed { source })?;

@@ -8,6 +8,7 @@
 mod admin;
 mod anchor;
 mod audit;
+mod backup;
 mod change;
 mod check;
 mod commit;
@@ -34,12 +35,17 @@ mod settings;
 mod store;
 mod sweep;
 mod time;
+#[cfg(test)]
+mod transfer_tests;
 mod used;
 
-pub use admin::{Admin, Expiry, Import, KEEP_DEFAULT, SetOptions, Written};
+pub use admin::{
+    Admin, Expiry, Import, ImportedSecret, KEEP_DEFAULT, OnConflict, Planned, SetOptions, Written,
+};
 pub use audit::{
     Action, Actor, AuditEntry, Event, Filter, Head, ListError, Names, Outcome, Problem, Report, Why,
 };
+pub use backup::{BackupKey, BackupSink, Contents, HeldKey, KEY_ENTRY};
 pub use check::{CheckReport, Finding, Presence, Unanchored};
 pub use custody::{Imported, KeyCopy, KeyFound, KeyStatus};
 pub use entry::{VALUE_LEN_MAX, check_value};
@@ -54,6 +60,7 @@ pub use keys::{
     Ask, AskPassphrase, Cost, KeyCommand, KeyError, KeyFile, KeyPlace, KeySettings, KeyTextError,
     MasterKey, Moved, OpenFolder, Passphrase, Places, Protection, Slot, Source, StoreId, move_key,
 };
+pub use lookup::Access;
 pub use mend::Tidied;
 pub use names::{Address, EnvironmentName, InvalidName, Scope, SecretRef, WorkspaceName};
 pub use reader::{Answer, Found, Lookup, Reader};

@@ -3,6 +3,7 @@
 //! All refs of a run are answered from one moment of the store, leaf by leaf, so that a run never
 //! sees half of somebody's change and no leaf is read twice.
 
+use std::cell::Cell;
 use std::time::SystemTime;
 
 use secrecy::SecretSlice;
@@ -14,6 +15,7 @@ use crate::error::{LookupError, RegistryError};
 use crate::leaf::{Leaf, Place};
 use crate::names::{Address, SecretRef};
 use crate::reader::{Answer, Found, Lookup, Reader};
+use crate::settings::Settings;
 use crate::store::{Registry, Snapshot};
 use crate::time::Time;
 
@@ -41,6 +43,29 @@ impl Reader for Registry {
         };
         let warnings = self.record(&snapshot, lookup, references, &results, now)?;
         Ok(Answer { results, warnings })
+    }
+}
+
+/// Who wants to have values shown or written elsewhere, and with what leave.
+#[derive(Clone, Debug)]
+pub struct Access {
+    /// Who it is for.
+    pub actor: Actor,
+    /// Whether values of protected environments may be given.
+    pub allow_protected: bool,
+}
+
+impl Access {
+    fn check(&self, address: &Address, settings: &Settings) -> Result<(), RegistryError> {
+        match &address.scope.environment {
+            Some(name)
+                if !self.allow_protected
+                    && settings.get(name).is_some_and(|environment| environment.protected) =>
+            {
+                Err(RegistryError::Protected(name.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -119,14 +144,15 @@ impl Registry {
     /// The current values at exactly these addresses, enabled or not, to be written elsewhere.
     ///
     /// # Errors
-    /// [`RegistryError`]: also if one is not there or has no value, or the audit log cannot be written.
+    /// [`RegistryError`]: also if one is not there, has no value or is in a protected environment without
+    /// leave, or the audit log cannot be written.
     pub fn export(
         &self,
-        actor: &Actor,
+        access: &Access,
         addresses: &[Address],
     ) -> Result<Vec<SecretSlice<u8>>, RegistryError> {
-        let value = |address| Ok(self.value(actor, Action::Export, address)?.1);
-        addresses.iter().map(value).collect()
+        let values = self.values(access, Action::Export, addresses)?;
+        Ok(values.into_iter().map(|(_, value)| value).collect())
     }
 
     /// The number and value of a secret's current version, to be shown to a person.
@@ -135,31 +161,45 @@ impl Registry {
     /// As [`Registry::export`].
     pub fn reveal(
         &self,
-        actor: &Actor,
+        access: &Access,
         address: &Address,
     ) -> Result<(u64, SecretSlice<u8>), RegistryError> {
-        self.value(actor, Action::Reveal, address)
+        let mut values = self.values(access, Action::Reveal, std::slice::from_ref(address))?;
+        Ok(values.pop().expect("one address has one value"))
     }
 
-    fn value(
+    /// The current values at these addresses as one moment has them, once the log has a line for each.
+    fn values(
         &self,
-        actor: &Actor,
+        access: &Access,
         action: Action,
-        address: &Address,
-    ) -> Result<(u64, SecretSlice<u8>), RegistryError> {
-        let deed = Deed::of_secret(actor, action, address);
-        let value = self.read(|snapshot| {
-            let found = snapshot.entry(address)?.filter(|entry| entry.state != State::Removed);
-            let entry = found.ok_or_else(|| RegistryError::NotFound(address.clone()))?;
-            let version = entry.current().ok_or_else(|| RegistryError::NoValue(address.clone()))?;
-            let value = open_version(snapshot, address, version)?;
-            self.admit(snapshot, &deed)?;
-            Ok((version.n, value))
+        addresses: &[Address],
+    ) -> Result<Vec<(u64, SecretSlice<u8>)>, RegistryError> {
+        let now = Time::of((self.surroundings.clock)());
+        let event = |address, version, outcome| {
+            let deed = Deed::of_secret(&access.actor, action, address);
+            Event { version, ..deed.event(now, outcome) }
+        };
+        let refused = Cell::new(None);
+        let values = self.read(|snapshot| {
+            let settings = snapshot.settings()?;
+            let value = |address| {
+                access
+                    .check(address, &settings)
+                    .and_then(|()| current(snapshot, address))
+                    .inspect_err(|_| refused.set(Some(address)))
+            };
+            let values: Vec<_> = addresses.iter().map(value).collect::<Result<_, _>>()?;
+            refused.set(None);
+            let events = addresses.iter().zip(&values);
+            let events = events.map(|(address, (n, _))| event(address, Some(*n), Outcome::Ok));
+            self.note(snapshot, &events.collect::<Vec<_>>(), true)?;
+            Ok(values)
         });
-        value.inspect_err(|refused| {
-            let now = Time::of((self.surroundings.clock)());
-            if let Ok(snapshot) = self.snapshot() {
-                self.note(&snapshot, &[deed.event(now, Outcome::from(refused))], false).ok();
+        values.inspect_err(|error| {
+            if let (Some(address), Ok(snapshot)) = (refused.get(), self.snapshot()) {
+                let event = event(address, None, Outcome::from(error));
+                self.note(&snapshot, &[event], false).ok();
             }
         })
     }
@@ -169,6 +209,17 @@ impl Registry {
         let now = Time::of((self.surroundings.clock)());
         self.note(snapshot, &[deed.event(now, Outcome::Ok)], true).map(|_| ())
     }
+}
+
+/// The number and value of a secret's current version.
+fn current(
+    snapshot: &Snapshot,
+    address: &Address,
+) -> Result<(u64, SecretSlice<u8>), RegistryError> {
+    let found = snapshot.entry(address)?.filter(|entry| entry.state != State::Removed);
+    let entry = found.ok_or_else(|| RegistryError::NotFound(address.clone()))?;
+    let version = entry.current().ok_or_else(|| RegistryError::NoValue(address.clone()))?;
+    Ok((version.n, open_version(snapshot, address, version)?))
 }
 
 fn open_version(

@@ -81,7 +81,6 @@ impl Registry {
             Err(
                 RegistryError::Damaged { .. }
                 | RegistryError::Missing { .. }
-                | RegistryError::TooNew { .. }
                 // A damaged root can name another key, or the key of another store.
                 | RegistryError::Key(_),
             ) => {}
@@ -113,7 +112,11 @@ impl Registry {
     }
 
     /// Writes the content of `snapshot` as a root that is newer than all that was seen.
-    fn succeed(&self, snapshot: &Snapshot, former: Former) -> Result<u64, RegistryError> {
+    pub(crate) fn succeed(
+        &self,
+        snapshot: &Snapshot,
+        former: Former,
+    ) -> Result<u64, RegistryError> {
         let seen =
             self.anchor_for_sure(&snapshot.root.store)?.map_or(0, |anchor| anchor.generation);
         // The anchor is not authenticated: anything may stand there.

@@ -17,7 +17,8 @@ use crate::files::{FileError, Files, write_all};
 use crate::keys::StoreId;
 use crate::names::Address;
 
-const USED: &str = "used";
+/// The file.
+pub(crate) const USED: &str = "used";
 const USED_NEW: &str = "used.new";
 const LOCK: &str = "used.lock";
 
@@ -91,6 +92,14 @@ impl<'a> UsedFile<'a> {
     /// Takes the file of a store.
     pub(crate) fn new(files: &'a dyn Files, key: &'a UsageKey) -> UsedFile<'a> {
         UsedFile { files, key }
+    }
+
+    /// The file as it is; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub(crate) fn bytes(&self) -> Result<Option<Vec<u8>>, FileError> {
+        self.files.read(USED, LEN_MAX)
     }
 
     /// Records that secrets were used, without waiting for the disk.

@@ -80,6 +80,16 @@ pub fn seal<W: Write>(
     Ok(ArchiveWriter { stream, names: HashSet::new() })
 }
 
+/// Encrypts one text as it is, without an archive around it: what `age -d` gives back.
+///
+/// # Errors
+/// If there are no recipients.
+pub fn encrypt(plain: &[u8], recipients: &Recipients) -> Result<Vec<u8>, ArchiveError> {
+    let mut stream = recipients.encryptor()?.wrap_output(Vec::new()).map_err(ArchiveError::Io)?;
+    stream.write_all(plain).map_err(ArchiveError::Io)?;
+    stream.finish().map_err(ArchiveError::Io)
+}
+
 fn header(name: &EntryName, size: u64) -> Header {
     let mut header = Header::new_ustar();
     header.set_path(name.as_str()).expect("names are relative and fit: EntryName::parse checks it");

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use secrecy::SecretSlice;
-use subrosa_exchange::{EntryName, Identity, Recipient, Recipients, seal, unseal};
+use subrosa_exchange::{EntryName, Identity, Recipient, Recipients, encrypt, seal, unseal};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/exchange");
 const CONTENT: &[u8] = &[b'x'; 200_000];
@@ -60,6 +60,14 @@ fn the_age_tool_opens_what_was_sealed_here() {
     let tar = run(Command::new("age").arg("-d").arg("-i").arg(key), &bytes);
     assert_eq!(run(Command::new("tar").arg("-t"), &tar), b"obj/ab/cd\n");
     assert!(run(Command::new("tar").args(["-xO", "obj/ab/cd"]), &tar) == CONTENT);
+}
+
+#[test]
+fn the_age_tool_opens_a_text_alone() {
+    let recipients = Recipients::Keys(vec![Recipient::parse(&recipient()).unwrap()]);
+    let sealed = encrypt(CONTENT, &recipients).unwrap();
+    let key = Path::new(FIXTURES).join("not-secret-identity.txt");
+    assert!(run(Command::new("age").arg("-d").arg("-i").arg(key), &sealed) == CONTENT);
 }
 
 #[test]

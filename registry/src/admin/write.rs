@@ -125,7 +125,7 @@ impl Admin<'_> {
         })
     }
 
-    fn write(
+    pub(super) fn write(
         &self,
         change: &mut Change,
         deed: &Deed,

@@ -103,20 +103,24 @@ impl<'a> AuditLog<'a> {
 
     /// The lines that were whole when it was called. Only unfinished ones are ever cut off.
     pub(super) fn scan(&self) -> Result<Scan<'a>, FileError> {
+        self.len().map(|len| self.scan_of(len))
+    }
+
+    /// How long the log is, between two appends.
+    pub(crate) fn len(&self) -> Result<u64, FileError> {
         let len = || -> Result<Option<u64>, FileError> {
             let entries = self.files.list("")?;
             Ok(entries.into_iter().find(|entry| entry.name == LOG).map(|entry| entry.len))
         };
         let Some(len_before) = len()? else {
-            return Ok(self.scan_of(0));
+            return Ok(0);
         };
         // Between two appends there is no half of one. Where there can be no lock (a medium that is
         // read-only), there are no appends either.
-        let len = match self.files.lock(LOCK) {
-            Ok(_lock) => len()?.unwrap_or(0),
-            Err(_) => len_before,
-        };
-        Ok(self.scan_of(len))
+        match self.files.lock(LOCK) {
+            Ok(_lock) => Ok(len()?.unwrap_or(0)),
+            Err(_) => Ok(len_before),
+        }
     }
 
     fn scan_of(&self, len: u64) -> Scan<'a> {

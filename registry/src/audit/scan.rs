@@ -12,7 +12,7 @@ use crate::files::{FileError, Files};
 use crate::keys::StoreId;
 
 /// The file.
-pub(super) const LOG: &str = "audit.log";
+pub(crate) const LOG: &str = "audit.log";
 
 /// What is read at once.
 const CHUNK_LEN: u64 = 256 * 1024;

@@ -32,7 +32,7 @@ pub(crate) fn reveal(args: &RevealArgs, world: &World) -> Result<Exit, Failure> 
     if prompt::shown(&device, &question)? != reference.as_str() {
         return Err(Failure::new(Exit::SECRETS, "that is not the ref; nothing was shown"));
     }
-    let (version, value) = secrets.registry.reveal(&admin.actor, &address)?;
+    let (version, value) = secrets.registry.reveal(&admin.access(), &address)?;
     let shown = readable(&value);
     let note = if shown.escaped { ", control characters as escapes" } else { "" };
     let mut device = &device;
