@@ -1,6 +1,7 @@
 //! The words of the command line. The help that teaches them is in [`crate::help`].
 
 pub(crate) mod audit;
+pub(crate) mod exchange;
 pub(crate) mod key;
 pub(crate) mod scan;
 pub(crate) mod secret;
@@ -16,6 +17,7 @@ use subrosa_masker::{Policy, Short};
 use subrosa_registry::EnvironmentName;
 
 use crate::help::audit::{AUDIT, DOCTOR, EXIT_CODES_AUDIT, EXIT_CODES_DOCTOR};
+use crate::help::exchange::{BACKUP, EXIT_CODES_EXCHANGE, RESTORE};
 use crate::help::key::KEY;
 use crate::help::secret::{ENVIRONMENT, EXIT_CODES_SECRET, INIT, SECRET};
 use crate::help::{
@@ -94,6 +96,13 @@ pub(crate) enum Command {
     #[command(after_help = DOCTOR)]
     #[command(after_long_help = format!("{DOCTOR}\n\n{EXIT_CODES_DOCTOR}"))]
     Doctor(audit::DoctorArgs),
+    /// Write an encrypted backup of the registry
+    #[command(after_help = BACKUP, after_long_help = format!("{BACKUP}\n\n{EXIT_CODES_EXCHANGE}"))]
+    Backup(exchange::BackupArgs),
+    /// Put a backup in place of a registry that is gone, or check it
+    #[command(after_help = RESTORE)]
+    #[command(after_long_help = format!("{RESTORE}\n\n{EXIT_CODES_EXCHANGE}"))]
+    Restore(exchange::RestoreArgs),
     /// Print the JSON Schema of workflow files, for editors
     #[command(after_help = SCHEMA)]
     Schema,

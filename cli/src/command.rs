@@ -1,6 +1,7 @@
 //! The commands, and how the words of the command line reach them.
 
 mod audit;
+mod backup;
 mod doctor;
 mod dry;
 mod environment;
@@ -10,6 +11,7 @@ mod init;
 mod key;
 mod logs;
 mod pages;
+mod restore;
 mod retry;
 mod run;
 mod runs;
@@ -72,6 +74,8 @@ fn call(cli: &Cli) -> Result<Exit, Failure> {
         Command::Key(command) => key::key(command, named, &world),
         Command::Audit(command) => audit::audit(command, &world),
         Command::Doctor(args) => doctor::doctor(args, &world),
+        Command::Backup(args) => backup::backup(args, &world),
+        Command::Restore(args) => restore::restore(args, &world),
         Command::Schema => pages::schema(),
         Command::Completions { shell } => pages::completions(*shell),
         Command::Man { dir } => pages::man(dir.as_deref()),

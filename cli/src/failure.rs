@@ -20,6 +20,8 @@ impl Exit {
     pub(crate) const STEP_FAILED: Exit = Exit(1);
     /// `scan`: something was found.
     pub(crate) const FOUND: Exit = Exit(1);
+    /// `secret import`: there are conflicts, and nothing was stored.
+    pub(crate) const CONFLICTS: Exit = Exit(1);
     /// The command line makes no sense.
     pub(crate) const USAGE: Exit = Exit(2);
     /// The workflow file, its parameters or its dotenv files are invalid or unreadable.

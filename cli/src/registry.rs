@@ -8,17 +8,17 @@ mod failure;
 mod keys;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use subrosa_registry::{
-    Actor, Admin, Disk, Files, FindKeyPlace, KeyError, KeyPlace, Places, Registry, RegistryError,
-    Surroundings,
+    Actor, Admin, Disk, Files, FindKeyPlace, HeldKey, KeyError, KeyPlace, Places, Registry,
+    RegistryError, Surroundings,
 };
 
 use crate::failure::Failure;
 use crate::wiring::World;
 
-pub(crate) use failure::{command, quoted};
+pub(crate) use failure::{command, quoted, with_causes};
 
 /// A registry and where its parts are.
 pub(crate) struct Secrets {
@@ -32,14 +32,24 @@ pub(crate) struct Secrets {
     places: Option<Arc<Places>>,
 }
 
+/// A key that came with a backup, once it is known; it goes before the places of keys.
+pub(crate) type Held = Arc<OnceLock<Arc<HeldKey>>>;
+
 impl World {
     /// The registry; nothing of it is opened yet.
     pub(crate) fn secrets(&self) -> Result<Secrets, Failure> {
-        let folder = self.data_dir()?.join("secrets");
+        Ok(self.secrets_in(self.data_dir()?.join("secrets"), Held::default()))
+    }
+
+    /// The registry in some folder, as [`World::secrets`] gives the one of this user.
+    pub(crate) fn secrets_in(&self, folder: PathBuf, held: Held) -> Secrets {
         let places = self.key_places().map(Arc::new);
         let key = Arc::new(Mutex::new(None));
         let (found, known) = (key.clone(), places.clone());
         let find: FindKeyPlace = Arc::new(move |store| {
+            if let Some(held) = held.get() {
+                return Ok(held.clone());
+            }
             let place = known.as_ref().ok_or_else(homeless)?.place(store)?;
             *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(place.clone());
             Ok(place)
@@ -47,7 +57,7 @@ impl World {
         let anchors = self.anchor_folder().map(|path| private(&path));
         let surroundings =
             Surroundings { files: private(&folder), keys: find, anchors, clock: self.clock };
-        Ok(Secrets { registry: Arc::new(Registry::new(surroundings)), folder, key, places })
+        Secrets { registry: Arc::new(Registry::new(surroundings)), folder, key, places }
     }
 
     /// The places where the key can be; none without a home. Only who needs the key has to mind.

@@ -45,7 +45,7 @@ pub(crate) fn take(source: &Source<'_>) -> Result<Taken, Failure> {
     let bytes = match source.file {
         Some(path) => read_file(path)?,
         None if terminal::is_terminal(&io::stdin()) => return typed(source.what),
-        None => read(stdin)
+        None => read(stdin, READ_LEN_MAX)
             .map_err(|error| Failure::engine(format!("cannot read standard input: {error}")))?,
     };
     let (kept, newline) = without_newline(&bytes, source.keep_newline);
@@ -65,20 +65,30 @@ fn typed(what: &str) -> Result<Taken, Failure> {
 }
 
 fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let file = open_file(path, OFlags::empty())?;
+    read(file.as_fd(), READ_LEN_MAX).map_err(|error| unreadable(path, &error))
+}
+
+/// Opens a file or a pipe for reading, with `more` flags than these need.
+pub(crate) fn open_file(path: &Path, more: OFlags) -> Result<File, Failure> {
     let shown = path.display();
-    let unreadable = |error: io::Error| Failure::usage(format!("cannot read `{shown}`: {error}"));
     // Not blocking: whoever opens a pipe that nobody writes to would wait for ever.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | more;
     let file = rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()));
-    let file = file.map_err(|errno| unreadable(errno.into()))?;
-    let stat = rustix::fs::fstat(&file).map_err(|errno| unreadable(errno.into()))?;
+    let file = file.map_err(|errno| unreadable(path, &errno.into()))?;
+    let stat = rustix::fs::fstat(&file).map_err(|errno| unreadable(path, &errno.into()))?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {}
         FileType::Fifo => wait_for_writer(&file, shown.to_string())?,
         FileType::Directory => return Err(Failure::usage(format!("`{shown}` is a folder"))),
         _ => return Err(Failure::usage(format!("`{shown}` is neither a file nor a pipe"))),
     }
-    read(File::from(file).as_fd()).map_err(unreadable)
+    Ok(File::from(file))
+}
+
+/// That a file cannot be read.
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::usage(format!("cannot read `{}`: {error}", path.display()))
 }
 
 /// Waits until a pipe (`<(command)` of a shell) has something, or its last writer went.
@@ -92,11 +102,12 @@ fn wait_for_writer(pipe: &impl AsFd, shown: String) -> Result<(), Failure> {
     rustix::fs::fcntl_setfl(pipe, flags - OFlags::NONBLOCK).map_err(unreadable)
 }
 
-/// Reads to the end, or until it is too much.
-fn read(from: BorrowedFd<'_>) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(vec![0; READ_LEN_MAX]);
+/// Reads to the end, or until there are `len_max` bytes. The buffer has that size from the start, so that
+/// no copy stays behind; the system gives memory only to what is used of it.
+pub(crate) fn read(from: BorrowedFd<'_>, len_max: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(vec![0; len_max]);
     let mut length = 0;
-    while length < READ_LEN_MAX {
+    while length < len_max {
         match rustix::io::retry_on_intr(|| rustix::io::read(from, &mut bytes[length..]))? {
             0 => break,
             more => length += more,

@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, Subcommand};
 use subrosa_registry::{EnvironmentName, WorkspaceName};
 
+use super::exchange::{ExportArgs, ImportArgs};
+use crate::help::exchange::{EXIT_CODES_EXCHANGE, EXIT_CODES_IMPORT, EXPORT, IMPORT};
 use crate::help::secret::{
     COPY, DESCRIBE, DISABLE, ENABLE, ENVIRONMENT_LIST, EXIT_CODES_SECRET, EXPIRE, LIST, META, MV,
     PROTECT, PRUNE, REVEAL, RM, RM_ENVIRONMENT, ROLLBACK, ROTATE, SET, UNPROTECT, VERSIONS,
@@ -62,6 +64,13 @@ pub(crate) enum SecretCommand {
     /// Show a value on the terminal, after a question
     #[command(after_help = REVEAL, after_long_help = long(REVEAL))]
     Reveal(RevealArgs),
+    /// Store the secrets of a file that other tools use
+    #[command(after_help = IMPORT, after_long_help = format!("{IMPORT}\n\n{EXIT_CODES_IMPORT}"))]
+    Import(ImportArgs),
+    /// Write secrets into a file for other tools
+    #[command(after_help = EXPORT)]
+    #[command(after_long_help = format!("{EXPORT}\n\n{EXIT_CODES_EXCHANGE}"))]
+    Export(ExportArgs),
 }
 
 /// Where a secret is.

@@ -4,6 +4,8 @@
 //! no longer change that, so lost output has an exit code of its own.
 
 mod change;
+mod export;
+mod import;
 mod list;
 mod reveal;
 mod set;
@@ -43,6 +45,8 @@ pub(crate) fn secret(command: &SecretCommand, world: &World) -> Result<Exit, Fai
         SecretCommand::Describe(args) => change::describe(args, world),
         SecretCommand::Expire(args) => change::expire(args, world),
         SecretCommand::Reveal(args) => reveal::reveal(args, world),
+        SecretCommand::Import(args) => import::import(args, world),
+        SecretCommand::Export(args) => export::export(args, world),
     }
 }
 

@@ -49,7 +49,7 @@ fn exit(error: &RegistryError) -> Exit {
 }
 
 /// An error with its causes; one that only repeats what it is caused by is said once.
-fn with_causes(error: &dyn Error) -> String {
+pub(crate) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut last = text.clone();
     let mut cause = error.source();

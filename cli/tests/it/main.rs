@@ -4,14 +4,18 @@
 
 mod at_rest;
 mod audit;
+mod backup;
 mod calls;
 mod canary;
 mod dagu;
 mod doctor;
 mod environment;
 mod environments;
+mod exchange_leaks;
 mod exec;
+mod export;
 mod guard;
+mod import;
 mod key;
 mod pages;
 mod program;
