@@ -1,7 +1,7 @@
 //! A person at a terminal: the question for a value, and `secret reveal`.
 
 use std::fs::{self, File};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -178,36 +178,15 @@ fn a_value_is_not_revealed_without_the_right_answer() {
     assert!(screen.finish(child).0.ends_with("version 1:\r\nhunter3\r\n"));
 }
 
-/// The example of FORMAT.md, at the least cost.
-const PROTECTED_KEY: &str = "subrosa key 1
-store 00112233445566778899aabbccddeeff
-argon2id m=64 t=1 p=1
-salt 404142434445464748494a4b4c4d4e4f
-nonce 606162636465666768696a6b6c6d6e6f7071727374757677
-wrapped 7fa50504a55208f1c1b737a17bf4baecd061703abcb00403d0bbbfd7a8eb28b7fa7d0e4bd2edac727f5452ab2ba57add
-checksum 058089edbecb06a4ba84868cbbba1e0e03dd04439c8c36b03f173341ce95e9b8
-";
-
 #[test]
 fn ctrl_c_ends_the_question_that_comes_after_a_passphrase() {
     let place = Place::new();
-    set(&place, &["prod/other"], "hunter2");
-    // A store that was begun, and has a key under a passphrase.
-    let secrets = place.home().join("secrets");
-    fs::remove_dir_all(&secrets).unwrap();
-    fs::DirBuilder::new().mode(0o700).create(&secrets).unwrap();
-    let marker = r#"{"subrosa":"store","format":1,"id":"00112233445566778899aabbccddeeff"}"#;
-    fs::write(place.home().join("keys/master.key"), PROTECTED_KEY).unwrap();
-    fs::write(secrets.join("store.json"), marker).unwrap();
-    fs::set_permissions(secrets.join("store.json"), fs::Permissions::from_mode(0o600)).unwrap();
-    fs::write(place.path().join("value"), "hunter2").unwrap();
-    let value = place.path().join("value").display().to_string();
-
-    let mut screen = Screen::new();
-    let child = start(&place, &["secret", "set", "prod/db", "--from-file", &value], &screen);
-    screen.wait_for("(not shown): ");
-    screen.press("correct horse battery staple\r");
-    assert_eq!(screen.finish(child).1.code(), Some(0));
+    set(&place, &["prod/db"], "hunter2");
+    let file = place.write("passphrase", "correct horse battery staple\n");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut command = place.command(&["key", "move", "--to", "passphrase"]);
+    let moved = Ended::of(&command.env("SUBROSA_PASSPHRASE_FILE", &file).output().unwrap());
+    assert_eq!(moved.code, 0, "{moved:?}");
 
     let mut screen = Screen::new();
     let mut child = reveal(&place, &["prod/db"], &screen);
