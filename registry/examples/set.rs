@@ -96,8 +96,10 @@ fn judge(registry: &Registry) -> Result<(), Box<dyn Error>> {
         }
     }
     let report = registry.check();
-    let harmless =
-        |it: &Finding| matches!(it, Finding::Rubbish { .. } | Finding::NoPrevious { .. });
+    // An anchor is written after the change, and an older one only notices less.
+    let harmless = |it: &Finding| {
+        matches!(it, Finding::Rubbish { .. } | Finding::NoPrevious { .. } | Finding::Anchor(_))
+    };
     if let Some(finding) = report.findings.iter().find(|finding| !harmless(finding)) {
         return Err(format!("{finding:?}").into());
     }
