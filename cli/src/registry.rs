@@ -124,20 +124,9 @@ impl Secrets {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::time::SystemTime;
 
     use crate::wiring::World;
-
-    fn world(env: &[(&str, &str)]) -> World {
-        World {
-            env: env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
-            current_dir: "/here".into(),
-            executable: "/bin/subrosa".into(),
-            clock: || SystemTime::UNIX_EPOCH,
-            no_color: false,
-            key_file: None,
-        }
-    }
+    use crate::wiring::tests::world;
 
     #[test]
     fn a_key_is_never_in_the_folder_of_the_secrets() {

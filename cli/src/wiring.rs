@@ -115,13 +115,14 @@ impl World {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::path::{Path, PathBuf};
     use std::time::SystemTime;
 
     use super::World;
 
-    fn world(env: &[(&str, &str)]) -> World {
+    /// A world of nothing but variables.
+    pub(crate) fn world(env: &[(&str, &str)]) -> World {
         World {
             env: env.iter().map(|(name, value)| (name.into(), value.into())).collect(),
             current_dir: "/here".into(),

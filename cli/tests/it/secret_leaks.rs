@@ -9,7 +9,7 @@ use std::process::Stdio;
 use data_encoding::{BASE64, BASE64URL, HEXLOWER, HEXUPPER};
 
 use crate::at_rest::below;
-use crate::program::{Ended, Place};
+use crate::program::{Ended, Place, eventually};
 
 pub(crate) const VALUES: [&str; 3] = [
     "q\"uo\\te' $HOME `id` pässwörd→{canary-one}",
@@ -153,4 +153,24 @@ fn no_command_lets_a_value_out() {
     ok(&["run", "w.yaml", "--follow"], "");
     ok(&["exec", "--secret", "A=ref:prod/db", "--", "sh", "-c", "echo \"$A\""], "");
     assert!(check_files(&place) > 20);
+}
+
+#[test]
+fn a_process_that_takes_a_value_in_leaves_no_core_file() {
+    let place = Place::new();
+    let mut command = place.command(&["secret", "set", "a"]);
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"hunter2-hunter2").unwrap();
+    // It waits for the end of the value, some of which it has.
+    let process = std::path::PathBuf::from(format!("/proc/{}", child.id()));
+    eventually("it reads", || {
+        fs::read_to_string(process.join("wchan")).is_ok_and(|at| at.contains("pipe"))
+            || fs::read_to_string(process.join("syscall")).is_ok_and(|call| call.starts_with("0 "))
+    });
+    let limits = fs::read_to_string(process.join("limits")).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
 }
