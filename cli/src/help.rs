@@ -40,6 +40,7 @@ Examples:
   subrosa validate deploy.yaml         find every problem, contact nothing
   subrosa dry deploy.yaml              resolve the secrets, show the plan
   subrosa run deploy.yaml -- ENV=prod  run it
+  subrosa secret set prod/db-password  keep a value for `ref:` in the registry
   subrosa logs 20261122 build -f       follow a step of a run
   subrosa exec --secret TOKEN=file:token.txt -- ./deploy.sh
 
