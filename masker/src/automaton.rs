@@ -12,8 +12,6 @@ mod build;
 
 use zeroize::Zeroize;
 
-pub(crate) use build::{Ends, Head, Pattern};
-
 /// The state before any input.
 pub(crate) const START: State = 0;
 
@@ -39,25 +37,12 @@ pub(crate) struct Automaton {
     labels: Vec<u8>,
     /// For every state, how many of the last bytes may still become a needle.
     held: Vec<u32>,
-    /// For every state, where in `findings` to look.
-    finding: Vec<u32>,
-    findings: Vec<Finding>,
+    /// For every state, the length of the longest needle that ends there; 0 if none does.
+    found: Vec<u32>,
     /// The last state whose tail has one byte or none.
     last_shallow: State,
     /// The pairs of bytes that cannot be skipped; `None` where skipping would not pay.
     pairs: Option<Box<[u64; 1024]>>,
-}
-
-/// What ends where a state is reached.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Finding {
-    /// The length of the longest needle that matches anywhere; 0 if none ends here.
-    pub(crate) anywhere_len: u32,
-    /// The length of the longest head that ends here, and its states; 0 if none does.
-    pub(crate) head_len: u32,
-    pub(crate) head: Head,
-    word_len: u32,
-    next_word: u32,
 }
 
 /// How far a run came.
@@ -80,7 +65,7 @@ impl Automaton {
                 state = self.step(state, bytes[end]);
                 end += 1;
             }
-            if self.finding[self.number(state)] != 0 {
+            if self.found[self.number(state)] != 0 {
                 return Run { state, end, found: true };
             }
             if self.is_shallow(state) && end < bytes.len() {
@@ -140,27 +125,14 @@ impl Automaton {
         }
     }
 
-    /// How many of the last bytes may still become a needle, or are a head.
+    /// How many of the last bytes may still become a needle.
     pub(crate) fn held_len(&self, state: State) -> u64 {
         u64::from(self.held[self.number(state)])
     }
 
-    /// What ends where `state` is reached; all zero if nothing does.
-    pub(crate) fn finding(&self, state: State) -> &Finding {
-        &self.findings[self.finding[self.number(state)] as usize]
-    }
-
-    /// The lengths of the whole-word needles of `finding`, longest first.
-    pub(crate) fn word_lens<'a>(&'a self, finding: &'a Finding) -> impl Iterator<Item = u64> + 'a {
-        let mut finding = finding;
-        std::iter::from_fn(move || {
-            if finding.word_len == 0 {
-                finding = &self.findings[finding.next_word as usize];
-            }
-            let len = finding.word_len;
-            finding = &self.findings[finding.next_word as usize];
-            (len != 0).then_some(u64::from(len))
-        })
+    /// The length of the longest needle that ends where `state` is reached; 0 if none does.
+    pub(crate) fn found_len(&self, state: State) -> u64 {
+        u64::from(self.found[self.number(state)])
     }
 
     fn has_row(&self, state: State) -> bool {

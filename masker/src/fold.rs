@@ -54,11 +54,27 @@ pub(crate) fn fold(value: &[u8]) -> Zeroizing<Vec<u8>> {
     folded
 }
 
-/// What a folded needle begins with, up to its first gap; `None` where it has no gap or no such bytes.
+/// What a value begins with that is looked for to find its folding: its bytes up to its first gap that
+/// is not one blank. `None` where there are no such bytes.
 ///
-/// Backslashes at its end are left out: whether they begin a gap is only known a byte later.
-pub(crate) fn head(folded: &[u8]) -> Option<&[u8]> {
-    let end = folded.iter().position(|&byte| byte == GAP)?;
-    let last = folded[..end].iter().rposition(|&byte| byte != b'\\')?;
-    Some(&folded[..=last])
+/// Blanks in it stand for themselves, so that the first line of a key in PEM is a long head and its first
+/// word, which other keys have too, is not one. Backslashes at its end are left out: whether they begin a
+/// gap is only known a byte later.
+pub(crate) fn head(value: &[u8]) -> Option<&[u8]> {
+    let gap_len = |at: usize| match &value[at..] {
+        [first, ..] if is_space(*first) => 1,
+        [b'\\', b'n', ..] => 2,
+        _ => 0,
+    };
+    let mut start = 0;
+    while gap_len(start) > 0 {
+        start += gap_len(start);
+    }
+    let mut end = start;
+    while end < value.len() && (gap_len(end) == 0 || (value[end] == b' ' && gap_len(end + 1) == 0))
+    {
+        end += 1;
+    }
+    let last = value[start..end].iter().rposition(|&byte| byte != b'\\' && byte != b' ')?;
+    Some(&value[start..=start + last])
 }

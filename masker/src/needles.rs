@@ -1,31 +1,51 @@
 //! Derives the needles of a set of values.
 //!
-//! Two kinds leave here: literal needles, searched in the bytes as they come, and folded needles,
-//! searched in the folded stream (see [`crate::fold`]). A further form of a value is one more function
-//! that adds to these two lists. Copies of values are wiped when dropped.
+//! Needles are searched in the bytes as they come; those of wrapped forms are also found across line
+//! wraps. Folded needles are searched in the folded stream (see [`crate::fold`]), which is entered where
+//! their heads are found; so a head is a needle, too. Copies of values are wiped when dropped.
 
 use zeroize::Zeroizing;
 
-use crate::fold::{fold, head, trim};
-use crate::forms::lines;
+use crate::fold::{GAP, fold, head, trim};
+use crate::forms::{Form, encoded, lines};
 use crate::policy::{Forms, Policy, Reach};
 use crate::set::TooLarge;
 
 /// More values than this are refused.
 const VALUES_MAX: usize = 10_000;
-/// More bytes of needles than this, all forms together, are refused.
-const NEEDLE_BYTES_MAX: usize = 4 << 20;
+/// More bytes of values than this, all together, are refused. Their forms take up to forty times that.
+const VALUE_BYTES_MAX: usize = 4 << 20;
 /// Derived forms shorter than this are left out: they would hide ordinary text.
 const DERIVED_LEN_MIN: usize = 8;
 
-/// What to search for, in any order; the same needle may be there twice.
+/// Bytes to search for, and what their end means.
+pub(crate) struct Needle {
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+    pub(crate) ends: Ends,
+}
+
+/// What it means that a needle ends; several may be true of one.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Ends {
+    /// A match.
+    pub(crate) anywhere: bool,
+    /// A match if no letter, digit or underscore stands next to it.
+    pub(crate) word: bool,
+    /// The same bytes with line wraps between them are a match, too.
+    pub(crate) wraps: bool,
+    /// The head of a folded needle.
+    pub(crate) head: bool,
+}
+
+const ANYWHERE: Ends = Ends { anywhere: true, word: false, wraps: false, head: false };
+
+/// What to search for.
 #[derive(Default)]
 pub(crate) struct Needles {
-    /// Literal needles, each with its reach: anywhere if `true`, otherwise as a whole word.
-    pub(crate) literal: Vec<(Zeroizing<Vec<u8>>, bool)>,
+    /// Sorted by their bytes, each once.
+    pub(crate) literal: Vec<Needle>,
     /// Folded needles; each has a head.
     pub(crate) folded: Vec<Zeroizing<Vec<u8>>>,
-    byte_count: usize,
 }
 
 impl Needles {
@@ -33,22 +53,29 @@ impl Needles {
     ///
     /// # Errors
     ///
-    /// There are more than 10 000 values that are not blank, or more than 4 MiB of needles.
+    /// There are more than 10 000 values that are not blank, or more than 4 MiB of them.
     pub(crate) fn derive<'a>(
         values: impl IntoIterator<Item = &'a [u8]>,
         policy: &Policy,
     ) -> Result<Needles, TooLarge> {
         let mut needles = Needles::default();
+        let mut byte_count = 0;
         let cores = values.into_iter().map(trim).filter(|core| !core.is_empty());
         for (index, core) in cores.enumerate() {
-            if index == VALUES_MAX {
+            byte_count += core.len();
+            if index == VALUES_MAX || byte_count > VALUE_BYTES_MAX {
                 return Err(TooLarge);
             }
             needles.add_value(core, policy);
-            if needles.byte_count > NEEDLE_BYTES_MAX {
-                return Err(TooLarge);
-            }
         }
+        needles.literal.sort_unstable_by(|one, other| one.bytes.cmp(&other.bytes));
+        needles.literal.dedup_by(|later, kept| {
+            let is_same = later.bytes == kept.bytes;
+            if is_same {
+                kept.ends.add(later.ends);
+            }
+            is_same
+        });
         Ok(needles)
     }
 
@@ -58,6 +85,12 @@ impl Needles {
         match policy.forms {
             Forms::Raw => {}
             Forms::All => {
+                if reach != Reach::Nowhere {
+                    for form in encoded(core) {
+                        let wraps = matches!(form.form, Form::Base64 | Form::Base64Url);
+                        self.add(form.bytes, Ends { wraps, ..ANYWHERE });
+                    }
+                }
                 if core.contains(&b'\n') && reach != Reach::Nowhere {
                     self.add_lines(core, policy);
                 }
@@ -75,20 +108,37 @@ impl Needles {
     }
 
     fn add_literal(&mut self, needle: &[u8], reach: Reach) {
-        let anywhere = match reach {
-            Reach::Anywhere => true,
-            Reach::WholeWord => false,
+        let ends = match reach {
+            Reach::Anywhere => ANYWHERE,
+            Reach::WholeWord => Ends { word: true, ..Ends::default() },
             Reach::Nowhere => return,
         };
-        self.byte_count += needle.len();
-        self.literal.push((Zeroizing::new(needle.to_vec()), anywhere));
+        self.add(Zeroizing::new(needle.to_vec()), ends);
     }
 
     fn add_folded(&mut self, core: &[u8]) {
         let folded = fold(core);
-        if folded.len() >= DERIVED_LEN_MIN && head(&folded).is_some() {
-            self.byte_count += folded.len();
+        if folded.len() < DERIVED_LEN_MIN {
+            return;
+        }
+        if let Some(head) = head(core).filter(|_| folded.contains(&GAP)) {
+            let ends = Ends { head: true, ..Ends::default() };
+            self.add(Zeroizing::new(head.to_vec()), ends);
             self.folded.push(folded);
         }
+    }
+
+    fn add(&mut self, bytes: Zeroizing<Vec<u8>>, ends: Ends) {
+        self.literal.push(Needle { bytes, ends });
+    }
+}
+
+impl Ends {
+    /// Makes true what is true of `other`.
+    fn add(&mut self, other: Ends) {
+        self.anywhere |= other.anywhere;
+        self.word |= other.word;
+        self.wraps |= other.wraps;
+        self.head |= other.head;
     }
 }

@@ -1,25 +1,30 @@
 //! The set of needles, ready to search.
 //!
-//! Immutable, so that all streams of a run share one. It has no `Debug`: the automata spell the needles.
+//! Immutable, so that all streams of a run share one. It has no `Debug`: it holds the needles.
 
 use std::fmt;
 use std::io;
 
-use crate::automaton::{Automaton, Ends, Head, Pattern, START};
-use crate::fold;
-use crate::needles::Needles;
+use crate::anchors::Finders;
+use crate::automaton::Automaton;
+use crate::needles::{Needle, Needles};
 use crate::policy::Policy;
+use crate::prefixes::Prefixes;
 use crate::stream::Stream;
 use crate::text::MaskedText;
 
 /// The needles of a set of values.
 pub struct MaskSet {
-    pub(crate) literal: Automaton,
+    /// Sorted by their bytes, each once.
+    pub(crate) needles: Vec<Needle>,
+    pub(crate) finders: Finders,
+    pub(crate) prefixes: Prefixes,
     pub(crate) folded: Option<Automaton>,
-    is_empty: bool,
+    /// Whether some needle may be wrapped.
+    pub(crate) wraps: bool,
 }
 
-/// There are more than 10 000 values that are not blank, or more than 4 MiB of needles.
+/// There are more than 10 000 values that are not blank, or more than 4 MiB of them.
 #[derive(Debug)]
 pub struct TooLarge;
 
@@ -41,17 +46,17 @@ impl MaskSet {
         values: impl IntoIterator<Item = &'a [u8]>,
         policy: &Policy,
     ) -> Result<MaskSet, TooLarge> {
-        Ok(MaskSet::from_needles(&Needles::derive(values, policy)?))
+        Ok(MaskSet::from_needles(Needles::derive(values, policy)?))
     }
 
     /// The set that hides nothing.
     pub fn empty() -> MaskSet {
-        MaskSet::from_needles(&Needles::default())
+        MaskSet::from_needles(Needles::default())
     }
 
     /// Whether the set hides nothing.
     pub fn is_empty(&self) -> bool {
-        self.is_empty
+        self.needles.is_empty()
     }
 
     /// `text` with every region replaced.
@@ -78,30 +83,15 @@ impl MaskSet {
             || !rest.0.is_empty()
     }
 
-    fn from_needles(needles: &Needles) -> MaskSet {
-        let anywhere = |bytes| Pattern { bytes, ends: Ends::Anywhere };
-        let folded = needles.folded.iter().map(|needle| anywhere(needle.as_slice()));
-        let folded =
-            (!needles.folded.is_empty()).then(|| Automaton::new(folded.collect::<Vec<_>>()));
-        let mut patterns = Vec::with_capacity(needles.literal.len() + needles.folded.len());
-        for (needle, anywhere) in &needles.literal {
-            let ends = if *anywhere { Ends::Anywhere } else { Ends::WholeWord };
-            patterns.push(Pattern { bytes: needle, ends });
-        }
-        if let Some(folded) = &folded {
-            patterns.extend(needles.folded.iter().filter_map(|needle| head(folded, needle)));
-        }
-        let is_empty = patterns.is_empty();
-        MaskSet { literal: Automaton::new(patterns), folded, is_empty }
+    fn from_needles(needles: Needles) -> MaskSet {
+        let Needles { literal, folded } = needles;
+        let finders = Finders::new(&literal);
+        let prefixes = Prefixes::new(&literal, finders.unseen_len_max);
+        let folded = (!folded.is_empty())
+            .then(|| Automaton::new(folded.iter().map(|needle| needle.as_slice()).collect()));
+        let wraps = literal.iter().any(|needle| needle.ends.wraps);
+        MaskSet { needles: literal, finders, prefixes, folded, wraps }
     }
-}
-
-/// The pattern that finds the head of a folded needle.
-fn head<'a>(folded: &Automaton, needle: &'a [u8]) -> Option<Pattern<'a>> {
-    let bytes = fold::head(needle)?;
-    let after = |bytes: &[u8]| bytes.iter().fold(START, |state, &byte| folded.step(state, byte));
-    let head = Head { aligned: after(bytes), shifted: after(&bytes[1..]) };
-    Some(Pattern { bytes, ends: Ends::Head(head) })
 }
 
 /// A writer that fails at the first byte that is not the expected one.

@@ -5,19 +5,20 @@
 //! everything before is out. Positions count all input from the start of the stream.
 
 use std::collections::VecDeque;
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::ops::Range;
 
 use zeroize::Zeroizing;
 
 use crate::MASK;
-use crate::automaton::{Finding, START, State};
-use crate::policy::is_word;
+use crate::find::{Finder, HeadAt, Search};
 use crate::set::MaskSet;
 use crate::track::{Covered, Track};
+use crate::view::{View, index};
+use crate::wrap::CONTEXT_LEN;
 
 /// Input is taken in pieces of at most this many bytes, which bounds the covered ranges kept.
-const PIECE_LEN_MAX: usize = 64 << 10;
+const PIECE_LEN_MAX: usize = 256 << 10;
 /// A held piece of this many bytes gives a needle away if the stream is cut there.
 const CUT_LEN_MIN: u64 = 8;
 
@@ -34,21 +35,11 @@ pub(crate) struct Stream {
     in_region: bool,
     /// The covered ranges not yet out, in order and apart from each other.
     covered: VecDeque<Range<u64>>,
-    state: State,
+    search: Search,
     track: Track,
-    /// Where the whole-word needle begins that ends with the input, if only the next byte is wanting.
-    waiting: Option<u64>,
-    /// The bytes from `held_start` to `end`: the tail and at least one byte before it, if there is one.
+    /// The bytes from `held_start` to `end`: the tail and what before it may decide about a match.
     held: Zeroizing<Vec<u8>>,
     held_start: u64,
-}
-
-/// The bytes that can be looked at: those held, then the piece.
-#[derive(Clone, Copy)]
-struct Window<'a> {
-    held: &'a [u8],
-    held_start: u64,
-    piece: &'a [u8],
 }
 
 impl Stream {
@@ -68,10 +59,9 @@ impl Stream {
         }
         for piece in input.chunks(PIECE_LEN_MAX) {
             let held = std::mem::take(&mut self.held);
-            let window = Window { held: &held, held_start: self.held_start, piece };
-            self.scan(masks, window);
-            self.tail = self.end - self.held_len(masks);
-            self.release(self.tail, window, out)?;
+            let view = View { held: &held, held_start: self.held_start, piece };
+            self.scan(masks, view);
+            self.release(self.tail, view, out)?;
             self.keep(held, piece);
         }
         Ok(())
@@ -86,7 +76,7 @@ impl Stream {
         self.end += input.len() as u64;
         (self.tail, self.out, self.in_region) = (self.end, self.end, false);
         let held = std::mem::take(&mut self.held);
-        // A later set may ask which byte stands before its first needle.
+        // A later set may ask what stands before its first needle.
         self.keep(held, input);
         Ok(())
     }
@@ -99,14 +89,11 @@ impl Stream {
     pub(crate) fn rescan(&mut self, masks: &MaskSet, out: &mut impl Write) -> io::Result<()> {
         let held = std::mem::take(&mut self.held);
         let (before, tail) = held.split_at(index(self.tail - self.held_start));
-        let window = Window { held: before, held_start: self.held_start, piece: tail };
-        (self.state, self.waiting, self.track) = (START, None, Track::default());
+        let view = View { held: before, held_start: self.held_start, piece: tail };
+        (self.search, self.track) = (Search::default(), Track::default());
         self.end = self.tail;
-        let former = std::mem::take(&mut self.covered);
-        self.scan(masks, window);
-        self.cover_again(former);
-        self.tail = self.end - self.held_len(masks);
-        self.release(self.tail, window, out)?;
+        self.scan(masks, view);
+        self.release(self.tail, view, out)?;
         self.keep(held, &[]);
         Ok(())
     }
@@ -129,128 +116,109 @@ impl Stream {
     pub(crate) fn finish_cut(mut self, masks: &MaskSet, out: &mut impl Write) -> io::Result<()> {
         self.decide(masks);
         if self.end - self.tail >= CUT_LEN_MIN {
-            self.cover(self.tail, self.end);
+            self.cover(std::iter::once(self.tail..self.end));
         }
         self.release_rest(out)
     }
 
     /// Decides what only waited for the next byte.
     fn decide(&mut self, masks: &MaskSet) {
-        let waiting = self.waiting.take();
+        let mut covered = Finder::whole_words(masks, &mut self.search, self.end);
         let folded = masks.folded.as_ref().and_then(|folded| self.track.finish(folded));
-        let starts = waiting.into_iter().chain(folded.map(|len| self.end - len));
-        if let Some(start) = starts.min() {
-            self.cover(start, self.end);
-        }
+        covered.extend(folded.map(|len| self.end - len..self.end));
+        self.cover(covered);
     }
 
     fn release_rest(&mut self, out: &mut impl Write) -> io::Result<()> {
         let held = std::mem::take(&mut self.held);
-        let window = Window { held: &held, held_start: self.held_start, piece: &[] };
-        self.release(self.end, window, out)
+        let view = View { held: &held, held_start: self.held_start, piece: &[] };
+        self.release(self.end, view, out)
     }
 
-    /// Advances over the piece and notes what is covered.
-    fn scan(&mut self, masks: &MaskSet, window: Window<'_>) {
-        let piece = window.piece;
-        let piece_start = self.end;
-        let mut next = 0;
-        while next < piece.len() {
-            if self.waiting.is_none() && !self.track.is_active() {
-                let run = masks.literal.run(self.state, piece, next);
-                self.state = run.state;
-                next = run.end;
-                self.end = piece_start + next as u64;
-                if !run.found {
-                    break;
-                }
-            } else {
-                self.step(masks, piece[next]);
-                next += 1;
+    /// Searches the piece, notes what is covered and where the tail begins then.
+    fn scan(&mut self, masks: &MaskSet, view: View<'_>) {
+        let Finder { mut covered, heads, .. } =
+            Finder::search(masks, view, self.tail, &mut self.search);
+        self.end = view.end();
+        self.follow(masks, view, heads, &mut covered);
+        self.cover(covered);
+        let held_len = |len: Option<u64>| self.end - len.unwrap_or(0);
+        let stepped = masks.finders.stepped.as_ref();
+        let folded = masks.folded.as_ref();
+        let pending = self.search.pending.iter().filter_map(|pending| pending.held_start());
+        let tails = [
+            masks.prefixes.tail(&masks.needles, &view, self.tail),
+            held_len(stepped.map(|stepped| stepped.held_len(self.search.state))),
+            held_len(folded.map(|folded| self.track.held_len(folded))),
+        ];
+        self.tail = tails.into_iter().chain(pending).min().unwrap_or(self.end);
+    }
+
+    /// Follows folded needles through the piece, from each of their heads on.
+    fn follow(
+        &mut self,
+        masks: &MaskSet,
+        view: View<'_>,
+        mut heads: Vec<HeadAt>,
+        covered: &mut Vec<Range<u64>>,
+    ) {
+        let Some(folded) = &masks.folded else { return };
+        // Of heads with one end the longest comes first, and the others are not needed.
+        heads.sort_unstable();
+        heads.dedup_by_key(|head| head.end);
+        let mut heads = heads.into_iter().peekable();
+        let mut at = view.piece_start();
+        loop {
+            if let Some(head) = heads.next_if(|head| head.end == at) {
+                let is_in_gap = view.byte(head.start) == b'n'
+                    && head.start > 0
+                    && view.byte(head.start - 1) == b'\\';
+                let start = head.start + u64::from(is_in_gap);
+                self.track.enter(folded, view.slices(start..head.end));
             }
-            self.note(masks, masks.literal.finding(self.state), window);
-        }
-    }
-
-    /// Advances by one byte while something waits for it.
-    fn step(&mut self, masks: &MaskSet, byte: u8) {
-        if let Some(start) = self.waiting.take()
-            && !is_word(byte)
-        {
-            self.cover(start, self.end);
-        }
-        self.end += 1;
-        self.state = masks.literal.step(self.state, byte);
-        if let Some(folded) = &masks.folded {
-            let mut track = std::mem::take(&mut self.track);
-            track.push(folded, byte, |Covered { after, len }| {
-                self.cover(self.end - after - len, self.end - after);
+            if !self.track.is_active() {
+                let Some(head) = heads.peek() else { return };
+                at = head.end;
+                continue;
+            }
+            if at == view.end() {
+                return;
+            }
+            let byte = view.byte(at);
+            at += 1;
+            self.track.push(folded, byte, |Covered { after, len }| {
+                covered.push(at - after - len..at - after);
             });
-            self.track = track;
         }
     }
 
-    /// Notes what the literal automaton found at the end of the input so far.
-    fn note(&mut self, masks: &MaskSet, finding: &Finding, window: Window<'_>) {
-        let anywhere_len = u64::from(finding.anywhere_len);
-        if anywhere_len > 0 {
-            self.cover(self.end - anywhere_len, self.end);
-        }
-        self.waiting = masks
-            .literal
-            .word_lens(finding)
-            .take_while(|&len| len > anywhere_len)
-            .map(|len| self.end - len)
-            .find(|&start| start == 0 || !is_word(window.byte(start - 1)));
-        if let Some(folded) = masks.folded.as_ref().filter(|_| finding.head_len > 0) {
-            let start = self.end - u64::from(finding.head_len);
-            let first_in_gap =
-                window.byte(start) == b'n' && start > 0 && window.byte(start - 1) == b'\\';
-            self.track.enter(folded, &finding.head, first_in_gap);
-        }
-    }
-
-    /// Notes a covered range; ranges come in the order of their ends.
-    fn cover(&mut self, start: u64, end: u64) {
-        // What lies before `out` is covered already: all bytes that may be in a needle were held back.
-        let mut range = start.max(self.out)..end;
-        if range.start >= range.end {
+    /// Adds covered ranges, in any order.
+    fn cover(&mut self, ranges: impl IntoIterator<Item = Range<u64>>) {
+        let mut ranges = Vec::from_iter(ranges);
+        if ranges.is_empty() {
             return;
         }
-        while let Some(last) = self.covered.back().filter(|last| last.end >= range.start) {
-            range = last.start.min(range.start)..last.end.max(range.end);
-            self.covered.pop_back();
-        }
-        self.covered.push_back(range);
-    }
-
-    /// Adds the ranges found before the tail was searched again.
-    fn cover_again(&mut self, former: VecDeque<Range<u64>>) {
-        let mut ranges: Vec<_> =
-            std::mem::take(&mut self.covered).into_iter().chain(former).collect();
+        ranges.extend(self.covered.drain(..));
         ranges.sort_unstable_by_key(|range| range.start);
-        for range in ranges {
+        for mut range in ranges {
+            // What lies before `out` is covered already: all bytes that may be in a needle were held back.
+            range.start = range.start.max(self.out);
             match self.covered.back_mut() {
                 Some(last) if last.end >= range.start => last.end = last.end.max(range.end),
+                _ if range.is_empty() => {}
                 _ => self.covered.push_back(range),
             }
         }
     }
 
-    /// How many of the last bytes may still be in a needle that is not complete.
-    fn held_len(&self, masks: &MaskSet) -> u64 {
-        let waiting = self.waiting.map_or(0, |start| self.end - start);
-        let folded = masks.folded.as_ref().map_or(0, |folded| self.track.held_len(folded));
-        masks.literal.held_len(self.state).max(waiting).max(folded)
-    }
-
     /// Writes what is decided: all before `tail`, and the region that begins there.
-    fn release(&mut self, tail: u64, window: Window<'_>, out: &mut impl Write) -> io::Result<()> {
+    fn release(&mut self, tail: u64, view: View<'_>, out: &mut impl Write) -> io::Result<()> {
+        let mut slices = Vec::new();
         loop {
             let region = self.covered.front().cloned().unwrap_or(u64::MAX..u64::MAX);
             if region.start == self.out {
                 if !self.in_region {
-                    out.write_all(MASK.as_bytes())?;
+                    slices.push(IoSlice::new(MASK.as_bytes()));
                 }
                 (self.out, self.in_region) = (region.end, true);
                 self.covered.pop_front();
@@ -258,16 +226,18 @@ impl Stream {
             }
             let plain = self.out..region.start.min(tail);
             if plain.is_empty() {
-                return Ok(());
+                break;
             }
-            window.slices(plain.clone()).into_iter().try_for_each(|bytes| out.write_all(bytes))?;
+            let parts = view.slices(plain.clone()).into_iter().filter(|bytes| !bytes.is_empty());
+            slices.extend(parts.map(IoSlice::new));
             (self.out, self.in_region) = (plain.end, false);
         }
+        write_slices(&mut slices, out)
     }
 
-    /// Keeps the tail and the byte before it of what was held and the piece after it.
+    /// Keeps the tail and what may decide about it of what was held and the piece after it.
     fn keep(&mut self, mut held: Zeroizing<Vec<u8>>, piece: &[u8]) {
-        let start = self.tail.saturating_sub(1);
+        let start = self.tail.saturating_sub(CONTEXT_LEN).max(self.held_start);
         let piece_start = self.end - piece.len() as u64;
         if start >= piece_start {
             held.clear();
@@ -286,32 +256,15 @@ impl Stream {
     }
 }
 
-impl<'a> Window<'a> {
-    fn piece_start(&self) -> u64 {
-        self.held_start + self.held.len() as u64
-    }
-
-    fn byte(&self, position: u64) -> u8 {
-        match position.checked_sub(self.piece_start()) {
-            Some(in_piece) => self.piece[index(in_piece)],
-            None => self.held[index(position - self.held_start)],
+/// Writes all slices, many with one call where the writer can.
+fn write_slices(mut slices: &mut [IoSlice<'_>], out: &mut impl Write) -> io::Result<()> {
+    while !slices.is_empty() {
+        match out.write_vectored(slices) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => IoSlice::advance_slices(&mut slices, len),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
-
-    /// The bytes of `range`: the part that was held and the part in the piece, without empty ones.
-    fn slices(&self, range: Range<u64>) -> impl IntoIterator<Item = &'a [u8]> {
-        let middle = self.piece_start().clamp(range.start, range.end);
-        let held = (range.start < middle).then(|| {
-            &self.held[index(range.start - self.held_start)..index(middle - self.held_start)]
-        });
-        let piece_start = self.piece_start();
-        let piece = (middle < range.end)
-            .then(|| &self.piece[index(middle - piece_start)..index(range.end - piece_start)]);
-        held.into_iter().chain(piece)
-    }
-}
-
-/// A distance within the window as an index.
-fn index(distance: u64) -> usize {
-    usize::try_from(distance).expect("the window is in memory")
+    Ok(())
 }

@@ -1,12 +1,12 @@
 //! Follows one folded needle through a stream.
 //!
-//! While nothing is under way it costs nothing: the literal automaton reports the head of a folded
-//! needle, and only then are the following bytes folded and searched, until no needle with a gap is left
-//! that the tail could begin. Before its first gap a needle is the literal automaton's to follow.
+//! While nothing is under way it costs nothing: the head of a folded needle is found like any needle, and
+//! only then are the following bytes folded and searched, until no needle with a gap is left
+//! that the tail could begin. Before its first gap a needle is not followed here.
 
 use std::collections::VecDeque;
 
-use crate::automaton::{Automaton, Head, State};
+use crate::automaton::{Automaton, START, State};
 use crate::fold::{GAP, GAP_LEN_MAX, is_space};
 
 /// The bytes that a match covers, counted back from the end of the input.
@@ -48,12 +48,15 @@ impl Track {
         self.active
     }
 
-    /// Begins at a head that the input ends with, unless something longer is under way.
-    pub(crate) fn enter(&mut self, automaton: &Automaton, head: &Head, first_in_gap: bool) {
+    /// Begins at a head that the input ends with, unless something longer is under way. Of a head whose
+    /// first byte belongs to a gap, that byte is left out.
+    pub(crate) fn enter(&mut self, automaton: &Automaton, head: [&[u8]; 2]) {
         if self.active && !self.gaps.is_empty() {
             return;
         }
-        let state = if first_in_gap { head.shifted } else { head.aligned };
+        let bytes = head.into_iter().flatten();
+        let folded = bytes.map(|&byte| if byte == b' ' { GAP } else { byte });
+        let state = folded.fold(START, |state, byte| automaton.step(state, byte));
         let depth = automaton.held_len(state);
         *self = Track { active: depth > 0, state, tokens: depth, ..Track::default() };
     }
@@ -110,7 +113,7 @@ impl Track {
             0
         };
         let state = automaton.step(self.state, b'\\');
-        let found_len = u64::from(automaton.finding(state).anywhere_len);
+        let found_len = automaton.found_len(state);
         as_gap.max(self.bytes_and_one(automaton.held_len(state).max(found_len)))
     }
 
@@ -140,7 +143,7 @@ impl Track {
         self.state = automaton.step(self.state, byte);
         self.tokens += 1;
         self.gap_len = 0;
-        let found_len = u64::from(automaton.finding(self.state).anywhere_len);
+        let found_len = automaton.found_len(self.state);
         let found = (found_len > 0).then(|| self.bytes(found_len));
         self.forget(automaton);
         // A head is reported without the backslashes at its end: they are followed here.

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::{Automaton, EVENT, Finding, START, State};
+use super::{Automaton, EVENT, START};
 
 /// Rows take at most this many entries of four bytes; few under the fuzzer, whose sets are small, so
 /// that it meets states without a row.
@@ -16,33 +16,6 @@ use super::{Automaton, EVENT, Finding, START, State};
 const ROW_ENTRIES_MAX: usize = if cfg!(fuzzing) { 1 << 6 } else { 1 << 20 };
 /// Above this many pairs that begin a needle, skipping stops too often to pay.
 const PAIRS_MAX: usize = 1 << 10;
-
-/// A needle and what its end means.
-#[derive(Clone, Copy)]
-pub(crate) struct Pattern<'a> {
-    pub(crate) bytes: &'a [u8],
-    pub(crate) ends: Ends,
-}
-
-/// What the end of a needle means.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Ends {
-    /// A match.
-    Anywhere,
-    /// A match if no letter, digit or underscore stands next to it.
-    WholeWord,
-    /// No match; the head of a folded needle.
-    Head(Head),
-}
-
-/// Where in the folded automaton a head leads.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Head {
-    /// The state after the head.
-    pub(crate) aligned: State,
-    /// The state after all but its first byte, for a head whose first byte belongs to a gap.
-    pub(crate) shifted: State,
-}
 
 /// The trie: nodes in order of depth, the root first.
 struct Trie {
@@ -58,13 +31,13 @@ struct Trie {
 
 impl Automaton {
     /// The automaton that finds `patterns`, none of which may be empty.
-    pub(crate) fn new(patterns: Vec<Pattern<'_>>) -> Automaton {
+    pub(crate) fn new(patterns: Vec<&[u8]>) -> Automaton {
         Automaton::with_rows(patterns, ROW_ENTRIES_MAX)
     }
 
     /// The same with rows of about `entries_max` entries together; the start always has one.
-    fn with_rows(mut patterns: Vec<Pattern<'_>>, entries_max: usize) -> Automaton {
-        patterns.sort_unstable_by_key(|pattern| pattern.bytes);
+    fn with_rows(mut patterns: Vec<&[u8]>, entries_max: usize) -> Automaton {
+        patterns.sort_unstable();
         let trie = Trie::new(&patterns);
         let (classes, row_bits) = classes(&patterns);
         let rows = trie.depths.len().min((entries_max >> row_bits).max(1));
@@ -77,20 +50,19 @@ impl Automaton {
             first_child: trie.first_child[rows..].to_vec(),
             labels: trie.labels.to_vec(),
             held: Vec::with_capacity(trie.depths.len()),
-            finding: Vec::with_capacity(trie.depths.len()),
-            findings: vec![Finding::default()],
+            found: Vec::with_capacity(trie.depths.len()),
             last_shallow: START,
             pairs: None,
         };
         automaton.last_shallow = automaton.state(shallow - 1);
-        automaton.link(&trie, &patterns, rows);
+        automaton.link(&trie, rows);
         automaton.pairs = automaton.pairs(&trie);
         automaton.mark_events();
         automaton
     }
 
-    /// Fills rows, links and findings in the order of depth.
-    fn link(&mut self, trie: &Trie, patterns: &[Pattern<'_>], rows: usize) {
+    /// Fills rows, links and lengths in the order of depth.
+    fn link(&mut self, trie: &Trie, rows: usize) {
         let mut shorter = vec![START; trie.depths.len()];
         for node in 0..trie.depths.len() {
             let tail = self.number(shorter[node]);
@@ -109,7 +81,7 @@ impl Automaton {
                     self.dense[row + class] = self.state(child);
                 }
             }
-            self.add_findings(trie, patterns, node, tail);
+            self.add_lens(trie, node, tail);
             if node >= rows {
                 self.shorter.push(shorter[node]);
             }
@@ -117,35 +89,12 @@ impl Automaton {
     }
 
     /// Notes what ends at `node`, given that the shorter tail at `tail` is done.
-    fn add_findings(&mut self, trie: &Trie, patterns: &[Pattern<'_>], node: usize, tail: usize) {
+    fn add_lens(&mut self, trie: &Trie, node: usize, tail: usize) {
         let depth = trie.depths[node];
-        let inherited = if node == 0 { 0 } else { self.finding[tail] };
-        let first = trie.ranges[node].start as usize;
-        let ending = &patterns[first..first + trie.ends[node] as usize];
-        let is_head = ending.iter().any(|pattern| matches!(pattern.ends, Ends::Head(_)));
-        let may_grow = is_head || !trie.children(node).is_empty();
-        let held = match node {
-            0 => 0,
-            _ if may_grow => depth,
-            _ => self.held[tail],
-        };
-        self.held.push(held);
-        if ending.is_empty() {
-            self.finding.push(inherited);
-            return;
-        }
-        let base = self.findings[inherited as usize];
-        let next_word = if base.word_len == 0 { base.next_word } else { inherited };
-        let mut finding = Finding { word_len: 0, next_word, ..base };
-        for pattern in ending {
-            match pattern.ends {
-                Ends::Anywhere => finding.anywhere_len = depth,
-                Ends::WholeWord => finding.word_len = depth,
-                Ends::Head(head) => (finding.head_len, finding.head) = (depth, head),
-            }
-        }
-        self.finding.push(count(self.findings.len()));
-        self.findings.push(finding);
+        let inherited = |lens: &[u32]| if node == 0 { 0 } else { lens[tail] };
+        let may_grow = !trie.children(node).is_empty();
+        self.held.push(if may_grow { depth } else { inherited(&self.held) });
+        self.found.push(if trie.ends[node] > 0 { depth } else { inherited(&self.found) });
     }
 
     /// The pairs of bytes that begin a needle or end with one of a single byte.
@@ -158,7 +107,7 @@ impl Automaton {
         for node in trie.children(0) {
             let first = trie.labels[node];
             trie.children(node).for_each(|child| mark(first, trie.labels[child]));
-            if self.finding[node] != 0 {
+            if self.found[node] != 0 {
                 (0..=u8::MAX).for_each(|before| mark(before, first));
             }
         }
@@ -170,7 +119,7 @@ impl Automaton {
     fn mark_events(&mut self) {
         for entry in 0..self.dense.len() {
             let target = self.dense[entry];
-            let found = self.finding[self.number(target)] != 0;
+            let found = self.found[self.number(target)] != 0;
             if found || self.is_shallow(target) || !self.has_row(target) {
                 self.dense[entry] |= EVENT;
             }
@@ -179,9 +128,9 @@ impl Automaton {
 }
 
 impl Trie {
-    fn new(patterns: &[Pattern<'_>]) -> Trie {
+    fn new(patterns: &[&[u8]]) -> Trie {
         // Room for all: growing would leave unwiped copies behind.
-        let label_count_max = 1 + patterns.iter().map(|pattern| pattern.bytes.len()).sum::<usize>();
+        let label_count_max = 1 + patterns.iter().map(|pattern| pattern.len()).sum::<usize>();
         let mut labels = Zeroizing::new(Vec::with_capacity(label_count_max));
         labels.push(0);
         let mut trie = Trie {
@@ -201,20 +150,17 @@ impl Trie {
         trie
     }
 
-    fn expand(&mut self, node: usize, patterns: &[Pattern<'_>]) {
+    fn expand(&mut self, node: usize, patterns: &[&[u8]]) {
         let (mut start, end) = (self.ranges[node].start as usize, self.ranges[node].end as usize);
         let depth = self.depths[node];
         let at = depth as usize;
-        let ends =
-            patterns[start..end].iter().take_while(|pattern| pattern.bytes.len() == at).count();
+        let ends = patterns[start..end].iter().take_while(|pattern| pattern.len() == at).count();
         self.ends.push(count(ends));
         start += ends;
         while start < end {
-            let label = patterns[start].bytes[at];
-            let same = patterns[start..end]
-                .iter()
-                .take_while(|pattern| pattern.bytes[at] == label)
-                .count();
+            let label = patterns[start][at];
+            let same =
+                patterns[start..end].iter().take_while(|pattern| pattern[at] == label).count();
             self.ranges.push(count(start)..count(start + same));
             self.depths.push(depth + 1);
             self.labels.push(label);
@@ -228,9 +174,9 @@ impl Trie {
 }
 
 /// A class for every byte, and the bits that number them; class 0 is of the bytes in no needle.
-fn classes(patterns: &[Pattern<'_>]) -> (Box<[u8; 256]>, u32) {
+fn classes(patterns: &[&[u8]]) -> (Box<[u8; 256]>, u32) {
     let mut used = [false; 256];
-    for byte in patterns.iter().flat_map(|pattern| pattern.bytes) {
+    for byte in patterns.iter().copied().flatten() {
         used[usize::from(*byte)] = true;
     }
     let mut classes = Box::new([0; 256]);
@@ -250,17 +196,17 @@ fn count(len: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{Just, Strategy, prop_oneof, proptest};
+    use proptest::prelude::proptest;
     use proptest::test_runner::Config;
 
-    use super::{Automaton, Ends, Head, Pattern, START};
+    use super::{Automaton, START};
 
     proptest! {
         #![proptest_config(Config { failure_persistence: None, ..Config::default() })]
 
         #[test]
         fn rows_change_nothing_but_speed(
-            needles in proptest::collection::vec(("[abc]{1,6}", ends()), 0..12),
+            needles in proptest::collection::vec("[abc]{1,6}", 0..12),
             text in "[abcd]{0,60}",
         ) {
             let all_rows = walk(&needles, 1 << 20, text.as_bytes());
@@ -270,29 +216,11 @@ mod tests {
         }
     }
 
-    fn ends() -> impl Strategy<Value = Ends> {
-        prop_oneof![
-            Just(Ends::Anywhere),
-            Just(Ends::WholeWord),
-            Just(Ends::Head(Head { aligned: 0, shifted: 0 })),
-        ]
-    }
-
     /// What is found where, by stepping and by running, and how much is held.
-    fn walk(
-        needles: &[(String, Ends)],
-        entries_max: usize,
-        text: &[u8],
-    ) -> Vec<(usize, Vec<u64>, u64)> {
-        let patterns =
-            needles.iter().map(|(text, ends)| Pattern { bytes: text.as_bytes(), ends: *ends });
-        let automaton = Automaton::with_rows(patterns.collect(), entries_max);
-        let at = |end, state| {
-            let finding = automaton.finding(state);
-            let mut lens = vec![u64::from(finding.anywhere_len), u64::from(finding.head_len)];
-            lens.extend(automaton.word_lens(finding));
-            (end, lens, automaton.held_len(state))
-        };
+    fn walk(needles: &[String], entries_max: usize, text: &[u8]) -> Vec<(usize, u64, u64)> {
+        let needles = needles.iter().map(|needle| needle.as_bytes());
+        let automaton = Automaton::with_rows(needles.collect(), entries_max);
+        let at = |end, state| (end, automaton.found_len(state), automaton.held_len(state));
         let mut state = START;
         let mut stepped: Vec<_> = Vec::new();
         for (index, &byte) in text.iter().enumerate() {
@@ -308,7 +236,7 @@ mod tests {
                 ran.push(at(end, state));
             }
         }
-        let found = stepped.iter().filter(|(_, lens, _)| lens.iter().any(|&len| len > 0));
+        let found = stepped.iter().filter(|(_, found_len, _)| *found_len > 0);
         assert!(found.eq(&ran));
         stepped
     }

@@ -3,6 +3,7 @@
 //! Small alphabets and texts pasted together from the values make overlaps, near misses and folded
 //! forms common. The fuzz target includes this file by path.
 
+use subrosa_masker::forms::encoded;
 use subrosa_masker::{Forms, Policy, Short};
 
 const LETTERS: &[u8] = b"aabbn1_\\";
@@ -89,7 +90,8 @@ fn values(dice: &mut Dice<'_>, known: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let value = match dice.throw(6) {
             0 => dice.string(LETTERS, 4),
             1 => dice.string(b"ab", 12),
-            2 => b"on".to_vec(),
+            2 if dice.throw(2) == 0 => b"on".to_vec(),
+            2 => dice.string(b"abcdefghijklmnopqrstuvwxyz0123456789+/=\"'$& ", 60),
             3 => slice(dice, &values),
             _ => lines(dice),
         };
@@ -108,7 +110,8 @@ fn lines(dice: &mut Dice<'_>) -> Vec<u8> {
 }
 
 fn piece(dice: &mut Dice<'_>, known: &[Vec<u8>]) -> Vec<u8> {
-    match dice.throw(8) {
+    match dice.throw(11) {
+        8..=10 => form(dice, known),
         0..=2 => slice(dice, known),
         3 | 4 => {
             let value = whole(dice, known);
@@ -122,6 +125,29 @@ fn piece(dice: &mut Dice<'_>, known: &[Vec<u8>]) -> Vec<u8> {
 
 fn whole(dice: &mut Dice<'_>, known: &[Vec<u8>]) -> Vec<u8> {
     if known.is_empty() { Vec::new() } else { known[dice.throw(known.len())].clone() }
+}
+
+/// A form of a value, perhaps with line wraps, perhaps only some of it.
+fn form(dice: &mut Dice<'_>, known: &[Vec<u8>]) -> Vec<u8> {
+    let value = whole(dice, known);
+    let forms = encoded(subrosa_masker::forms::core(&value));
+    if forms.is_empty() {
+        return Vec::new();
+    }
+    let bytes = &forms[dice.throw(forms.len())].bytes;
+    let line_len = [usize::MAX, usize::MAX, 8, 24, 25, 30][dice.throw(6)];
+    let wrap: &[u8] = [&b"\n"[..], b"\r\n", b"\n  ", b"\n\n"][dice.throw(4)];
+    let mut text = Vec::new();
+    let mut room = line_len.min(1 + dice.throw(40));
+    for &byte in bytes.iter() {
+        if room == 0 && line_len < usize::MAX {
+            text.extend_from_slice(wrap);
+            room = line_len;
+        }
+        text.push(byte);
+        room = room.saturating_sub(1);
+    }
+    if dice.throw(2) == 0 { slice(dice, &[text]) } else { text }
 }
 
 /// Some of a value.

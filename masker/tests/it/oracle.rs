@@ -1,8 +1,12 @@
 //! The definition of masking, written to be read and not to be fast.
 //!
 //! Quadratic: every needle is tried at every position. Shares nothing with the masker but the public
-//! policy; the fuzz target includes this file by path.
+//! policy and the bytes of the encoded forms, which have tests of their own; the fuzz target includes
+//! this file by path.
 
+use std::ops::Range;
+
+use subrosa_masker::forms::{Form, encoded};
 use subrosa_masker::{Forms, MASK, Policy, Reach};
 
 /// The longest gap a folded needle may stretch over.
@@ -18,7 +22,9 @@ enum Token {
 enum Needle {
     Anywhere(Vec<u8>),
     WholeWord(Vec<u8>),
-    Folded(Vec<Token>),
+    Wrapped(Vec<u8>),
+    /// The tokens, and the bytes that it begins with as they are.
+    Folded(Vec<Token>, Vec<u8>),
 }
 
 pub(crate) struct Oracle(Vec<Needle>);
@@ -29,6 +35,12 @@ impl Oracle {
         for core in values.iter().map(|value| trim(value)) {
             let reach = policy.reach(core);
             needles.extend(literal(core, reach));
+            if policy.forms == Forms::All && reach != Reach::Nowhere {
+                needles.extend(encoded(core).into_iter().map(|encoded| match encoded.form {
+                    Form::Base64 | Form::Base64Url => Needle::Wrapped(encoded.bytes.to_vec()),
+                    _ => Needle::Anywhere(encoded.bytes.to_vec()),
+                }));
+            }
             let is_multi_line = policy.forms == Forms::All && core.contains(&b'\n');
             if is_multi_line && reach != Reach::Nowhere {
                 let lines = core.split(|&byte| byte == b'\n').map(trim);
@@ -39,8 +51,8 @@ impl Oracle {
                 let mut tokens = tokens(core);
                 tokens.truncate(tokens.iter().rposition(is_byte).map_or(0, |last| last + 1));
                 tokens.drain(..tokens.iter().position(is_byte).unwrap_or(0));
-                if tokens.len() >= 8 && !tokens.iter().all(is_byte) && !head(&tokens).is_empty() {
-                    needles.push(Needle::Folded(tokens));
+                if tokens.len() >= 8 && !tokens.iter().all(is_byte) && !head(core).is_empty() {
+                    needles.push(Needle::Folded(tokens, head(core)));
                 }
             }
         }
@@ -58,16 +70,19 @@ impl Oracle {
 
     /// Where the longest tail begins that may become a needle.
     pub(crate) fn tail(&self, text: &[u8]) -> usize {
-        let may_grow = |&start: &usize| self.0.iter().any(|needle| needle.may_grow(text, start));
-        (0..text.len()).find(may_grow).unwrap_or(text.len())
+        let held =
+            |start| self.0.iter().filter_map(move |needle| needle.held_at(text, start)).min();
+        (0..text.len()).filter_map(held).min().unwrap_or(text.len())
     }
 
-    /// Which bytes needles cover that begin at `from` or later.
+    /// Which bytes needles cover whose match begins at `from` or later.
     pub(crate) fn covered(&self, text: &[u8], from: usize, ended: bool) -> Vec<bool> {
         let mut covered = vec![false; text.len()];
-        for start in from..text.len() {
-            for len in self.0.iter().filter_map(|needle| needle.len_at(text, start, ended)) {
-                covered[start..start + len].fill(true);
+        for start in 0..text.len() {
+            for found in self.0.iter().filter_map(|needle| needle.range_at(text, start, ended)) {
+                if found.start >= from {
+                    covered[found].fill(true);
+                }
             }
         }
         covered
@@ -92,6 +107,30 @@ pub(crate) fn mask_covered(text: &[u8], covered: &[bool], end: usize) -> Vec<u8>
 }
 
 impl Needle {
+    /// What it covers for a match whose first byte stands at `start`.
+    fn range_at(&self, text: &[u8], start: usize, ended: bool) -> Option<Range<usize>> {
+        if let Needle::Wrapped(needle) = self {
+            let found = unwrap(&text[start..]);
+            let end = found.positions(needle)?;
+            return Some(start + found.first_covered..start + end);
+        }
+        self.len_at(text, start, ended).map(|len| start..start + len)
+    }
+
+    /// Where what it holds back begins if a match may begin at `start`.
+    fn held_at(&self, text: &[u8], start: usize) -> Option<usize> {
+        let Needle::Wrapped(needle) = self else {
+            return self.may_grow(text, start).then_some(start);
+        };
+        let rest = &text[start..];
+        let found = unwrap(rest);
+        let may_grow = found.end == rest.len()
+            && !found.letters.is_empty()
+            && needle.starts_with(&found.letters)
+            && needle.len() > found.letters.len();
+        (may_grow && found.first_covered < rest.len()).then_some(start + found.first_covered)
+    }
+
     /// How many bytes it covers at `start`, if it certainly matches there.
     fn len_at(&self, text: &[u8], start: usize, ended: bool) -> Option<usize> {
         let rest = &text[start..];
@@ -104,13 +143,15 @@ impl Needle {
                     && (after.is_some() || ended);
                 (rest.starts_with(needle) && is_free).then_some(needle.len())
             }
-            Needle::Folded(needle) if !agree(&needle[..1], &[Token::Byte(rest[0])]) => None,
-            Needle::Folded(needle) => {
+            Needle::Wrapped(_) => None,
+            Needle::Folded(needle, _) if !agree(&needle[..1], &[Token::Byte(rest[0])]) => None,
+            Needle::Folded(needle, head) => {
                 let found = tokens(rest);
                 let found = found.get(..needle.len())?;
                 let len = found.iter().map(len).sum();
                 let undecided = !ended && len == rest.len() && rest.ends_with(b"\\");
-                (!in_gap(text, start) && !undecided && agree(needle, found)).then_some(len)
+                let is_free = rest.starts_with(head) && !in_gap(text, start) && !undecided;
+                (is_free && agree(needle, found)).then_some(len)
             }
         }
     }
@@ -124,12 +165,13 @@ impl Needle {
                 needle.starts_with(rest)
                     && (needle.len() > rest.len() || !is_word(before(text, start)))
             }
-            Needle::Folded(needle) if !agree(&needle[..1], &[Token::Byte(rest[0])]) => false,
-            Needle::Folded(needle) => {
-                if head(needle).starts_with(rest) {
+            Needle::Wrapped(_) => false,
+            Needle::Folded(needle, _) if !agree(&needle[..1], &[Token::Byte(rest[0])]) => false,
+            Needle::Folded(needle, head) => {
+                if head.starts_with(rest) {
                     return true;
                 }
-                if in_gap(text, start) {
+                if !rest.starts_with(head) || in_gap(text, start) {
                     return false;
                 }
                 let begins = |found: &[Token]| {
@@ -147,6 +189,56 @@ impl Needle {
             }
         }
     }
+}
+
+/// The letters of base64 that a text begins with, without the line wraps between them.
+struct Unwrapped {
+    letters: Vec<u8>,
+    /// Where each letter stands.
+    at: Vec<usize>,
+    /// Where the match begins that has these letters: fewer than eight before the first wrap are shown.
+    first_covered: usize,
+    /// Where letters and wraps end.
+    end: usize,
+}
+
+impl Unwrapped {
+    /// Where `needle` ends if the letters begin with it.
+    fn positions(&self, needle: &[u8]) -> Option<usize> {
+        let end = self.at[..].get(needle.len() - 1)? + 1;
+        self.letters.starts_with(needle).then_some(())?;
+        Some(end)
+    }
+}
+
+fn unwrap(text: &[u8]) -> Unwrapped {
+    let mut found = Unwrapped { letters: vec![], at: vec![], first_covered: 0, end: 0 };
+    let mut line: Option<usize> = None;
+    while let Some(&byte) = text.get(found.end) {
+        if byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte) {
+            found.letters.push(byte);
+            found.at.push(found.end);
+            found.end += 1;
+            line = line.map(|len| len + 1);
+            continue;
+        }
+        let mut rest = &text[found.end..];
+        rest = rest.strip_prefix(b"\r").unwrap_or(rest);
+        if !rest.is_empty() {
+            let Some(after) = rest.strip_prefix(b"\n") else { break };
+            let blanks = after.iter().take_while(|byte| b" \t".contains(byte)).count().min(64);
+            rest = &after[blanks..];
+        }
+        if found.letters.is_empty() || line.is_some_and(|len| len < 24) {
+            break;
+        }
+        found.end = text.len() - rest.len();
+        if line.is_none() && found.letters.len() < 8 {
+            found.first_covered = found.end;
+        }
+        line = Some(0);
+    }
+    found
 }
 
 fn literal(needle: &[u8], reach: Reach) -> Option<Needle> {
@@ -183,14 +275,20 @@ fn agree(needle: &[Token], found: &[Token]) -> bool {
     })
 }
 
-/// The bytes before the first gap, without backslashes at their end.
-fn head(tokens: &[Token]) -> Vec<u8> {
-    let bytes = tokens.iter().map_while(|token| match token {
-        Token::Byte(byte) => Some(*byte),
-        Token::Gap(_) => None,
-    });
-    let mut head: Vec<u8> = bytes.collect();
-    head.truncate(head.iter().rposition(|&byte| byte != b'\\').map_or(0, |last| last + 1));
+/// The bytes before the first gap that is not a single blank, without backslashes at their end.
+fn head(core: &[u8]) -> Vec<u8> {
+    let mut head = Vec::new();
+    let mut rest = core;
+    for token in tokens(core) {
+        match token {
+            Token::Byte(byte) => head.push(byte),
+            Token::Gap(_) if head.is_empty() => {}
+            Token::Gap(1) if rest[0] == b' ' => head.push(b' '),
+            Token::Gap(_) => break,
+        }
+        rest = &rest[len(&token)..];
+    }
+    head.truncate(head.iter().rposition(|byte| !b"\\ ".contains(byte)).map_or(0, |last| last + 1));
     head
 }
 

@@ -1,0 +1,331 @@
+//! Finds what a piece of a stream completes, begins or goes on with.
+//!
+//! Takes up what was pending, asks every finder, compares needles where one may stand, and notes what
+//! matched. Nothing here depends on how the input was cut: what reaches the end of the input is pending
+//! and goes on with the next piece. Heads are only noted; following them is the caller's business.
+
+use std::ops::Range;
+
+use crate::automaton::State;
+use crate::grams::Grams;
+use crate::policy::is_word;
+use crate::set::MaskSet;
+use crate::view::{View, index};
+use crate::wrap::{BLANKS_MAX, Walk, is_blank, start_of};
+
+/// The longest stretch around the begin of a piece that is searched for windows across it.
+const BRIDGE_LEN_MAX: usize = 64;
+
+/// A needle that all input from `start` on matches, but whose end is not decided.
+pub(crate) struct Pending {
+    needle: usize,
+    start: u64,
+    /// Where all of the needle matched, the byte after it is wanting.
+    walk: Walk,
+}
+
+impl Pending {
+    /// Where what must be held back begins; `None` if nothing must.
+    pub(crate) fn held_start(&self) -> Option<u64> {
+        (!self.walk.is_shown()).then_some(self.start)
+    }
+}
+
+/// What a search leaves for the next piece.
+#[derive(Default)]
+pub(crate) struct Search {
+    pub(crate) pending: Vec<Pending>,
+    /// The last newline, while the line after it is too short for a gram.
+    newline: Option<u64>,
+    /// Where the automaton is.
+    pub(crate) state: State,
+}
+
+/// A head that was found.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct HeadAt {
+    pub(crate) end: u64,
+    pub(crate) start: u64,
+}
+
+/// One piece being searched.
+pub(crate) struct Finder<'a> {
+    masks: &'a MaskSet,
+    view: View<'a>,
+    /// No match begins before.
+    low: u64,
+    search: &'a mut Search,
+    pub(crate) covered: Vec<Range<u64>>,
+    pub(crate) heads: Vec<HeadAt>,
+}
+
+impl<'a> Finder<'a> {
+    /// Searches the view's piece, given that what begins before `low` is decided.
+    pub(crate) fn search(
+        masks: &'a MaskSet,
+        view: View<'a>,
+        low: u64,
+        search: &'a mut Search,
+    ) -> Finder<'a> {
+        let mut finder =
+            Finder { masks, view, low, search, covered: Vec::new(), heads: Vec::new() };
+        for pending in std::mem::take(&mut finder.search.pending) {
+            finder.go_on(pending, view.piece_start());
+        }
+        for grams in &masks.finders.grams {
+            finder.probe(grams);
+        }
+        if masks.wraps {
+            finder.probe_lines();
+        }
+        finder.find_short();
+        finder.step();
+        finder
+    }
+
+    /// Ends the input: the needles that only the byte after kept from being a match.
+    pub(crate) fn whole_words(masks: &MaskSet, search: &mut Search, end: u64) -> Vec<Range<u64>> {
+        let is_whole = |one: &Pending| one.walk.matched == masks.needles[one.needle].bytes.len();
+        let pending = std::mem::take(&mut search.pending);
+        pending.into_iter().filter(is_whole).map(|one| one.start..end).collect()
+    }
+
+    /// Probes the piece, and before it what a window across its begin may cover.
+    fn probe(&mut self, grams: &Grams) {
+        let (begin, reach) = (self.view.piece_start(), grams.window_len() - 1);
+        let before = (begin - self.low).min(reach as u64);
+        if before > 0 {
+            let after = self.view.piece.len().min(reach) as u64;
+            let mut bridge = zeroize::Zeroizing::new([0; BRIDGE_LEN_MAX]);
+            let bridge = self.copy(begin - before..begin + after, bridge.as_mut_slice());
+            self.probe_text(grams, bridge, begin - before);
+        }
+        self.probe_text(grams, self.view.piece, begin);
+    }
+
+    fn probe_text(&mut self, grams: &Grams, text: &[u8], begin: u64) {
+        let mut at = 0;
+        while let Some(passed) = grams.next(text, at) {
+            self.compare_around(grams, &text[passed..], begin + passed as u64);
+            at = passed + grams.step();
+        }
+    }
+
+    /// Probes where lines end and begin: a wrap inside a window leaves one of its grams there.
+    fn probe_lines(&mut self) {
+        let newline = self.search.newline.take().filter(|&at| at >= self.view.held_start);
+        if let Some(newline) = newline {
+            self.probe_line_start(newline);
+        }
+        let (piece, begin) = (self.view.piece, self.view.piece_start());
+        for at in memchr::memchr_iter(b'\n', piece) {
+            // Nearly every line is done with this: two probes in the piece itself, neither passing. An
+            // empty line is no part of a form.
+            let around = at.checked_sub(8).and_then(|start| piece.get(start..)?.first_chunk());
+            if let Some(around) = around
+                && around[7] != b'\r'
+                && !is_blank(around[9])
+                && (around[7] == b'\n'
+                    || around[9] == b'\n'
+                    || !self.masks.finders.grams.iter().any(|grams| grams.may_touch(around)))
+            {
+                continue;
+            }
+            self.probe_line_end(begin + at as u64);
+            self.probe_line_start(begin + at as u64);
+        }
+    }
+
+    fn probe_line_end(&mut self, newline: u64) {
+        let mut end = newline;
+        // A short first line is out before its end is known: see the wraps.
+        if end > self.view.held_start && self.view.byte(end - 1) == b'\r' {
+            end -= 1;
+        }
+        for grams in &self.masks.finders.grams {
+            if let Some(start) = end.checked_sub(grams.gram_len() as u64) {
+                self.probe_one(grams, start);
+            }
+        }
+    }
+
+    fn probe_line_start(&mut self, newline: u64) {
+        let mut start = newline + 1;
+        let limit = self.view.end().min(start + u64::from(BLANKS_MAX));
+        while start < limit && is_blank(self.view.byte(start)) {
+            start += 1;
+        }
+        for grams in &self.masks.finders.grams {
+            if start + grams.gram_len() as u64 <= self.view.end() {
+                self.probe_one(grams, start);
+            } else {
+                self.search.newline = Some(newline);
+            }
+        }
+    }
+
+    /// Asks for the gram at `start`.
+    fn probe_one(&mut self, grams: &Grams, start: u64) {
+        if start < self.view.held_start {
+            return;
+        }
+        let end = start + grams.gram_len() as u64;
+        let [held, piece] = self.view.slices(start..end);
+        if held.is_empty() {
+            self.compare_around(grams, piece, start);
+        } else {
+            let mut gram = zeroize::Zeroizing::new([0; 8]);
+            let gram = self.copy(start..end, gram.as_mut_slice());
+            self.compare_around(grams, gram, start);
+        }
+    }
+
+    fn copy<'b>(&self, range: Range<u64>, out: &'b mut [u8]) -> &'b [u8] {
+        let [held, piece] = self.view.slices(range);
+        out[..held.len()].copy_from_slice(held);
+        out[held.len()..held.len() + piece.len()].copy_from_slice(piece);
+        &out[..held.len() + piece.len()]
+    }
+
+    /// Compares the needles that have the gram `text` begins with, which stands at `at`.
+    fn compare_around(&mut self, grams: &Grams, text: &[u8], at: u64) {
+        let gram = &text[..grams.gram_len()];
+        for place in grams.places(gram) {
+            let needle = &self.masks.needles[place.needle];
+            let (before, after) = needle.bytes.split_at(place.offset);
+            if !after.starts_with(gram) {
+                continue;
+            }
+            // What follows is compared first: in text that was crafted, work is bounded by how far
+            // matches reach from windows.
+            let seen = after.len().min(index(self.view.end() - at));
+            let start = at.checked_sub(before.len() as u64).filter(|&start| start >= self.low);
+            let plain = start
+                .filter(|&start| self.view.has(at, &after[..seen]) && self.view.has(start, before));
+            if let Some(start) = plain {
+                let walk = Walk::plain(before.len() + seen);
+                self.go_on(Pending { needle: place.needle, start, walk }, at + seen as u64);
+            } else if needle.ends.wraps
+                && let Some(start) = start_of(before, &self.view, self.view.held_start, at)
+            {
+                let walk = Walk::plain(0);
+                self.go_on(Pending { needle: place.needle, start, walk }, start);
+            }
+        }
+    }
+
+    /// Compares what is left of a needle with the input from `at` on.
+    fn go_on(&mut self, mut pending: Pending, mut at: u64) {
+        let needle = &self.masks.needles[pending.needle];
+        let bytes = needle.bytes.as_slice();
+        let end = self.view.end();
+        if needle.ends.wraps {
+            while pending.walk.matched < bytes.len() && at < end {
+                let was_shown = pending.walk.is_shown();
+                if !pending.walk.push(bytes, self.view.byte(at)) {
+                    return;
+                }
+                if was_shown && !pending.walk.is_shown() {
+                    pending.start = at;
+                }
+                at += 1;
+            }
+        } else {
+            let rest = &bytes[pending.walk.matched..];
+            let seen = rest.len().min(index(end - at));
+            if !self.view.has(at, &rest[..seen]) {
+                return;
+            }
+            pending.walk.matched += seen;
+            at += seen as u64;
+        }
+        if pending.held_start().is_some_and(|start| start < self.low) {
+            return;
+        }
+        if pending.walk.matched < bytes.len() {
+            self.keep(pending);
+        } else {
+            self.complete(pending, at);
+        }
+    }
+
+    fn keep(&mut self, pending: Pending) {
+        let is_same =
+            |other: &Pending| other.needle == pending.needle && other.start == pending.start;
+        // A window across two pieces may be met in both.
+        if !self.search.pending.iter().any(is_same) {
+            self.search.pending.push(pending);
+        }
+    }
+
+    /// Notes that a needle stands from its start to `end`.
+    fn complete(&mut self, pending: Pending, end: u64) {
+        let (needle, start) = (&self.masks.needles[pending.needle], pending.start);
+        if needle.ends.anywhere {
+            self.cover(start..end);
+        }
+        if end - start != needle.bytes.len() as u64 {
+            return; // Wrapped: not the bytes that a word or a head has.
+        }
+        if needle.ends.head {
+            self.heads.push(HeadAt { end, start });
+        }
+        if needle.ends.word && (start == 0 || !is_word(self.view.byte(start - 1))) {
+            if end == self.view.end() {
+                self.keep(pending);
+            } else if !is_word(self.view.byte(end)) {
+                self.cover(start..end);
+            }
+        }
+    }
+
+    /// Notes a covered range; where matches are dense, most only make the one before longer.
+    fn cover(&mut self, range: Range<u64>) {
+        match self.covered.last_mut() {
+            Some(last) if last.start <= range.start && range.start <= last.end => {
+                last.end = last.end.max(range.end);
+            }
+            _ => self.covered.push(range),
+        }
+    }
+
+    /// Finds the needles too short for grams.
+    fn find_short(&mut self) {
+        let Some(short) = &self.masks.finders.short else { return };
+        let (begin, reach) = (self.view.piece_start(), 6);
+        let before = (begin - self.low).min(reach);
+        let after = (self.view.piece.len() as u64).min(reach);
+        let mut bridge = zeroize::Zeroizing::new([0; BRIDGE_LEN_MAX]);
+        let bridge = self.copy(begin - before..begin + after, bridge.as_mut_slice());
+        let all = &self.masks.needles;
+        let mut found = Vec::new();
+        short.find(all, bridge, |needle, at| {
+            let end = at + all[needle].bytes.len();
+            let is_across = (at as u64) < before && end as u64 > before;
+            if is_across {
+                found.push((needle, begin - before + at as u64));
+            }
+        });
+        short.find(all, self.view.piece, |needle, at| found.push((needle, begin + at as u64)));
+        for (needle, start) in found {
+            let walk = Walk::plain(all[needle].bytes.len());
+            let end = start + walk.matched as u64;
+            self.complete(Pending { needle, start, walk }, end);
+        }
+    }
+
+    /// Lets the automaton take the piece.
+    fn step(&mut self) {
+        let Some(stepped) = &self.masks.finders.stepped else { return };
+        let (piece, begin) = (self.view.piece, self.view.piece_start());
+        let mut next = 0;
+        while next < piece.len() {
+            let run = stepped.run(self.search.state, piece, next);
+            (self.search.state, next) = (run.state, run.end);
+            if run.found {
+                let end = begin + next as u64;
+                self.cover(end - stepped.found_len(run.state)..end);
+            }
+        }
+    }
+}
