@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod exchange;
 pub(crate) mod key;
+pub(crate) mod mask;
 pub(crate) mod scan;
 pub(crate) mod secret;
 
@@ -22,7 +23,7 @@ use crate::help::key::KEY;
 use crate::help::secret::{ENVIRONMENT, EXIT_CODES_SECRET, INIT, SECRET};
 use crate::help::{
     COMPLETIONS, DRY, EXEC, EXIT_CODES, EXIT_CODES_DRY, EXIT_CODES_FILE, EXIT_CODES_RECORD,
-    EXPLAIN, LOGS, MAN, RETRY, RUN, RUNS, SCAN, SCHEMA, STATUS, TOP, VALIDATE,
+    EXPLAIN, LOGS, MAN, MASK, RETRY, RUN, RUNS, SCAN, SCHEMA, STATUS, TOP, VALIDATE,
 };
 
 /// Runs workflows that need secrets, and keeps the secrets secret.
@@ -69,6 +70,9 @@ pub(crate) enum Command {
     /// Run again what did not succeed in a run
     #[command(after_help = RETRY, after_long_help = format!("{RETRY}\n\n{EXIT_CODES}"))]
     Retry(RetryArgs),
+    /// Copy standard input to standard output with given values masked
+    #[command(after_help = MASK)]
+    Mask(mask::MaskArgs),
     /// Find values of secrets, and credential files, in files and in git
     #[command(after_help = SCAN)]
     Scan(scan::ScanArgs),

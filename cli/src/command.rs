@@ -10,6 +10,7 @@ mod explain;
 mod init;
 mod key;
 mod logs;
+mod mask;
 mod pages;
 mod restore;
 mod retry;
@@ -67,6 +68,7 @@ fn call(cli: &Cli) -> Result<Exit, Failure> {
         Command::Runs(args) => runs::runs(args, &world),
         Command::Logs(args) => logs::logs(args, &world),
         Command::Retry(args) => retry::retry(args, &world),
+        Command::Mask(args) => mask::mask(args, &world),
         Command::Scan(args) => scan::scan(args, &world),
         Command::Secret(command) => secret::secret(command, &world),
         Command::Environment(command) => environment::environment(command, &world),

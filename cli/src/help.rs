@@ -137,6 +137,20 @@ the parameters and the environment of that run. A parameter that held a secret
 is masked in the record and has to be given again, and so have
 --allow-protected and --allow-expired.";
 
+pub(crate) const MASK: &str = "\
+Examples:
+  make 2>&1 | subrosa mask --secrets-file secrets.json
+  subrosa mask --secrets-file secrets.json --forms raw < build.log > masked.log
+
+The file is a JSON array of strings, or of {\"b64\": \"...\"} for values that are
+not text. With every value its encoded forms are masked, too.
+
+Exit codes:
+  0      all of the input was copied
+  3      the file of secrets is invalid or unreadable
+  5      the input cannot be read, or the output not written
+";
+
 pub(crate) const SCAN: &str = "\
 Examples:
   subrosa scan                     the current folder
@@ -179,7 +193,7 @@ Examples:
 mod tests {
     use super::{
         COMPLETIONS, DRY, EXEC, EXIT_CODES, EXIT_CODES_DRY, EXIT_CODES_FILE, EXIT_CODES_RECORD,
-        EXPLAIN, LOGS, MAN, RETRY, RUN, RUNS, SCAN, SCHEMA, STATUS, TOP, VALIDATE,
+        EXPLAIN, LOGS, MAN, MASK, RETRY, RUN, RUNS, SCAN, SCHEMA, STATUS, TOP, VALIDATE,
     };
 
     #[test]
@@ -195,6 +209,7 @@ mod tests {
             EXPLAIN,
             LOGS,
             MAN,
+            MASK,
             RETRY,
             RUN,
             RUNS,

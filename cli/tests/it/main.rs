@@ -17,6 +17,7 @@ mod export;
 mod guard;
 mod import;
 mod key;
+mod mask;
 mod pages;
 mod program;
 mod records;

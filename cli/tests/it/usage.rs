@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::program::Place;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "run",
     "dry",
     "validate",
@@ -14,6 +14,7 @@ const COMMANDS: [&str; 19] = [
     "runs",
     "logs",
     "retry",
+    "mask",
     "scan",
     "secret",
     "environment",
