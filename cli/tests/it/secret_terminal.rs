@@ -86,6 +86,15 @@ fn an_answer_that_cannot_be_a_value_ends_the_question() {
     assert!(!place.home().exists());
 }
 
+/// Whether every thread of a process is stopped.
+fn is_stopped(child: &Child) -> bool {
+    let threads = fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+    threads.map(Result::unwrap).all(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.contains(") T ")
+    })
+}
+
 #[test]
 fn a_signal_ends_the_question_and_gives_the_terminal_back() {
     let place = Place::new();
@@ -93,18 +102,26 @@ fn a_signal_ends_the_question_and_gives_the_terminal_back() {
         let mut screen = Screen::new();
         let mut child = start(&place, &["secret", "set", "prod/db"], &screen);
         screen.wait_for(FIRST);
-        screen.press("hunter2");
         end(&mut screen, &child);
         assert_eq!(child.wait().unwrap().code(), Some(code));
         assert!(echoes(&screen));
         assert!(!screen.finish(child).0.contains("hunter2"));
         assert!(!place.home().exists());
     };
-    check(&|screen, _| screen.press("\x03"), 130);
-    check(&|screen, _| screen.press("\x1c"), 131);
-    let send = |child: &Child, signal| kill_process(Pid::from_child(child), signal).unwrap();
-    check(&|_, child| send(child, Signal::TERM), 143);
-    check(&|_, child| send(child, Signal::HUP), 129);
+    check(&|screen, _| screen.press("hunter2\x03"), 130);
+    check(&|screen, _| screen.press("hunter2\x1c"), 131);
+    let send = |screen: &mut Screen, child: &Child, signal| {
+        let process = Pid::from_child(child);
+        // Stopped, it reads nothing: what was pressed has arrived, and is still to be read.
+        kill_process(process, Signal::STOP).unwrap();
+        eventually("it stops", || is_stopped(child));
+        screen.press("hunter2");
+        eventually("the keys arrive", || screen.unread() == "hunter2".len() as u64);
+        kill_process(process, signal).unwrap();
+        kill_process(process, Signal::CONT).unwrap();
+    };
+    check(&|screen, child| send(screen, child, Signal::TERM), 143);
+    check(&|screen, child| send(screen, child, Signal::HUP), 129);
 }
 
 #[test]

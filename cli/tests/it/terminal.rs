@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::ioctl_fionread;
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
@@ -58,6 +59,11 @@ impl Screen {
     /// Its modes.
     pub(crate) fn modes(&self) -> Termios {
         tcgetattr(&self.replica).unwrap()
+    }
+
+    /// How many bytes have arrived and nobody has read yet.
+    pub(crate) fn unread(&self) -> u64 {
+        ioctl_fionread(&self.replica).unwrap()
     }
 
     /// Reads until the text appears.
