@@ -129,7 +129,7 @@ fn is_armour(line: &[u8]) -> bool {
     (line.starts_with(b"-----BEGIN") || line.starts_with(b"-----END")) && line.ends_with(b"-----")
 }
 
-/// The encoded forms of `core`, a value as [`core`] gives it.
+/// The encoded forms of `core`, a value as [`core()`] gives it.
 ///
 /// Where two encodings give the same bytes, the first of them in the order of [`Form`] is named.
 pub fn encoded(core: &[u8]) -> Vec<Encoded> {
