@@ -18,7 +18,7 @@ use subrosa_registry::{
 use crate::failure::Failure;
 use crate::wiring::World;
 
-pub(crate) use failure::{command, quoted, with_causes};
+pub(crate) use failure::command;
 
 /// A registry and where its parts are.
 pub(crate) struct Secrets {

@@ -7,6 +7,7 @@
 use std::path::Path;
 
 use secrecy::SecretSlice;
+use subrosa_engine::remedy::with_causes;
 use subrosa_exchange::{ArchiveError, Identity, InvalidKey, Recipient, Recipients};
 use subrosa_registry::{Disk, Files as _, RegistryError};
 use zeroize::Zeroizing;
@@ -14,7 +15,6 @@ use zeroize::Zeroizing;
 use crate::args::exchange::SealingArgs;
 use crate::failure::{Exit, Failure};
 use crate::prompt;
-use crate::registry::with_causes;
 use crate::wiring::World;
 
 /// More than any passphrase, and than hundreds of identities, have.

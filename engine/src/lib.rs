@@ -24,6 +24,7 @@ mod params;
 pub mod provider;
 pub mod record;
 mod recorder;
+pub mod remedy;
 mod resolve;
 mod run;
 mod rundir;

@@ -8,6 +8,7 @@ mod status;
 use std::path::Path;
 
 use serde_json::{Map, json};
+use subrosa_engine::remedy::quoted;
 use subrosa_registry::{Actor, Names, Source};
 
 use crate::args::key::{KeyCommand, MoveArgs, RotateArgs, To};
@@ -121,7 +122,7 @@ pub(crate) fn words(source: &Source) -> String {
     };
     match path {
         Some(path) => {
-            format!("--to {to} --key-file {}", crate::registry::quoted(&path.display().to_string()))
+            format!("--to {to} --key-file {}", quoted(&path.display().to_string()))
         }
         None => format!("--to {to}"),
     }

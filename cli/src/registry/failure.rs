@@ -1,12 +1,9 @@
 //! What the registry refuses, as exit codes and remedies.
 
-use std::error::Error;
-
-use subrosa_registry::{Address, FileError, InvalidValue, KeyError, RegistryError};
+use subrosa_engine::remedy::{self, DOCTOR, file, key, with_causes};
+use subrosa_registry::{Address, InvalidValue, RegistryError};
 
 use crate::failure::{Exit, Failure};
-
-const DOCTOR: &str = "`subrosa doctor` tells what is wrong and what can be done";
 
 impl From<RegistryError> for Failure {
     fn from(error: RegistryError) -> Failure {
@@ -46,22 +43,6 @@ fn exit(error: &RegistryError) -> Exit {
         | RegistryError::Audit { .. }
         | RegistryError::Randomness => Exit::ENGINE,
     }
-}
-
-/// An error with its causes; one that only repeats what it is caused by is said once.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut last = text.clone();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if said != last {
-            text.push_str(&format!(": {said}"));
-        }
-        last = said;
-        cause = error.source();
-    }
-    text
 }
 
 fn help(error: &RegistryError) -> Option<String> {
@@ -115,65 +96,7 @@ fn elsewhere(address: &Address) -> String {
 
 /// A command about a secret, as it can be typed.
 pub(crate) fn command(verb: &str, address: &Address) -> String {
-    let mut command = format!("subrosa secret {verb} {}", address.reference);
-    if let Some(workspace) = &address.scope.workspace {
-        command.push_str(&format!(" --workspace {workspace}"));
-    }
-    if let Some(environment) = &address.scope.environment {
-        command.push_str(&format!(" --env {environment}"));
-    }
-    command
-}
-
-fn file(error: &FileError) -> Option<String> {
-    match error {
-        FileError::NotPrivate { file, is_folder: true, .. } => {
-            Some(format!("close it: `chmod 700 {}`", quoted(file)))
-        }
-        FileError::NotPrivate { file, is_folder: false, .. } => {
-            Some(format!("close it: `chmod 600 {}`", quoted(file)))
-        }
-        FileError::NotOurs { .. } | FileError::NotPlain { .. } | FileError::TooLarge { .. } => {
-            Some(DOCTOR.to_owned())
-        }
-        FileError::Busy { pid: Some(pid), .. } => {
-            Some(format!("wait until process {pid} is done, or see what it does: `ps -p {pid}`"))
-        }
-        FileError::Busy { pid: None, .. } | FileError::Io { .. } => None,
-    }
-}
-
-fn key(error: &KeyError) -> Option<String> {
-    match error {
-        KeyError::File(error) => file(error),
-        KeyError::Missing { .. }
-        | KeyError::Damaged { .. }
-        | KeyError::Wrong { .. }
-        | KeyError::OtherStore { .. } => Some(
-            "`subrosa key import` brings a copy of the key back; `subrosa key status` tells where \
-             it is looked for"
-                .to_owned(),
-        ),
-        KeyError::TooNew { .. } => Some("use the newer subrosa that wrote it".to_owned()),
-        KeyError::WrongPassphrase { .. } => Some("try again; nothing was changed".to_owned()),
-        KeyError::ReadOnly { .. } => {
-            Some("`subrosa key move --to file` takes the key to where it can be changed".to_owned())
-        }
-        KeyError::Taken { .. } | KeyError::Source { .. } => {
-            Some("`subrosa key status` tells where the key is looked for".to_owned())
-        }
-        KeyError::Randomness => None,
-    }
-}
-
-/// A path as a shell takes it.
-pub(crate) fn quoted(path: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%=".contains(&byte);
-    if path.bytes().all(is_plain) {
-        path.to_owned()
-    } else {
-        format!("'{}'", path.replace('\'', r"'\''"))
-    }
+    remedy::command(verb, &address.reference, &address.scope)
 }
 
 #[cfg(test)]

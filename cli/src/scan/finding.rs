@@ -1,6 +1,7 @@
 //! What was found, as people and programs get it. Every text in it is fit to be shown.
 
 use serde_json::{Value, json};
+use subrosa_engine::remedy::quoted;
 
 use super::matcher::How;
 use super::search::Place;
@@ -118,13 +119,6 @@ impl Finding {
             )),
         }
     }
-}
-
-/// A path as a shell takes it, as far as it can be shown.
-fn quoted(path: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-    let path = if path.starts_with('-') { format!("./{path}") } else { path.to_owned() };
-    if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! What to do about a ref that gives no value: the commands to type.
 
-use subrosa_registry::{
-    Address, EnvironmentName, FileError, KeyError, LookupError, RegistryError, Scope, SecretRef,
-};
+use subrosa_registry::{Address, EnvironmentName, LookupError, RegistryError, Scope, SecretRef};
 
 use crate::names::closest;
+use crate::remedy::{DOCTOR, command, file, key};
 
 /// Stores a value under the ref.
 pub(super) fn set(reference: &SecretRef, scope: &Scope) -> String {
@@ -21,17 +20,6 @@ fn piped(verb: &str, reference: &SecretRef, scope: &Scope) -> String {
     format!(r#"printf %s "$VALUE" | {}"#, command(verb, reference, scope))
 }
 
-fn command(verb: &str, reference: &SecretRef, scope: &Scope) -> String {
-    let mut command = format!("subrosa secret {verb} {reference}");
-    if let Some(workspace) = &scope.workspace {
-        command.push_str(&format!(" --workspace {workspace}"));
-    }
-    if let Some(environment) = &scope.environment {
-        command.push_str(&format!(" --env {environment}"));
-    }
-    command
-}
-
 /// What to do about one ref.
 pub(super) fn lookup(error: &LookupError, reference: &SecretRef, scope: &Scope) -> String {
     match error {
@@ -46,8 +34,6 @@ pub(super) fn lookup(error: &LookupError, reference: &SecretRef, scope: &Scope) 
         LookupError::Damaged { .. } => DOCTOR.to_owned(),
     }
 }
-
-const DOCTOR: &str = "`subrosa doctor` tells what is damaged and what can be done";
 
 /// What to do about the registry; `reference` is the first ref that was asked for, in `scope`.
 pub(super) fn registry(
@@ -98,34 +84,5 @@ fn unknown_environment(
     match closest(name.as_str(), names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`? Known environments: {known}"),
         None => format!("known environments: {known}"),
-    }
-}
-
-fn file(error: &FileError) -> Option<String> {
-    match error {
-        FileError::NotPrivate { is_folder: true, .. } => Some("close it: `chmod 700`".to_owned()),
-        FileError::NotPrivate { is_folder: false, .. } => Some("close it: `chmod 600`".to_owned()),
-        FileError::NotOurs { .. } | FileError::NotPlain { .. } | FileError::TooLarge { .. } => {
-            Some(DOCTOR.to_owned())
-        }
-        FileError::Io { .. } | FileError::Busy { .. } => None,
-    }
-}
-
-fn key(error: &KeyError) -> Option<String> {
-    match error {
-        KeyError::File(error) => file(error),
-        KeyError::Missing { .. }
-        | KeyError::Damaged { .. }
-        | KeyError::Wrong { .. }
-        | KeyError::OtherStore { .. }
-        | KeyError::Source { .. } => {
-            Some("`subrosa key status` tells which key is wanted and where it is looked for".into())
-        }
-        KeyError::TooNew { .. } => Some("a newer subrosa wrote it; use that one".to_owned()),
-        KeyError::WrongPassphrase { .. }
-        | KeyError::Taken { .. }
-        | KeyError::ReadOnly { .. }
-        | KeyError::Randomness => None,
     }
 }

@@ -3,7 +3,6 @@
 //! Which scope answers is the registry's business; what its answers mean for the lines that asked is
 //! said here, and how to mend it in [`super::cure`].
 
-use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use subrosa_registry::{
@@ -17,6 +16,7 @@ use super::fetch::{Fetched, FetchedValue};
 use crate::diagnostic::Diagnostic;
 use crate::host::Host;
 use crate::masks::Masks;
+use crate::remedy::with_causes;
 use crate::secret::SecretValue;
 use crate::workflow::{SecretDecl, SecretSource, Workflow};
 
@@ -140,23 +140,6 @@ fn refused(
     let help = |first: &Asked<'_>| cure::registry(error, first.reference, &scope);
     refusal.help = asked.first().and_then(help);
     refusal
-}
-
-/// An error with what caused it; a cause that is the error itself is said once.
-fn with_causes(error: &RegistryError) -> String {
-    let mut text = error.to_string();
-    let mut last = text.clone();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if said != last {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        last = said;
-        cause = error.source();
-    }
-    text
 }
 
 fn each(asked: &[Asked<'_>], answer: Answer, scope: &Scope, now: SystemTime) -> Answered {

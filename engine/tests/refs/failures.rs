@@ -66,7 +66,7 @@ async fn a_ref_that_gives_no_value_says_why_and_the_command_that_mends_it() {
     check(Fake::default().entry("prod/db", "pay", expired), &told(why, help)).await;
     let damaged = Entry { is_damaged: true, ..entry };
     let why = "`objects/ab` is damaged or was tampered with: the seal does not fit";
-    let help = "`subrosa doctor` tells what is damaged and what can be done";
+    let help = "`subrosa doctor` tells what is wrong and what can be done";
     check(Fake::default().entry("prod/db", "pay", damaged), &told(why, help)).await;
 }
 
@@ -96,17 +96,18 @@ async fn check_all(cases: &[Case]) {
     }
 }
 
-const DOCTOR: &str = "`subrosa doctor` tells what is damaged and what can be done";
-const KEY_STATUS: &str =
-    "`subrosa key status` tells which key is wanted and where it is looked for";
+const DOCTOR: &str = "`subrosa doctor` tells what is wrong and what can be done";
+const KEY_STATUS: &str = "`subrosa key status` tells where the key is looked for";
+const KEY_IMPORT: &str = "`subrosa key import` brings a copy of the key back; `subrosa key status` tells \
+    where it is looked for";
 
 #[tokio::test]
 async fn files_that_cannot_be_used_say_why_and_the_cure() {
     let not_private = "`/s/x` is open to others (mode 0755)";
     check_all(&[
         (|| denied().into(), "could not read `/s/root`: permission denied", ""),
-        (|| open_to_others(true).into(), not_private, "close it: `chmod 700`"),
-        (|| open_to_others(false).into(), not_private, "close it: `chmod 600`"),
+        (|| open_to_others(true).into(), not_private, "close it: `chmod 700 /s/x`"),
+        (|| open_to_others(false).into(), not_private, "close it: `chmod 600 /s/x`"),
         (
             || FileError::NotOurs { file: "/s".into() }.into(),
             "`/s` belongs to another user",
@@ -125,7 +126,7 @@ async fn files_that_cannot_be_used_say_why_and_the_cure() {
         (
             || FileError::Busy { file: "/s/lock".into(), pid: Some(7) }.into(),
             "`/s/lock` is locked by process 7",
-            "",
+            "wait until process 7 is done, or see what it does: `ps -p 7`",
         ),
     ])
     .await;
@@ -137,17 +138,17 @@ async fn keys_that_cannot_be_had_say_why_and_the_cure() {
         (
             || KeyError::Missing { place: "no file `/k`".into() }.into(),
             "the key of the registry is missing: no file `/k`",
-            KEY_STATUS,
+            KEY_IMPORT,
         ),
         (
             || KeyError::Damaged { place: "file `/k`".into(), why: "too short" }.into(),
             "the key of the registry is damaged: file `/k`: too short",
-            KEY_STATUS,
+            KEY_IMPORT,
         ),
         (
             || wrong_key().into(),
             "file `/k` holds the key 1a, and the registry needs the key 2b",
-            KEY_STATUS,
+            KEY_IMPORT,
         ),
         (|| KeyError::File(denied()).into(), "could not read `/s/root`: permission denied", ""),
         (
@@ -244,7 +245,7 @@ async fn what_concerns_all_refs_is_told_once_beside_each_of_them() {
     let expected = "\
 secret-not-resolved 2: could not resolve secrets `A`, `B` from the registry: `/s/shard` is missing
   4: asked for here
-  help: `subrosa doctor` tells what is damaged and what can be done
+  help: `subrosa doctor` tells what is wrong and what can be done
 secret-not-resolved 3: could not resolve secret `P`: unknown secret provider: nowhere
   help: known providers: \n";
     assert_eq!(world.resolve(TWO, running()).await.err().as_deref(), Some(expected));

@@ -1,12 +1,13 @@
 //! What a finding means for the secrets, and what cures it.
 
+use subrosa_engine::remedy::quoted;
 use subrosa_registry::{
     FileError, Finding, Holder, KeyError, Problem, RegistryError, Unanchored, Why,
 };
 
 use super::Complaint;
 use crate::command::secret::stamp;
-use crate::registry::{command, quoted};
+use crate::registry::command;
 use crate::text::count;
 
 const REPAIR: &str = "`subrosa doctor --repair`";

@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use subrosa_engine::remedy::quoted;
 use subrosa_registry::{Disk, Odd, Oddity};
 
 use super::{Complaint, Folders};
-use crate::registry::quoted;
 
 /// What of a folder is as it must not be.
 pub(super) struct Surveyed {
