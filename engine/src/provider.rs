@@ -1,7 +1,7 @@
 //! The port to wherever secrets come from.
 //!
-//! A provider is opened once per run (one login), then asked for each secret; it decides nothing
-//! about order, deadlines or retries. Errors state facts: never a value, a token or a response body.
+//! A provider is opened once per run and identity (one login), then asked for each secret; it decides
+//! nothing about order, deadlines or retries. Errors state facts: never a value, a token or a response body.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,7 +38,8 @@ impl std::fmt::Debug for Environment {
     }
 }
 
-/// One secret that is asked for: literal texts of the workflow file.
+/// One secret that is asked for: literal texts of the workflow file, with the options that the
+/// configuration adds.
 #[derive(Clone, Debug)]
 pub struct SecretRequest {
     /// The variable it is for; only for messages.
@@ -49,27 +50,106 @@ pub struct SecretRequest {
     pub options: crate::workflow::Options,
 }
 
+/// What of a request decides which login it needs: requests with equal identities share a client.
+///
+/// The options a provider logs in by (address, namespace, role), as they were written. They may be
+/// credentials, and are not printed.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity(pub BTreeMap<String, String>);
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Identity {
+    /// The options of a request that have one of these names.
+    pub fn of(request: &SecretRequest, names: &[&str]) -> Identity {
+        let options = request.options.0.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        Identity(options.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+}
+
 /// Where secrets come from.
 #[async_trait]
 pub trait Provider: Send + Sync {
     /// The word in `provider:`.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
+
+    /// Which login a request needs; asks nobody.
+    fn identity(&self, _request: &SecretRequest) -> Identity {
+        Identity::default()
+    }
 
     /// Logs in, if there is anything to log in to.
     ///
     /// # Errors
-    /// [`ProviderError`]: it stands for every secret that needed this provider.
-    async fn open(&self, context: &ResolveContext) -> Result<Box<dyn Client>, ProviderError>;
+    /// [`ProviderError`]: it stands for every secret that needed this login.
+    async fn open(
+        &self,
+        context: &ResolveContext,
+        identity: &Identity,
+    ) -> Result<Box<dyn Client>, ProviderError>;
 }
 
-/// A provider that is logged in, for one run. Dropping a pending fetch cancels it.
+/// A provider that is logged in, for one run. Dropping a pending call cancels it.
 #[async_trait]
 pub trait Client: Send + Sync {
-    /// Gets one value.
+    /// Gets one value. Called at the same time for many requests; what several of them need (one read
+    /// of a place with several fields), a client asks for once.
     ///
     /// # Errors
     /// [`ProviderError`], as its kind says.
     async fn fetch(&self, request: &SecretRequest) -> Result<SecretValue, ProviderError>;
+
+    /// Says whether a value could be got, without reading it.
+    ///
+    /// # Errors
+    /// What `fetch` would answer.
+    async fn check(&self, _request: &SecretRequest) -> Result<Checked, ProviderError> {
+        Ok(Checked::WouldRead)
+    }
+
+    /// Keeps what was got valid (renews leases) until it is dropped; returns at once if nothing
+    /// needs it. Polled while the run lasts.
+    ///
+    /// # Errors
+    /// It could not, and values that the run uses may end.
+    async fn keep(&self) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// Gives back what was got for this run alone (revokes leases, logs out); the last call.
+    ///
+    /// # Errors
+    /// Something was not given back, and ends by itself at best.
+    async fn close(&self) -> Result<(), ProviderError> {
+        Ok(())
+    }
+}
+
+/// What a check found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// It is there, and may be read.
+    Readable,
+    /// The place exists, or may be read; only reading tells all.
+    Likely,
+    /// There is no way to tell without reading it.
+    WouldRead,
+}
+
+/// Whether asking again may help.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retry {
+    /// No: the same answer would come.
+    #[default]
+    Never,
+    /// After a pause.
+    Later,
+    /// After the pause that the answer asks for.
+    After(Duration),
 }
 
 /// Why a provider gave no value: what a caller may branch on.
@@ -101,12 +181,21 @@ pub struct ProviderError {
     pub message: String,
     /// How to mend it, if the provider knows.
     pub help: Option<String>,
+    /// Whether asking again may help.
+    pub retry: Retry,
 }
 
 impl ProviderError {
     /// An error without help.
     pub fn new(kind: ProviderErrorKind, message: impl Into<String>) -> ProviderError {
-        ProviderError { kind, message: message.into(), help: None }
+        ProviderError { kind, message: message.into(), help: None, retry: Retry::Never }
+    }
+
+    /// Says that asking again may help.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> ProviderError {
+        self.retry = retry;
+        self
     }
 
     /// Adds how to mend it.

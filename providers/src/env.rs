@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use subrosa_engine::provider::{
-    Client, Environment, Provider, ProviderError, ProviderErrorKind, ResolveContext, SecretRequest,
+    Client, Environment, Identity, Provider, ProviderError, ProviderErrorKind, ResolveContext,
+    SecretRequest,
 };
 use subrosa_engine::secret::SecretValue;
 
@@ -20,11 +21,15 @@ pub(crate) struct Env;
 
 #[async_trait]
 impl Provider for Env {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "env"
     }
 
-    async fn open(&self, context: &ResolveContext) -> Result<Box<dyn Client>, ProviderError> {
+    async fn open(
+        &self,
+        context: &ResolveContext,
+        _identity: &Identity,
+    ) -> Result<Box<dyn Client>, ProviderError> {
         Ok(Box::new(Variables(context.env.clone())))
     }
 }

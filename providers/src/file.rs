@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use rustix::io::Errno;
 use subrosa_engine::provider::{
-    Client, Provider, ProviderError, ProviderErrorKind, ResolveContext, SecretRequest,
+    Client, Identity, Provider, ProviderError, ProviderErrorKind, ResolveContext, SecretRequest,
 };
 use subrosa_engine::secret::SecretValue;
 
@@ -25,11 +25,15 @@ pub(crate) struct Files;
 
 #[async_trait]
 impl Provider for Files {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "file"
     }
 
-    async fn open(&self, context: &ResolveContext) -> Result<Box<dyn Client>, ProviderError> {
+    async fn open(
+        &self,
+        context: &ResolveContext,
+        _identity: &Identity,
+    ) -> Result<Box<dyn Client>, ProviderError> {
         Ok(Box::new(Folders(context.folders.clone())))
     }
 }

@@ -16,7 +16,8 @@ use crate::env::{self, Layer};
 use crate::host::Host;
 use crate::masks::Masks;
 use crate::provider::{
-    Client, Environment, Provider, ProviderError, ProviderErrorKind, ResolveContext, SecretRequest,
+    Client, Environment, Identity, Provider, ProviderError, ProviderErrorKind, ResolveContext,
+    SecretRequest,
 };
 use crate::secret::SecretValue;
 use crate::workflow::{SecretDecl, SecretSource, Workflow};
@@ -192,9 +193,9 @@ async fn open_all(
             Some(provider) => {
                 let (provider, context) = (provider.clone(), context.clone());
                 let limit = host.limits.request.min(deadline - Instant::now());
-                running.spawn(
-                    async move { (provider.name(), open(&*provider, &context, limit).await) },
-                );
+                running.spawn(async move {
+                    (provider.name().to_owned(), open(&*provider, &context, limit).await)
+                });
             }
             None => {
                 opened.insert(name.to_owned(), Err(unknown_provider(name, host)));
@@ -203,7 +204,7 @@ async fn open_all(
     }
     while let Some(result) = running.join_next().await {
         if let Ok((name, client)) = result {
-            opened.insert(name.to_owned(), client);
+            opened.insert(name, client);
         }
     }
     for secret in &workflow.secrets {
@@ -220,7 +221,7 @@ async fn open(
     context: &ResolveContext,
     limit: std::time::Duration,
 ) -> Opened {
-    match timeout(limit, provider.open(context)).await {
+    match timeout(limit, provider.open(context, &Identity::default())).await {
         Ok(result) => result.map(Arc::from),
         Err(_) => Err(ProviderError::new(ProviderErrorKind::TimedOut, "no login in time")),
     }

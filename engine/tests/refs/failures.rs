@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use subrosa_engine::host::Limits;
-use subrosa_engine::provider::{Client, Provider, ProviderError, ResolveContext, SecretRequest};
+use subrosa_engine::provider::{
+    Client, Identity, Provider, ProviderError, ResolveContext, SecretRequest,
+};
 use subrosa_engine::secret::SecretValue;
 use subrosa_registry::{FileError, InvalidValue, KeyError, RegistryError};
 use tokio::sync::Notify;
@@ -329,7 +331,11 @@ impl Provider for Meeting {
         "nowhere"
     }
 
-    async fn open(&self, _: &ResolveContext) -> Result<Box<dyn Client>, ProviderError> {
+    async fn open(
+        &self,
+        _: &ResolveContext,
+        _: &Identity,
+    ) -> Result<Box<dyn Client>, ProviderError> {
         self.entered.notified().await;
         self.open.send(()).unwrap();
         Ok(Box::new(Answering))

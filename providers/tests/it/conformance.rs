@@ -55,10 +55,10 @@ pub(crate) fn fetch(
 ) -> Result<Vec<u8>, ProviderError> {
     let provider = named(provider);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let request =
+        SecretRequest { name: "NAME".into(), key: key.into(), options: Options::default() };
     runtime.block_on(async {
-        let client = provider.open(context).await?;
-        let request =
-            SecretRequest { name: "NAME".into(), key: key.into(), options: Options::default() };
+        let client = provider.open(context, &provider.identity(&request)).await?;
         let value = client.fetch(&request).await?;
         #[expect(clippy::disallowed_methods, reason = "tests compare what was fetched")]
         Ok(value.expose().to_vec())
@@ -123,8 +123,8 @@ fn names_are_exact<F: Fixture>() {
 
 #[test]
 fn every_provider_has_a_name_of_its_own() {
-    let mut names: Vec<&str> =
-        subrosa_providers::builtin().iter().map(|provider| provider.name()).collect();
+    let builtin = subrosa_providers::builtin();
+    let mut names: Vec<&str> = builtin.iter().map(|provider| provider.name()).collect();
     names.sort_unstable();
     assert_eq!(names, ["env", "file"]);
 }
