@@ -1,16 +1,21 @@
 //! Chooses how each needle is looked for.
 //!
-//! Needles of 16 bytes and more have one window among the grams of six bytes, those of 8 to 15 bytes among
-//! the grams of four, shorter ones are searched as they are.
+//! Needles of 16 bytes and more are looked for by grams of six bytes, those of 8 to 15 bytes by grams of
+//! four, shorter ones are searched as they are. The longer the windows, the fewer probes; the shortest
+//! needle decides.
 //!
-//! A window should be rare in texts, and it should occur once in its needle. Then a text that matches far
-//! around one occurrence of the window holds no other there, and so the work of comparing around windows
-//! is bounded by the length of the text, however it was crafted. A long needle without such a window
-//! (one byte a thousand times) goes to the automaton, which takes the same time for each byte. Windows
-//! begin early, so that what may become a needle without its window being complete is short.
+//! A line wrap may cut a window in two. Either the lines' ends and beginnings are probed as well, or all
+//! windows of a stretch of twice their length are looked for, of which a wrap leaves one whole: fewer bytes
+//! are looked at in the first case, no lines in the second. [`Plan`] takes what costs less for the set.
+//!
+//! A stretch should be rare in texts, and its grams should occur once in the needle. Then a text that
+//! matches far around one of them holds no other there, and so the work of comparing is bounded by the
+//! length of the text, however it was crafted. A long needle without such a stretch (one byte a thousand
+//! times) goes to the automaton, which takes the same time for each byte. Stretches begin early, so that
+//! what may become a needle without its grams being complete is short.
 
 use crate::automaton::Automaton;
-use crate::grams::{Anchor, Grams};
+use crate::grams::{Anchor, Grams, QUICK_WORDS_MAX, gram_key, words};
 use crate::needles::Needle;
 use crate::short::Short;
 use crate::wrap::LINE_LEN_MIN;
@@ -21,23 +26,29 @@ const LONG_GRAM_LEN: usize = 6;
 /// Needles from this length on are found by grams of four bytes.
 const MIDDLE_LEN_MIN: usize = 8;
 const MIDDLE_GRAM_LEN: usize = 4;
-/// Longer windows would let a wrap cut them twice.
-const WINDOW_LEN_MAX: usize = LINE_LEN_MIN as usize;
-/// The first bytes of a needle, in which its window lies.
+/// Longer windows would save little.
+pub(crate) const WINDOW_LEN_MAX: usize = 40;
+/// The first bytes of a needle, in which its stretch lies.
 const REGION_LEN: usize = 256;
-/// How far candidates for a window are apart.
+/// How far candidates for a stretch are apart.
 const STRIDE: usize = 6;
-/// How many candidates are tried for one that occurs once.
-const TRIES_MAX: usize = 4;
-/// Up to this length a needle is sought across wraps although its window does not occur once.
+/// How many candidates are tried for one whose grams occur once.
+const TRIES_MAX: usize = 6;
+/// Up to this length a needle is sought across wraps although its grams do not occur once.
 const REPETITIVE_LEN_MAX: usize = 256;
+/// What looking for the ends of lines costs for each byte, in probes of a quick table.
+const LINES_COST: f64 = 0.1;
 
 /// What finds the needles of a set.
 pub(crate) struct Finders {
     pub(crate) grams: Vec<Grams>,
+    /// Whether the ends and beginnings of lines must be probed.
+    pub(crate) probes_lines: bool,
     pub(crate) short: Option<Short>,
-    /// Finds the needles that no window stands for.
+    /// Finds the needles that no stretch stands for.
     pub(crate) stepped: Option<Automaton>,
+    /// The numbers of those needles, in the order of their bytes.
+    pub(crate) stepped_numbers: Vec<usize>,
     /// No more bytes than this of a needle can end a text without its grams being found.
     pub(crate) unseen_len_max: usize,
 }
@@ -49,52 +60,122 @@ impl Finders {
             let fits = |&number: &usize| lens.contains(&needles[number].bytes.len());
             (0..needles.len()).filter(fits).collect()
         };
-        let mut stepped = Vec::new();
-        let mut unseen_len_max = MIDDLE_LEN_MIN;
-        let mut grams = Vec::new();
-        for (lens, gram_len) in [
-            (LONG_LEN_MIN..usize::MAX, LONG_GRAM_LEN),
-            (MIDDLE_LEN_MIN..LONG_LEN_MIN, MIDDLE_GRAM_LEN),
-        ] {
-            let numbers = numbers(lens);
-            let shortest = numbers.iter().map(|&number| needles[number].bytes.len()).min();
-            let Some(shortest) = shortest else { continue };
-            let window_len = shortest.min(WINDOW_LEN_MAX);
-            let mut anchors = Vec::with_capacity(numbers.len());
-            for number in numbers {
-                let needle = &needles[number];
-                let bytes = needle.bytes.as_slice();
-                let window = window(bytes, window_len, gram_len);
-                let is_plain = !(needle.ends.word || needle.ends.head);
-                if !window.is_single && is_plain {
-                    stepped.push(bytes);
-                }
-                let wraps = needle.ends.wraps && bytes.len() <= REPETITIVE_LEN_MAX;
-                if window.is_single || !is_plain || wraps {
-                    let offset = window.offset;
-                    let bytes = &bytes[offset..offset + window_len];
-                    anchors.push(Anchor { needle: number, bytes, offset });
-                    unseen_len_max = unseen_len_max.max(offset + window_len);
-                }
-            }
-            if !anchors.is_empty() {
-                grams.push(Grams::new(gram_len, window_len, &anchors));
+        let middle = numbers(MIDDLE_LEN_MIN..LONG_LEN_MIN);
+        let long = numbers(LONG_LEN_MIN..usize::MAX);
+        let probes_lines = middle.iter().any(|&number| needles[number].ends.wraps);
+        let long_plan = Plan::new(needles, &long, LONG_GRAM_LEN, probes_lines);
+        let middle_plan = Plan::on_lines(needles, &middle);
+        let mut finders = Finders {
+            grams: Vec::new(),
+            probes_lines: probes_lines || long_plan.as_ref().is_some_and(|plan| plan.probes_lines),
+            short: Short::new(needles, numbers(0..MIDDLE_LEN_MIN)),
+            stepped: None,
+            stepped_numbers: Vec::new(),
+            unseen_len_max: MIDDLE_LEN_MIN,
+        };
+        for (numbers, plan, gram_len) in
+            [(long, long_plan, LONG_GRAM_LEN), (middle, middle_plan, MIDDLE_GRAM_LEN)]
+        {
+            if let Some(plan) = plan {
+                finders.add(needles, &numbers, &plan, gram_len);
             }
         }
-        let short = Short::new(needles, numbers(0..MIDDLE_LEN_MIN));
-        let stepped = (!stepped.is_empty()).then(|| Automaton::new(stepped));
-        Finders { grams, short, stepped, unseen_len_max }
+        // The needles are sorted, so their numbers are, too.
+        finders.stepped_numbers.sort_unstable();
+        let stepped = finders.stepped_numbers.iter();
+        let bytes: Vec<_> = stepped.map(|&number| needles[number].bytes.as_slice()).collect();
+        finders.stepped = (!bytes.is_empty()).then(|| Automaton::new(bytes));
+        finders
+    }
+
+    /// Adds the grams of needles that have one plan.
+    fn add(&mut self, needles: &[Needle], numbers: &[usize], plan: &Plan, gram_len: usize) {
+        let mut anchors = Vec::with_capacity(numbers.len());
+        let mut keys = Vec::new();
+        for &number in numbers {
+            let needle = &needles[number];
+            let bytes = needle.bytes.as_slice();
+            let len = plan.stretch_len(needle);
+            let stretch = stretch(bytes, len, gram_len, &mut keys);
+            let is_plain = !(needle.ends.word || needle.ends.head);
+            if !stretch.is_single && is_plain {
+                self.stepped_numbers.push(number);
+            }
+            let wraps = needle.ends.wraps && bytes.len() <= REPETITIVE_LEN_MAX;
+            if stretch.is_single || !is_plain || wraps {
+                let offset = stretch.offset;
+                anchors.push(Anchor {
+                    needle: number,
+                    bytes: &bytes[offset..offset + len],
+                    offset,
+                });
+                self.unseen_len_max = self.unseen_len_max.max(offset + len);
+            }
+        }
+        if !anchors.is_empty() {
+            self.grams.push(Grams::new(gram_len, plan.window_len, &anchors));
+        }
     }
 }
 
-struct Window {
+/// How the needles of a class are looked for.
+struct Plan {
+    window_len: usize,
+    /// Whether a window may be cut by a wrap, so that lines are probed.
+    probes_lines: bool,
+}
+
+impl Plan {
+    /// The plan that costs least; `None` if there are no needles.
+    fn new(
+        needles: &[Needle],
+        numbers: &[usize],
+        gram_len: usize,
+        are_lines_probed: bool,
+    ) -> Option<Plan> {
+        let on_lines = Plan::on_lines(needles, numbers)?;
+        let wrapped = || numbers.iter().filter(|&&number| needles[number].ends.wraps);
+        let Some(shortest) = wrapped().map(|&number| needles[number].bytes.len()).min() else {
+            return Some(Plan { probes_lines: false, ..on_lines });
+        };
+        // Of a stretch of this length a wrap leaves a window whole, and so do two: there is a line
+        // between them.
+        let window_len = shortest.div_ceil(2).min(on_lines.window_len).min(LINE_LEN_MIN as usize);
+        let whole = Plan { window_len, probes_lines: false };
+        let wrapped_count = wrapped().count();
+        let cost = |plan: &Plan| {
+            let stretch = if plan.probes_lines { plan.window_len } else { 2 * plan.window_len - 1 };
+            let plain_count = numbers.len() - wrapped_count;
+            let grams = |len: usize| len - gram_len + 1;
+            let count = plain_count * grams(plan.window_len) + wrapped_count * grams(stretch);
+            let probe = if words(count) <= QUICK_WORDS_MAX { 1.0 } else { 2.0 };
+            let lines = if plan.probes_lines && !are_lines_probed { LINES_COST } else { 0.0 };
+            probe / grams(plan.window_len) as f64 + lines
+        };
+        Some(if cost(&whole) < cost(&on_lines) { whole } else { on_lines })
+    }
+
+    /// The plan with the longest windows.
+    fn on_lines(needles: &[Needle], numbers: &[usize]) -> Option<Plan> {
+        let shortest = numbers.iter().map(|&number| needles[number].bytes.len()).min()?;
+        Some(Plan { window_len: shortest.min(WINDOW_LEN_MAX), probes_lines: true })
+    }
+
+    /// How much of a needle is looked for.
+    fn stretch_len(&self, needle: &Needle) -> usize {
+        let is_cut = needle.ends.wraps && !self.probes_lines;
+        if is_cut { 2 * self.window_len - 1 } else { self.window_len }
+    }
+}
+
+struct Stretch {
     offset: usize,
-    /// Whether it occurs once in its needle, and each of its grams once in it.
+    /// Whether each of its grams occurs once in the needle.
     is_single: bool,
 }
 
-/// The rarest window of `len` bytes that occurs once.
-fn window(bytes: &[u8], len: usize, gram_len: usize) -> Window {
+/// The rarest stretch of `len` bytes whose grams occur once; `keys` is room to work in.
+fn stretch(bytes: &[u8], len: usize, gram_len: usize, keys: &mut Vec<u64>) -> Stretch {
     let last = bytes.len().min(REGION_LEN) - len;
     // The last candidate first: of equal ones it wins, since needles differ less where they begin.
     let mut candidates: Vec<_> = (0..=last / STRIDE)
@@ -102,22 +183,23 @@ fn window(bytes: &[u8], len: usize, gram_len: usize) -> Window {
         .map(|offset| (variety(&bytes[offset..offset + len]), offset))
         .collect();
     candidates.sort_by_key(|&(variety, _)| std::cmp::Reverse(variety));
-    let first = Window { offset: candidates[0].1, is_single: true };
+    keys.clear();
+    keys.extend(bytes.windows(gram_len).map(gram_key));
     let is_single = |offset: usize| {
-        let window = &bytes[offset..offset + len];
-        let grams = || window.windows(gram_len).enumerate();
-        let repeats = |(at, gram)| grams().skip(at + 1).any(|(_, other)| other == gram);
-        bytes.windows(len).filter(|other| *other == window).nth(1).is_none()
-            && !grams().any(repeats)
+        let grams = &keys[offset..=offset + len - gram_len];
+        grams.iter().all(|gram| keys.iter().filter(|key| *key == gram).count() == 1)
     };
     let single = candidates.iter().take(TRIES_MAX).find(|&&(_, offset)| is_single(offset));
-    single.map_or(Window { is_single: false, ..first }, |&(_, offset)| Window { offset, ..first })
+    match single {
+        Some(&(_, offset)) => Stretch { offset, is_single: true },
+        None => Stretch { offset: candidates[0].1, is_single: false },
+    }
 }
 
-/// How many different bytes a window has: headers, padding and runs have few, what is random has many.
-fn variety(window: &[u8]) -> u32 {
+/// How many different bytes a stretch has: headers, padding and runs have few, what is random has many.
+fn variety(stretch: &[u8]) -> u32 {
     let mut seen = [0_u64; 4];
-    for &byte in window {
+    for &byte in stretch {
         seen[usize::from(byte >> 6)] |= 1 << (byte & 63);
     }
     seen.iter().map(|word| word.count_ones()).sum()

@@ -39,6 +39,8 @@ pub(crate) struct Automaton {
     held: Vec<u32>,
     /// For every state, the length of the longest needle that ends there; 0 if none does.
     found: Vec<u32>,
+    /// For every state, the number of that needle among the sorted ones.
+    found_number: Vec<u32>,
     /// The last state whose tail has one byte or none.
     last_shallow: State,
     /// The pairs of bytes that cannot be skipped; `None` where skipping would not pay.
@@ -133,6 +135,11 @@ impl Automaton {
     /// The length of the longest needle that ends where `state` is reached; 0 if none does.
     pub(crate) fn found_len(&self, state: State) -> u64 {
         u64::from(self.found[self.number(state)])
+    }
+
+    /// The number, in the order of their bytes, of the longest needle that ends where `state` is reached.
+    pub(crate) fn found_number(&self, state: State) -> usize {
+        self.found_number[self.number(state)] as usize
     }
 
     fn has_row(&self, state: State) -> bool {

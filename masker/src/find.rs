@@ -6,15 +6,17 @@
 
 use std::ops::Range;
 
+use crate::anchors::WINDOW_LEN_MAX;
 use crate::automaton::State;
-use crate::grams::Grams;
+use crate::grams::{Grams, Place};
 use crate::policy::is_word;
 use crate::set::MaskSet;
+use crate::tally::{Counted, Counts};
 use crate::view::{View, index};
 use crate::wrap::{BLANKS_MAX, Walk, is_blank, start_of};
 
 /// The longest stretch around the begin of a piece that is searched for windows across it.
-const BRIDGE_LEN_MAX: usize = 64;
+const BRIDGE_LEN_MAX: usize = 2 * WINDOW_LEN_MAX;
 
 /// A needle that all input from `start` on matches, but whose end is not decided.
 pub(crate) struct Pending {
@@ -48,6 +50,17 @@ pub(crate) struct HeadAt {
     pub(crate) start: u64,
 }
 
+/// On which occasion a gram is met.
+#[derive(Clone, Copy)]
+enum Pass {
+    /// In the piece itself.
+    Piece,
+    /// Where the piece begins.
+    Bridge,
+    /// Where a line ends or begins.
+    Line,
+}
+
 /// One piece being searched.
 pub(crate) struct Finder<'a> {
     masks: &'a MaskSet,
@@ -55,6 +68,7 @@ pub(crate) struct Finder<'a> {
     /// No match begins before.
     low: u64,
     search: &'a mut Search,
+    counts: &'a mut Counts,
     pub(crate) covered: Vec<Range<u64>>,
     pub(crate) heads: Vec<HeadAt>,
 }
@@ -66,16 +80,17 @@ impl<'a> Finder<'a> {
         view: View<'a>,
         low: u64,
         search: &'a mut Search,
+        counts: &'a mut Counts,
     ) -> Finder<'a> {
-        let mut finder =
-            Finder { masks, view, low, search, covered: Vec::new(), heads: Vec::new() };
+        let (covered, heads) = (Vec::new(), Vec::new());
+        let mut finder = Finder { masks, view, low, search, counts, covered, heads };
         for pending in std::mem::take(&mut finder.search.pending) {
             finder.go_on(pending, view.piece_start());
         }
         for grams in &masks.finders.grams {
             finder.probe(grams);
         }
-        if masks.wraps {
+        if masks.finders.probes_lines {
             finder.probe_lines();
         }
         finder.find_short();
@@ -84,10 +99,20 @@ impl<'a> Finder<'a> {
     }
 
     /// Ends the input: the needles that only the byte after kept from being a match.
-    pub(crate) fn whole_words(masks: &MaskSet, search: &mut Search, end: u64) -> Vec<Range<u64>> {
+    pub(crate) fn whole_words(
+        masks: &MaskSet,
+        search: &mut Search,
+        counts: &mut Counts,
+        end: u64,
+    ) -> Vec<Range<u64>> {
         let is_whole = |one: &Pending| one.walk.matched == masks.needles[one.needle].bytes.len();
         let pending = std::mem::take(&mut search.pending);
-        pending.into_iter().filter(is_whole).map(|one| one.start..end).collect()
+        let whole = pending.into_iter().filter(is_whole);
+        let found = whole.map(|one| {
+            counts.add(masks, Counted::Literal(one.needle), end);
+            one.start..end
+        });
+        found.collect()
     }
 
     /// Probes the piece, and before it what a window across its begin may cover.
@@ -98,15 +123,15 @@ impl<'a> Finder<'a> {
             let after = self.view.piece.len().min(reach) as u64;
             let mut bridge = zeroize::Zeroizing::new([0; BRIDGE_LEN_MAX]);
             let bridge = self.copy(begin - before..begin + after, bridge.as_mut_slice());
-            self.probe_text(grams, bridge, begin - before);
+            self.probe_text(grams, bridge, begin - before, Pass::Bridge);
         }
-        self.probe_text(grams, self.view.piece, begin);
+        self.probe_text(grams, self.view.piece, begin, Pass::Piece);
     }
 
-    fn probe_text(&mut self, grams: &Grams, text: &[u8], begin: u64) {
+    fn probe_text(&mut self, grams: &Grams, text: &[u8], begin: u64, pass: Pass) {
         let mut at = 0;
         while let Some(passed) = grams.next(text, at) {
-            self.compare_around(grams, &text[passed..], begin + passed as u64);
+            self.compare_around(grams, &text[passed..], begin + passed as u64, pass);
             at = passed + grams.step();
         }
     }
@@ -172,11 +197,11 @@ impl<'a> Finder<'a> {
         let end = start + grams.gram_len() as u64;
         let [held, piece] = self.view.slices(start..end);
         if held.is_empty() {
-            self.compare_around(grams, piece, start);
+            self.compare_around(grams, piece, start, Pass::Line);
         } else {
             let mut gram = zeroize::Zeroizing::new([0; 8]);
             let gram = self.copy(start..end, gram.as_mut_slice());
-            self.compare_around(grams, gram, start);
+            self.compare_around(grams, gram, start, Pass::Line);
         }
     }
 
@@ -188,12 +213,12 @@ impl<'a> Finder<'a> {
     }
 
     /// Compares the needles that have the gram `text` begins with, which stands at `at`.
-    fn compare_around(&mut self, grams: &Grams, text: &[u8], at: u64) {
+    fn compare_around(&mut self, grams: &Grams, text: &[u8], at: u64, pass: Pass) {
         let gram = &text[..grams.gram_len()];
         for place in grams.places(gram) {
-            let needle = &self.masks.needles[place.needle];
-            let (before, after) = needle.bytes.split_at(place.offset);
-            if !after.starts_with(gram) {
+            let needle = &self.masks.needles[place.needle()];
+            let (before, after) = needle.bytes.split_at(place.offset());
+            if !after.starts_with(gram) || !self.is_first_sight(grams, place, at, pass) {
                 continue;
             }
             // What follows is compared first: in text that was crafted, work is bounded by how far
@@ -204,12 +229,37 @@ impl<'a> Finder<'a> {
                 .filter(|&start| self.view.has(at, &after[..seen]) && self.view.has(start, before));
             if let Some(start) = plain {
                 let walk = Walk::plain(before.len() + seen);
-                self.go_on(Pending { needle: place.needle, start, walk }, at + seen as u64);
+                self.go_on(Pending { needle: place.needle(), start, walk }, at + seen as u64);
             } else if needle.ends.wraps
                 && let Some(start) = start_of(before, &self.view, self.view.held_start, at)
             {
                 let walk = Walk::plain(0);
-                self.go_on(Pending { needle: place.needle, start, walk }, start);
+                self.go_on(Pending { needle: place.needle(), start, walk }, start);
+            }
+        }
+    }
+
+    /// Whether the gram at `at` is the first of its stretch that is met in the place where it stands. The
+    /// others find what the first one found.
+    fn is_first_sight(&self, grams: &Grams, place: Place, at: u64, pass: Pass) -> bool {
+        let bytes = self.masks.needles[place.needle()].bytes.as_slice();
+        let (in_stretch, window_len) = (place.in_stretch(), grams.window_len() as u64);
+        let offset = place.offset() - in_stretch;
+        let Some(start) = at.checked_sub(in_stretch as u64) else { return true };
+        let begin = self.view.piece_start();
+        let is_early = in_stretch < grams.step();
+        match pass {
+            Pass::Piece if is_early => true,
+            Pass::Bridge if is_early => start < begin && start + window_len > begin,
+            Pass::Piece | Pass::Bridge => {
+                let until = offset + in_stretch;
+                start < self.low || !self.view.has(start, &bytes[offset..until])
+            }
+            Pass::Line => {
+                let window = &bytes[offset..offset + grams.window_len()];
+                start < self.low
+                    || start + window_len > self.view.end()
+                    || !self.view.has(start, window)
             }
         }
     }
@@ -260,8 +310,10 @@ impl<'a> Finder<'a> {
 
     /// Notes that a needle stands from its start to `end`.
     fn complete(&mut self, pending: Pending, end: u64) {
-        let (needle, start) = (&self.masks.needles[pending.needle], pending.start);
+        let (number, start) = (pending.needle, pending.start);
+        let needle = &self.masks.needles[number];
         if needle.ends.anywhere {
+            self.counts.add(self.masks, Counted::Literal(number), end);
             self.cover(start..end);
         }
         if end - start != needle.bytes.len() as u64 {
@@ -274,6 +326,7 @@ impl<'a> Finder<'a> {
             if end == self.view.end() {
                 self.keep(pending);
             } else if !is_word(self.view.byte(end)) {
+                self.counts.add(self.masks, Counted::Literal(number), end);
                 self.cover(start..end);
             }
         }
@@ -324,6 +377,8 @@ impl<'a> Finder<'a> {
             (self.search.state, next) = (run.state, run.end);
             if run.found {
                 let end = begin + next as u64;
+                let number = self.masks.finders.stepped_numbers[stepped.found_number(run.state)];
+                self.counts.add(self.masks, Counted::Literal(number), end);
                 self.cover(end - stepped.found_len(run.state)..end);
             }
         }

@@ -107,6 +107,9 @@ impl Form {
 pub struct Encoded {
     /// How it came out of the value.
     pub form: Form,
+    /// The alignment of base64: how many bytes stand before the value in its group of three; for base64
+    /// of base64 three times that plus the same of the outer one. Otherwise 0.
+    pub offset: u8,
     /// Its bytes.
     pub bytes: Zeroizing<Vec<u8>>,
 }
@@ -175,11 +178,15 @@ struct Collection<'a> {
 
 impl Collection<'_> {
     fn add(&mut self, form: Form, encode: &Encode<'_>) {
+        self.add_at(form, 0, encode);
+    }
+
+    fn add_at(&mut self, form: Form, offset: u8, encode: &Encode<'_>) {
         let bytes = collected(self.core, encode);
         let is_known = |known: &[u8]| known == bytes.as_slice();
         let is_new = !is_known(self.core) && !self.forms.iter().any(|other| is_known(&other.bytes));
         if bytes.len() >= LEN_MIN && is_new {
-            self.forms.push(Encoded { form, bytes });
+            self.forms.push(Encoded { form, offset, bytes });
         }
     }
 }

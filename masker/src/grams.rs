@@ -1,19 +1,22 @@
 //! Finds places where a needle may stand, without looking at every byte.
 //!
-//! Of every needle one window of `window_len` bytes is looked for by its grams: the runs of six (or four)
-//! bytes in it. Wherever the window stands in a text, one of every `window_len - gram_len + 1` positions
-//! begins one of its grams, so probing only each such position misses no needle. A probe asks a Bloom
-//! table first: one multiplication, one load, two bits. What the table lets pass is looked up and handed
-//! out; comparing the needle itself is the caller's business.
+//! Of every needle a stretch is looked for by its grams: the runs of six (or four) bytes in it. Wherever
+//! `window_len` bytes of the stretch stand in a text, one of every `step = window_len - gram_len + 1`
+//! positions begins one of its grams, so probing only each such position misses no needle. A probe asks a
+//! Bloom table first: one multiplication, one load, two bits. What the table lets pass is looked up and
+//! handed out; comparing the needle itself is the caller's business.
 
 /// Spreads a gram over all bits; the odd number nearest to 2^64 divided by the golden ratio.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// Bits of the Bloom table for a gram: with two of sixteen set, about one probe in seventy passes.
 const BITS_PER_GRAM: usize = 16;
-/// Bits of a place that are its offset; windows begin in the first 256 bytes of a needle.
-const OFFSET_BITS: u32 = 9;
+/// A table of up to this many words leaves room for text in the first cache of common processors; beyond
+/// it a probe takes twice as long.
+pub(crate) const QUICK_WORDS_MAX: usize = 1 << 12;
+/// So many probes at once: none waits for the table's answer to another, and there is one branch.
+const GROUP: usize = 8;
 
-/// The grams of a set of windows.
+/// The grams of a set of stretches.
 pub(crate) struct Grams {
     gram_len: usize,
     /// Distance between probes.
@@ -24,18 +27,36 @@ pub(crate) struct Grams {
     /// Where in `places` the grams of a bucket begin.
     buckets: Vec<u32>,
     bucket_shift: u32,
-    /// Needle and offset, see [`Place`].
-    places: Vec<u32>,
+    places: Vec<Place>,
 }
 
 /// Where in which needle a gram stands.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Place {
-    pub(crate) needle: usize,
-    pub(crate) offset: usize,
+    /// What of the hash neither table uses: most grams that only share a bucket differ here.
+    check: u32,
+    needle: u32,
+    /// From the beginning of the needle.
+    offset: u16,
+    /// From the beginning of the stretch.
+    in_stretch: u16,
 }
 
-/// A window: `window_len` bytes of a needle.
+impl Place {
+    pub(crate) fn needle(&self) -> usize {
+        self.needle as usize
+    }
+
+    pub(crate) fn offset(&self) -> usize {
+        self.offset.into()
+    }
+
+    pub(crate) fn in_stretch(&self) -> usize {
+        self.in_stretch.into()
+    }
+}
+
+/// A stretch of a needle: what is looked for of it.
 pub(crate) struct Anchor<'a> {
     pub(crate) needle: usize,
     pub(crate) bytes: &'a [u8],
@@ -43,25 +64,25 @@ pub(crate) struct Anchor<'a> {
 }
 
 impl Grams {
-    /// The grams of `gram_len` bytes of the windows, all of which have `window_len` bytes.
+    /// The grams of `gram_len` bytes of the stretches, each of at least `window_len` bytes.
     pub(crate) fn new(gram_len: usize, window_len: usize, anchors: &[Anchor<'_>]) -> Grams {
-        let step = window_len - gram_len + 1;
-        let count = (anchors.len() * step).next_power_of_two().max(64);
-        let words = count * BITS_PER_GRAM / 64;
+        let gram_count = anchors.iter().map(|anchor| anchor.bytes.len() - gram_len + 1).sum();
+        let count = usize::max(gram_count, 64).next_power_of_two();
+        let words = words(gram_count);
         let mut grams = Grams {
             gram_len,
-            step,
+            step: window_len - gram_len + 1,
             bloom: vec![0; words],
             bloom_shift: 64 - words.trailing_zeros(),
             buckets: vec![0; count + 1],
             bucket_shift: 64 - count.trailing_zeros(),
-            places: vec![0; anchors.len() * step],
+            places: vec![Place::default(); gram_count],
         };
         let each = |take: &mut dyn FnMut(u64, Place)| {
             for anchor in anchors {
                 for (index, gram) in anchor.bytes.windows(gram_len).enumerate() {
-                    let place = Place { needle: anchor.needle, offset: anchor.offset + index };
-                    take(hash(load_short(gram), gram_len), place);
+                    let hash = hash(load_short(gram), gram_len);
+                    take(hash, place(anchor, index, hash));
                 }
             }
         };
@@ -78,9 +99,7 @@ impl Grams {
         each(&mut |hash, place| {
             let bucket = &mut grams.buckets[(hash >> grams.bucket_shift) as usize];
             *bucket -= 1;
-            let needle = u32::try_from(place.needle << OFFSET_BITS | place.offset);
-            grams.places[*bucket as usize] =
-                needle.expect("4 MiB of values have fewer than 2^23 forms and lines");
+            grams.places[*bucket as usize] = place;
         });
         grams
     }
@@ -110,17 +129,19 @@ impl Grams {
     #[inline(always)]
     fn next_of_len<const LEN: usize>(&self, text: &[u8], mut from: usize) -> Option<usize> {
         let step = self.step;
-        // Four probes at once: none waits for the table's answer to another, and there is one branch.
-        while let Some(group) = text.get(from..from + 3 * step + 8) {
-            let passes = |probe: usize| self.passes::<LEN>(load(group, probe * step));
-            let passed = passes(0) | passes(1) << 1 | passes(2) << 2 | passes(3) << 3;
-            if passed != 0 {
-                return Some(from + passed.trailing_zeros() as usize * step);
+        while let Some(group) = text.get(from..from + (GROUP - 1) * step + 8) {
+            let mut passed = [0; GROUP];
+            for (probe, passed) in passed.iter_mut().enumerate() {
+                *passed = self.passes(hash(load(group, probe * step), LEN));
             }
-            from += 4 * step;
+            if passed.iter().fold(0, |any, one| any | one) & 1 != 0 {
+                let first = passed.iter().position(|one| one & 1 != 0);
+                return first.map(|probe| from + probe * step);
+            }
+            from += GROUP * step;
         }
         while let Some(rest) = text.get(from..).filter(|rest| rest.len() >= LEN) {
-            if self.passes::<LEN>(load_short(&rest[..rest.len().min(8)])) != 0 {
+            if self.passes(hash(load_short(&rest[..rest.len().min(8)]), LEN)) & 1 != 0 {
                 return Some(from);
             }
             from += step;
@@ -131,50 +152,67 @@ impl Grams {
     /// Where the gram that `text` begins with may stand in needles, with a few places too many.
     pub(crate) fn places(&self, text: &[u8]) -> impl Iterator<Item = Place> + '_ {
         let hash = hash(load_short(&text[..self.gram_len]), self.gram_len);
-        let is_known = self.passes_hash(hash) != 0;
         let bucket = (hash >> self.bucket_shift) as usize;
-        let range = match is_known {
+        let range = match self.passes(hash) & 1 != 0 {
             true => self.buckets[bucket] as usize..self.buckets[bucket + 1] as usize,
             false => 0..0,
         };
-        self.places[range].iter().map(|&place| Place {
-            needle: (place >> OFFSET_BITS) as usize,
-            offset: (place & ((1 << OFFSET_BITS) - 1)) as usize,
-        })
+        let check = check(hash);
+        self.places[range].iter().filter(move |place| place.check == check).copied()
     }
 
     /// Whether a gram may end before or begin after the byte in the middle of `around`.
     #[inline(always)]
     pub(crate) fn may_touch(&self, around: &[u8; 17]) -> bool {
-        match self.gram_len {
-            4 => self.passes::<4>(load(around, 4)) | self.passes::<4>(load(around, 9)) != 0,
-            _ => self.passes::<6>(load(around, 2)) | self.passes::<6>(load(around, 9)) != 0,
-        }
+        let (before, len) = (8 - self.gram_len, self.gram_len);
+        (self.passes(hash(load(around, before), len)) | self.passes(hash(load(around, 9), len))) & 1
+            != 0
     }
 
+    /// Whether the table knows the gram with this hash; only the lowest bit says so.
     #[inline(always)]
-    fn passes<const LEN: usize>(&self, word: u64) -> u64 {
-        self.passes_hash(hash(word, LEN))
+    fn passes(&self, hash: u64) -> u64 {
+        // The table has a power of two of words, so the mask changes nothing but spares a check.
+        let index = (hash >> self.bloom_shift) as usize & (self.bloom.len() - 1);
+        let word = self.bloom[index];
+        word >> (hash >> 40 & 63) & word >> (hash >> 34 & 63)
     }
+}
 
-    #[inline(always)]
-    fn passes_hash(&self, hash: u64) -> u64 {
-        let word = self.bloom[(hash >> self.bloom_shift) as usize];
-        word >> (hash >> 8 & 63) & word >> (hash >> 20 & 63) & 1
+/// How many words the table of so many grams has: more than needed while that costs no time.
+pub(crate) fn words(gram_count: usize) -> usize {
+    let needed = (gram_count * BITS_PER_GRAM / 64).max(16).next_power_of_two();
+    if needed < QUICK_WORDS_MAX { needed * 2 } else { needed }
+}
+
+fn place(anchor: &Anchor<'_>, index: usize, hash: u64) -> Place {
+    let short = |offset: usize| u16::try_from(offset).expect("stretches begin early and are short");
+    Place {
+        check: check(hash),
+        needle: u32::try_from(anchor.needle).expect("4 MiB of values have fewer needles"),
+        offset: short(anchor.offset + index),
+        in_stretch: short(index),
     }
+}
+
+/// A gram as a number: equal grams have equal ones.
+pub(crate) fn gram_key(gram: &[u8]) -> u64 {
+    load_short(gram)
 }
 
 /// The two bits of a gram. They and the place in the table use different bits of the hash.
 fn bits(hash: u64) -> u64 {
-    1 << (hash >> 8 & 63) | 1 << (hash >> 20 & 63)
+    1 << (hash >> 40 & 63) | 1 << (hash >> 34 & 63)
 }
 
-/// The hash of the first `gram_len` bytes of a word.
+fn check(hash: u64) -> u32 {
+    (hash >> 16) as u32
+}
+
+/// The hash of the first `gram_len` bytes of a word; its upper half depends on all of them.
 #[inline(always)]
 fn hash(word: u64, gram_len: usize) -> u64 {
-    let product = (word << (64 - 8 * gram_len)).wrapping_mul(SPREAD);
-    // The product's low bits know only low bits of the gram.
-    product ^ product >> 32
+    (word << (64 - 8 * gram_len)).wrapping_mul(SPREAD)
 }
 
 #[inline(always)]

@@ -42,6 +42,7 @@ mod prefixes;
 mod set;
 mod short;
 mod stream;
+mod tally;
 mod text;
 mod track;
 mod view;
@@ -50,8 +51,9 @@ mod writer;
 
 pub use policy::{Forms, Policy, Reach, Short};
 pub use set::{MaskSet, TooLarge};
+pub use tally::{Match, Shape, Tally};
 pub use text::MaskedText;
-pub use writer::MaskWriter;
+pub use writer::{End, MaskWriter};
 
 /// What replaces a region.
 pub const MASK: &str = "*******";

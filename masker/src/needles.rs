@@ -4,12 +4,15 @@
 //! wraps. Folded needles are searched in the folded stream (see [`crate::fold`]), which is entered where
 //! their heads are found; so a head is a needle, too. Copies of values are wiped when dropped.
 
+use std::ops::Range;
+
 use zeroize::Zeroizing;
 
 use crate::fold::{GAP, fold, head, trim};
-use crate::forms::{Form, encoded, lines};
+use crate::forms::{Encoded, Form, encoded, lines};
 use crate::policy::{Forms, Policy, Reach};
 use crate::set::TooLarge;
+use crate::tally::{Match, Shape};
 
 /// More values than this are refused.
 const VALUES_MAX: usize = 10_000;
@@ -22,6 +25,8 @@ const DERIVED_LEN_MIN: usize = 8;
 pub(crate) struct Needle {
     pub(crate) bytes: Zeroizing<Vec<u8>>,
     pub(crate) ends: Ends,
+    /// Of what it is a shape, among all origins.
+    pub(crate) origins: Range<usize>,
 }
 
 /// What it means that a needle ends; several may be true of one.
@@ -44,8 +49,23 @@ const ANYWHERE: Ends = Ends { anywhere: true, word: false, wraps: false, head: f
 pub(crate) struct Needles {
     /// Sorted by their bytes, each once.
     pub(crate) literal: Vec<Needle>,
-    /// Folded needles; each has a head.
-    pub(crate) folded: Vec<Zeroizing<Vec<u8>>>,
+    /// What the literal needles are shapes of.
+    pub(crate) origins: Vec<Match>,
+    /// Folded needles, sorted by their bytes; each has a head.
+    pub(crate) folded: Vec<Folded>,
+}
+
+/// A needle of the folded stream.
+pub(crate) struct Folded {
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+    pub(crate) origin: Match,
+}
+
+/// What was derived so far, in no order and with repetitions.
+#[derive(Default)]
+struct Drafts {
+    literal: Vec<(Zeroizing<Vec<u8>>, Ends, Option<Match>)>,
+    folded: Vec<Folded>,
 }
 
 impl Needles {
@@ -58,78 +78,96 @@ impl Needles {
         values: impl IntoIterator<Item = &'a [u8]>,
         policy: &Policy,
     ) -> Result<Needles, TooLarge> {
-        let mut needles = Needles::default();
-        let mut byte_count = 0;
-        let cores = values.into_iter().map(trim).filter(|core| !core.is_empty());
-        for (index, core) in cores.enumerate() {
+        let mut drafts = Drafts::default();
+        let (mut count, mut byte_count) = (0, 0);
+        for (value, core) in values.into_iter().map(trim).enumerate() {
+            count += usize::from(!core.is_empty());
             byte_count += core.len();
-            if index == VALUES_MAX || byte_count > VALUE_BYTES_MAX {
+            if count > VALUES_MAX || byte_count > VALUE_BYTES_MAX {
                 return Err(TooLarge);
             }
-            needles.add_value(core, policy);
-        }
-        needles.literal.sort_unstable_by(|one, other| one.bytes.cmp(&other.bytes));
-        needles.literal.dedup_by(|later, kept| {
-            let is_same = later.bytes == kept.bytes;
-            if is_same {
-                kept.ends.add(later.ends);
+            if !core.is_empty() {
+                drafts.add_value(value, core, policy);
             }
-            is_same
-        });
-        Ok(needles)
+        }
+        Ok(drafts.finish())
+    }
+}
+
+impl Drafts {
+    /// Sorts, and joins what is the same.
+    fn finish(mut self) -> Needles {
+        self.literal.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        self.folded.sort_unstable_by(|one, other| one.bytes.cmp(&other.bytes));
+        let mut needles = Needles { folded: self.folded, ..Needles::default() };
+        for (bytes, ends, origin) in self.literal {
+            let start = needles.origins.len();
+            needles.origins.extend(origin);
+            let end = needles.origins.len();
+            match needles.literal.last_mut().filter(|last| last.bytes == bytes) {
+                Some(last) => {
+                    last.ends.add(ends);
+                    last.origins.end = end;
+                }
+                None => needles.literal.push(Needle { bytes, ends, origins: start..end }),
+            }
+        }
+        needles
     }
 
-    fn add_value(&mut self, core: &[u8], policy: &Policy) {
+    fn add_value(&mut self, value: usize, core: &[u8], policy: &Policy) {
         let reach = policy.reach(core);
-        self.add_literal(core, reach);
+        let origin = |shape| Match { value, shape };
+        self.add_literal(core, reach, origin(Shape::Value));
         match policy.forms {
             Forms::Raw => {}
             Forms::All => {
                 if reach != Reach::Nowhere {
-                    for form in encoded(core) {
-                        let wraps = matches!(form.form, Form::Base64 | Form::Base64Url);
-                        self.add(form.bytes, Ends { wraps, ..ANYWHERE });
+                    for Encoded { form, offset, bytes } in encoded(core) {
+                        let wraps = matches!(form, Form::Base64 | Form::Base64Url);
+                        let shape = Shape::Encoded { form, offset };
+                        self.add(bytes, Ends { wraps, ..ANYWHERE }, Some(origin(shape)));
                     }
                 }
                 if core.contains(&b'\n') && reach != Reach::Nowhere {
-                    self.add_lines(core, policy);
+                    self.add_lines(core, policy, origin(Shape::Line));
                 }
                 if core.contains(&b'\n') && reach == Reach::Anywhere {
-                    self.add_folded(core);
+                    self.add_folded(core, origin(Shape::Layout));
                 }
             }
         }
     }
 
-    fn add_lines(&mut self, core: &[u8], policy: &Policy) {
+    fn add_lines(&mut self, core: &[u8], policy: &Policy, origin: Match) {
         for line in lines(core) {
-            self.add_literal(line, policy.reach(line));
+            self.add_literal(line, policy.reach(line), origin);
         }
     }
 
-    fn add_literal(&mut self, needle: &[u8], reach: Reach) {
+    fn add_literal(&mut self, needle: &[u8], reach: Reach, origin: Match) {
         let ends = match reach {
             Reach::Anywhere => ANYWHERE,
             Reach::WholeWord => Ends { word: true, ..Ends::default() },
             Reach::Nowhere => return,
         };
-        self.add(Zeroizing::new(needle.to_vec()), ends);
+        self.add(Zeroizing::new(needle.to_vec()), ends, Some(origin));
     }
 
-    fn add_folded(&mut self, core: &[u8]) {
+    fn add_folded(&mut self, core: &[u8], origin: Match) {
         let folded = fold(core);
         if folded.len() < DERIVED_LEN_MIN {
             return;
         }
         if let Some(head) = head(core).filter(|_| folded.contains(&GAP)) {
             let ends = Ends { head: true, ..Ends::default() };
-            self.add(Zeroizing::new(head.to_vec()), ends);
-            self.folded.push(folded);
+            self.add(Zeroizing::new(head.to_vec()), ends, None);
+            self.folded.push(Folded { bytes: folded, origin });
         }
     }
 
-    fn add(&mut self, bytes: Zeroizing<Vec<u8>>, ends: Ends) {
-        self.literal.push(Needle { bytes, ends });
+    fn add(&mut self, bytes: Zeroizing<Vec<u8>>, ends: Ends, origin: Option<Match>) {
+        self.literal.push((bytes, ends, origin));
     }
 }
 

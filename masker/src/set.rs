@@ -11,17 +11,20 @@ use crate::needles::{Needle, Needles};
 use crate::policy::Policy;
 use crate::prefixes::Prefixes;
 use crate::stream::Stream;
+use crate::tally::Match;
 use crate::text::MaskedText;
 
 /// The needles of a set of values.
 pub struct MaskSet {
     /// Sorted by their bytes, each once.
     pub(crate) needles: Vec<Needle>,
+    /// What the needles are shapes of.
+    pub(crate) origins: Vec<Match>,
+    /// What the needles of the folded stream are shapes of.
+    pub(crate) layouts: Vec<Match>,
     pub(crate) finders: Finders,
     pub(crate) prefixes: Prefixes,
     pub(crate) folded: Option<Automaton>,
-    /// Whether some needle may be wrapped.
-    pub(crate) wraps: bool,
 }
 
 /// There are more than 10 000 values that are not blank, or more than 4 MiB of them.
@@ -84,13 +87,13 @@ impl MaskSet {
     }
 
     fn from_needles(needles: Needles) -> MaskSet {
-        let Needles { literal, folded } = needles;
+        let Needles { literal, origins, folded } = needles;
         let finders = Finders::new(&literal);
         let prefixes = Prefixes::new(&literal, finders.unseen_len_max);
+        let layouts = folded.iter().map(|needle| needle.origin).collect();
         let folded = (!folded.is_empty())
-            .then(|| Automaton::new(folded.iter().map(|needle| needle.as_slice()).collect()));
-        let wraps = literal.iter().any(|needle| needle.ends.wraps);
-        MaskSet { needles: literal, finders, prefixes, folded, wraps }
+            .then(|| Automaton::new(folded.iter().map(|needle| needle.bytes.as_slice()).collect()));
+        MaskSet { needles: literal, origins, layouts, finders, prefixes, folded }
     }
 }
 

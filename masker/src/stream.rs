@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::MASK;
 use crate::find::{Finder, HeadAt, Search};
 use crate::set::MaskSet;
+use crate::tally::{Counted, Counts, Tally};
 use crate::track::{Covered, Track};
 use crate::view::{View, index};
 use crate::wrap::CONTEXT_LEN;
@@ -37,6 +38,7 @@ pub(crate) struct Stream {
     covered: VecDeque<Range<u64>>,
     search: Search,
     track: Track,
+    counts: Counts,
     /// The bytes from `held_start` to `end`: the tail and what before it may decide about a match.
     held: Zeroizing<Vec<u8>>,
     held_start: u64,
@@ -81,12 +83,18 @@ impl Stream {
         Ok(())
     }
 
-    /// Searches the tail again, now for the needles of `masks`.
+    /// Searches the tail again, now for the needles of `masks` instead of those of `former`.
     ///
     /// # Errors
     ///
     /// As for `write`.
-    pub(crate) fn rescan(&mut self, masks: &MaskSet, out: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn rescan(
+        &mut self,
+        former: &MaskSet,
+        masks: &MaskSet,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        self.counts.settle(former);
         let held = std::mem::take(&mut self.held);
         let (before, tail) = held.split_at(index(self.tail - self.held_start));
         let view = View { held: before, held_start: self.held_start, piece: tail };
@@ -103,9 +111,10 @@ impl Stream {
     /// # Errors
     ///
     /// As for `write`.
-    pub(crate) fn finish(mut self, masks: &MaskSet, out: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn finish(mut self, masks: &MaskSet, out: &mut impl Write) -> io::Result<Tally> {
         self.decide(masks);
-        self.release_rest(out)
+        self.release_rest(out)?;
+        Ok(self.counts.into_tally(masks))
     }
 
     /// Ends an input that was cut short: a tail long enough to give a needle away is masked.
@@ -113,19 +122,24 @@ impl Stream {
     /// # Errors
     ///
     /// As for `write`.
-    pub(crate) fn finish_cut(mut self, masks: &MaskSet, out: &mut impl Write) -> io::Result<()> {
+    pub(crate) fn finish_cut(mut self, masks: &MaskSet, out: &mut impl Write) -> io::Result<Tally> {
         self.decide(masks);
         if self.end - self.tail >= CUT_LEN_MIN {
             self.cover(std::iter::once(self.tail..self.end));
         }
-        self.release_rest(out)
+        self.release_rest(out)?;
+        Ok(self.counts.into_tally(masks))
     }
 
     /// Decides what only waited for the next byte.
     fn decide(&mut self, masks: &MaskSet) {
-        let mut covered = Finder::whole_words(masks, &mut self.search, self.end);
+        let end = self.end;
+        let mut covered = Finder::whole_words(masks, &mut self.search, &mut self.counts, end);
         let folded = masks.folded.as_ref().and_then(|folded| self.track.finish(folded));
-        covered.extend(folded.map(|len| self.end - len..self.end));
+        if let Some(Covered { len, needle, .. }) = folded {
+            self.counts.add(masks, Counted::Folded(needle), end);
+            covered.push(end - len..end);
+        }
         self.cover(covered);
     }
 
@@ -138,7 +152,7 @@ impl Stream {
     /// Searches the piece, notes what is covered and where the tail begins then.
     fn scan(&mut self, masks: &MaskSet, view: View<'_>) {
         let Finder { mut covered, heads, .. } =
-            Finder::search(masks, view, self.tail, &mut self.search);
+            Finder::search(masks, view, self.tail, &mut self.search, &mut self.counts);
         self.end = view.end();
         self.follow(masks, view, heads, &mut covered);
         self.cover(covered);
@@ -186,7 +200,9 @@ impl Stream {
             }
             let byte = view.byte(at);
             at += 1;
-            self.track.push(folded, byte, |Covered { after, len }| {
+            let counts = &mut self.counts;
+            self.track.push(folded, byte, |Covered { after, len, needle }| {
+                counts.add(masks, Counted::Folded(needle), at - after);
                 covered.push(at - after - len..at - after);
             });
         }

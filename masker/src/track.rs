@@ -16,6 +16,8 @@ pub(crate) struct Covered {
     pub(crate) after: u64,
     /// How many bytes the match has.
     pub(crate) len: u64,
+    /// The number of the needle.
+    pub(crate) needle: usize,
 }
 
 /// A gap in the tail that is being followed.
@@ -72,8 +74,8 @@ impl Track {
                 self.push_gap(automaton, 2);
                 return;
             }
-            if let Some(len) = self.push_token(automaton, b'\\') {
-                cover(Covered { after: 1, len });
+            if let Some(found) = self.push_token(automaton, b'\\') {
+                cover(Covered { after: 1, ..found });
             }
             if !self.active {
                 return;
@@ -83,13 +85,13 @@ impl Track {
             self.backslash = true;
         } else if is_space(byte) {
             self.push_gap(automaton, 1);
-        } else if let Some(len) = self.push_token(automaton, byte) {
-            cover(Covered { after: 0, len });
+        } else if let Some(found) = self.push_token(automaton, byte) {
+            cover(found);
         }
     }
 
-    /// Ends the input; the length of the match that this completes.
-    pub(crate) fn finish(&mut self, automaton: &Automaton) -> Option<u64> {
+    /// Ends the input; the match that this completes.
+    pub(crate) fn finish(&mut self, automaton: &Automaton) -> Option<Covered> {
         let undecided = self.active && self.backslash;
         let found = if undecided { self.push_token(automaton, b'\\') } else { None };
         *self = Track::default();
@@ -139,12 +141,14 @@ impl Track {
         self.active = !self.gaps.is_empty();
     }
 
-    fn push_token(&mut self, automaton: &Automaton, byte: u8) -> Option<u64> {
+    fn push_token(&mut self, automaton: &Automaton, byte: u8) -> Option<Covered> {
         self.state = automaton.step(self.state, byte);
         self.tokens += 1;
         self.gap_len = 0;
         let found_len = automaton.found_len(self.state);
-        let found = (found_len > 0).then(|| self.bytes(found_len));
+        let needle = automaton.found_number(self.state);
+        let found =
+            (found_len > 0).then(|| Covered { after: 0, len: self.bytes(found_len), needle });
         self.forget(automaton);
         // A head is reported without the backslashes at its end: they are followed here.
         self.active = !self.gaps.is_empty() || byte == b'\\';

@@ -10,6 +10,16 @@ use std::sync::Arc;
 
 use crate::set::MaskSet;
 use crate::stream::Stream;
+use crate::tally::Tally;
+
+/// How the source of a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It said all that it had to say.
+    Whole,
+    /// It was killed or failed: the rest of a value may only have been cut off.
+    Cut,
+}
 
 /// Masks a stream on its way to `W`.
 ///
@@ -36,8 +46,8 @@ impl<W: io::Write> MaskWriter<W> {
     ///
     /// The inner writer failed, now or before.
     pub fn set_masks(&mut self, masks: Arc<MaskSet>) -> io::Result<()> {
-        self.masks = masks;
-        self.pass(|stream, masks, inner| stream.rescan(masks, inner))
+        let former = std::mem::replace(&mut self.masks, masks);
+        self.pass(|stream, masks, inner| stream.rescan(&former, masks, inner))
     }
 
     /// The inner writer.
@@ -55,12 +65,8 @@ impl<W: io::Write> MaskWriter<W> {
     /// # Errors
     ///
     /// The inner writer failed, now or before.
-    pub fn finish(mut self) -> io::Result<W> {
-        self.pass(|stream, masks, inner| {
-            std::mem::take(stream).finish(masks, inner)?;
-            inner.flush()
-        })?;
-        Ok(self.inner)
+    pub fn finish(self) -> io::Result<W> {
+        self.finish_counted(End::Whole).map(|(inner, _)| inner)
     }
 
     /// Ends a stream whose source was killed or failed: like `finish`, but held bytes that are the first
@@ -69,27 +75,42 @@ impl<W: io::Write> MaskWriter<W> {
     /// # Errors
     ///
     /// The inner writer failed, now or before.
-    pub fn finish_cut(mut self) -> io::Result<W> {
-        self.pass(|stream, masks, inner| {
-            std::mem::take(stream).finish_cut(masks, inner)?;
-            inner.flush()
+    pub fn finish_cut(self) -> io::Result<W> {
+        self.finish_counted(End::Cut).map(|(inner, _)| inner)
+    }
+
+    /// Ends the stream and says what was found in it. The values counted are those of the last set; of
+    /// former sets the values must have had the same places.
+    ///
+    /// # Errors
+    ///
+    /// The inner writer failed, now or before.
+    pub fn finish_counted(mut self, end: End) -> io::Result<(W, Tally)> {
+        let tally = self.pass(|stream, masks, inner| {
+            let stream = std::mem::take(stream);
+            let tally = match end {
+                End::Whole => stream.finish(masks, inner)?,
+                End::Cut => stream.finish_cut(masks, inner)?,
+            };
+            inner.flush()?;
+            Ok(tally)
         })?;
-        Ok(self.inner)
+        Ok((self.inner, tally))
     }
 
     /// Does what writes to the inner writer, once, and remembers a failure.
-    fn pass(
+    fn pass<T>(
         &mut self,
-        write: impl FnOnce(&mut Stream, &MaskSet, &mut W) -> io::Result<()>,
-    ) -> io::Result<()> {
+        write: impl FnOnce(&mut Stream, &MaskSet, &mut W) -> io::Result<T>,
+    ) -> io::Result<T> {
         if self.failed {
             return Err(failed_before());
         }
         // Set before, so that a panic of the inner writer counts as a failure.
         self.failed = true;
-        write(&mut self.stream, &self.masks, &mut self.inner)?;
+        let done = write(&mut self.stream, &self.masks, &mut self.inner)?;
         self.failed = false;
-        Ok(())
+        Ok(done)
     }
 }
 

@@ -51,6 +51,7 @@ impl Automaton {
             labels: trie.labels.to_vec(),
             held: Vec::with_capacity(trie.depths.len()),
             found: Vec::with_capacity(trie.depths.len()),
+            found_number: Vec::with_capacity(trie.depths.len()),
             last_shallow: START,
             pairs: None,
         };
@@ -94,7 +95,10 @@ impl Automaton {
         let inherited = |lens: &[u32]| if node == 0 { 0 } else { lens[tail] };
         let may_grow = !trie.children(node).is_empty();
         self.held.push(if may_grow { depth } else { inherited(&self.held) });
-        self.found.push(if trie.ends[node] > 0 { depth } else { inherited(&self.found) });
+        let ends = trie.ends[node] > 0;
+        self.found.push(if ends { depth } else { inherited(&self.found) });
+        let first = trie.ranges[node].start;
+        self.found_number.push(if ends { first } else { inherited(&self.found_number) });
     }
 
     /// The pairs of bytes that begin a needle or end with one of a single byte.

@@ -10,12 +10,12 @@ const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 const URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// How many bytes may stand before a value in its group of three.
-const SHIFTS: [usize; 3] = [0, 1, 2];
+const SHIFTS: [u8; 3] = [0, 1, 2];
 
 pub(super) fn add(forms: &mut Collection<'_>) {
     for (form, alphabet) in [(Form::Base64, STANDARD), (Form::Base64Url, URL)] {
         for shift in SHIFTS {
-            forms.add(form, &|core, out| certain(core, shift, alphabet, out));
+            forms.add_at(form, shift, &|core, out| certain(core, shift, alphabet, out));
         }
     }
 }
@@ -24,13 +24,16 @@ pub(super) fn add_twice(forms: &mut Collection<'_>) {
     for alphabet in [STANDARD, URL] {
         for (inner, outer) in SHIFTS.into_iter().flat_map(|i| SHIFTS.map(|o| (i, o))) {
             let once = collected(forms.core, &|core, out| certain(core, inner, alphabet, out));
-            forms.add(Form::Base64Twice, &|_, out| certain(&once, outer, alphabet, out));
+            let offset = 3 * inner + outer;
+            let twice = |_: &[u8], out: &mut Out<'_>| certain(&once, outer, alphabet, out);
+            forms.add_at(Form::Base64Twice, offset, &twice);
         }
     }
 }
 
 /// The characters that depend on `bytes` alone when `shift` bytes stand before them.
-fn certain(bytes: &[u8], shift: usize, alphabet: &[u8; 64], out: &mut Out<'_>) {
+fn certain(bytes: &[u8], shift: u8, alphabet: &[u8; 64], out: &mut Out<'_>) {
+    let shift = usize::from(shift);
     let first = (shift * 8).div_ceil(6);
     let end = (shift + bytes.len()) * 8 / 6;
     for index in first..end {

@@ -9,4 +9,5 @@ mod forms;
 mod oracle;
 mod properties;
 mod sha256;
+mod tally;
 mod vectors;
