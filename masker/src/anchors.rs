@@ -8,14 +8,14 @@
 //! windows of a stretch of twice their length are looked for, of which a wrap leaves one whole: fewer bytes
 //! are looked at in the first case, no lines in the second. [`Plan`] takes what costs less for the set.
 //!
-//! A stretch should be rare in texts, and its grams should occur once in the needle. Then a text that
-//! matches far around one of them holds no other there, and so the work of comparing is bounded by the
-//! length of the text, however it was crafted. A long needle without such a stretch (one byte a thousand
-//! times) goes to the automaton, which takes the same time for each byte. Stretches begin early, so that
-//! what may become a needle without its grams being complete is short.
+//! A stretch should be rare in texts, and its window should occur once in the needle. Then a text that
+//! matches far around one occurrence of the window holds no other there, and so the work of comparing is
+//! bounded by the length of the text, however it was crafted. A long needle without such a stretch (one
+//! byte a thousand times) goes to the automaton, which takes the same time for each byte. Stretches begin
+//! early, so that what may become a needle without its grams being complete is short.
 
 use crate::automaton::Automaton;
-use crate::grams::{Anchor, Grams, QUICK_WORDS_MAX, gram_key, words};
+use crate::grams::{Anchor, Grams, gram_key, is_quick};
 use crate::needles::Needle;
 use crate::short::Short;
 use crate::wrap::LINE_LEN_MIN;
@@ -32,12 +32,12 @@ pub(crate) const WINDOW_LEN_MAX: usize = 40;
 const REGION_LEN: usize = 256;
 /// How far candidates for a stretch are apart.
 const STRIDE: usize = 6;
-/// How many candidates are tried for one whose grams occur once.
+/// How many candidates are tried for one that occurs once.
 const TRIES_MAX: usize = 6;
-/// Up to this length a needle is sought across wraps although its grams do not occur once.
+/// Up to this length a needle is sought across wraps although its window does not occur once.
 const REPETITIVE_LEN_MAX: usize = 256;
 /// What looking for the ends of lines costs for each byte, in probes of a quick table.
-const LINES_COST: f64 = 0.1;
+const LINES_COST: f64 = 0.18;
 
 /// What finds the needles of a set.
 pub(crate) struct Finders {
@@ -91,12 +91,11 @@ impl Finders {
     /// Adds the grams of needles that have one plan.
     fn add(&mut self, needles: &[Needle], numbers: &[usize], plan: &Plan, gram_len: usize) {
         let mut anchors = Vec::with_capacity(numbers.len());
-        let mut keys = Vec::new();
         for &number in numbers {
             let needle = &needles[number];
             let bytes = needle.bytes.as_slice();
             let len = plan.stretch_len(needle);
-            let stretch = stretch(bytes, len, gram_len, &mut keys);
+            let stretch = stretch(bytes, len, plan.window_len, gram_len);
             let is_plain = !(needle.ends.word || needle.ends.head);
             if !stretch.is_single && is_plain {
                 self.stepped_numbers.push(number);
@@ -148,7 +147,7 @@ impl Plan {
             let plain_count = numbers.len() - wrapped_count;
             let grams = |len: usize| len - gram_len + 1;
             let count = plain_count * grams(plan.window_len) + wrapped_count * grams(stretch);
-            let probe = if words(count) <= QUICK_WORDS_MAX { 1.0 } else { 2.0 };
+            let probe = if is_quick(count) { 1.0 } else { 2.0 };
             let lines = if plan.probes_lines && !are_lines_probed { LINES_COST } else { 0.0 };
             probe / grams(plan.window_len) as f64 + lines
         };
@@ -170,12 +169,12 @@ impl Plan {
 
 struct Stretch {
     offset: usize,
-    /// Whether each of its grams occurs once in the needle.
+    /// Whether its first window occurs once in the needle, and each of its grams once in it.
     is_single: bool,
 }
 
-/// The rarest stretch of `len` bytes whose grams occur once; `keys` is room to work in.
-fn stretch(bytes: &[u8], len: usize, gram_len: usize, keys: &mut Vec<u64>) -> Stretch {
+/// The rarest stretch of `len` bytes that is fit to be looked for by its windows.
+fn stretch(bytes: &[u8], len: usize, window_len: usize, gram_len: usize) -> Stretch {
     let last = bytes.len().min(REGION_LEN) - len;
     // The last candidate first: of equal ones it wins, since needles differ less where they begin.
     let mut candidates: Vec<_> = (0..=last / STRIDE)
@@ -183,11 +182,13 @@ fn stretch(bytes: &[u8], len: usize, gram_len: usize, keys: &mut Vec<u64>) -> St
         .map(|offset| (variety(&bytes[offset..offset + len]), offset))
         .collect();
     candidates.sort_by_key(|&(variety, _)| std::cmp::Reverse(variety));
-    keys.clear();
-    keys.extend(bytes.windows(gram_len).map(gram_key));
     let is_single = |offset: usize| {
-        let grams = &keys[offset..=offset + len - gram_len];
-        grams.iter().all(|gram| keys.iter().filter(|key| *key == gram).count() == 1)
+        let stretch = &bytes[offset..offset + len];
+        let grams = || stretch.windows(gram_len).map(gram_key).enumerate();
+        let repeats = |(at, gram)| grams().skip(at + 1).any(|(_, other)| other == gram);
+        let window = &stretch[..window_len];
+        bytes.windows(window_len).filter(|other| *other == window).nth(1).is_none()
+            && !grams().any(repeats)
     };
     let single = candidates.iter().take(TRIES_MAX).find(|&&(_, offset)| is_single(offset));
     match single {

@@ -12,7 +12,7 @@ use crate::grams::{Grams, Place};
 use crate::policy::is_word;
 use crate::set::MaskSet;
 use crate::tally::{Counted, Counts};
-use crate::view::{View, index};
+use crate::view::{View, index, is_same};
 use crate::wrap::{BLANKS_MAX, Walk, is_blank, start_of};
 
 /// The longest stretch around the begin of a piece that is searched for windows across it.
@@ -218,15 +218,20 @@ impl<'a> Finder<'a> {
         for place in grams.places(gram) {
             let needle = &self.masks.needles[place.needle()];
             let (before, after) = needle.bytes.split_at(place.offset());
-            if !after.starts_with(gram) || !self.is_first_sight(grams, place, at, pass) {
+            if !is_same(&after[..gram.len()], gram) || !self.is_first_sight(grams, place, at, pass)
+            {
                 continue;
             }
-            // What follows is compared first: in text that was crafted, work is bounded by how far
-            // matches reach from windows.
+            // The window comes first: in text that was crafted, work is bounded by how far matches
+            // reach from windows.
             let seen = after.len().min(index(self.view.end() - at));
             let start = at.checked_sub(before.len() as u64).filter(|&start| start >= self.low);
-            let plain = start
-                .filter(|&start| self.view.has(at, &after[..seen]) && self.view.has(start, before));
+            let (before_window, in_window) = before.split_at(before.len() - place.in_stretch());
+            let plain = start.filter(|&start| {
+                self.view.has(at - in_window.len() as u64, in_window)
+                    && self.view.has(at, &after[..seen])
+                    && self.view.has(start, before_window)
+            });
             if let Some(start) = plain {
                 let walk = Walk::plain(before.len() + seen);
                 self.go_on(Pending { needle: place.needle(), start, walk }, at + seen as u64);

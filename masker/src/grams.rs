@@ -3,16 +3,21 @@
 //! Of every needle a stretch is looked for by its grams: the runs of six (or four) bytes in it. Wherever
 //! `window_len` bytes of the stretch stand in a text, one of every `step = window_len - gram_len + 1`
 //! positions begins one of its grams, so probing only each such position misses no needle. A probe asks a
-//! Bloom table first: one multiplication, one load, two bits. What the table lets pass is looked up and
+//! Bloom table first: one multiplication, one load, two or three bits. What the table lets pass is looked up and
 //! handed out; comparing the needle itself is the caller's business.
 
 /// Spreads a gram over all bits; the odd number nearest to 2^64 divided by the golden ratio.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-/// Bits of the Bloom table for a gram: with two of sixteen set, about one probe in seventy passes.
-const BITS_PER_GRAM: usize = 16;
-/// A table of up to this many words leaves room for text in the first cache of common processors; beyond
-/// it a probe takes twice as long.
-pub(crate) const QUICK_WORDS_MAX: usize = 1 << 12;
+/// Words of the usual table. It fills most of the first cache of common processors and leaves room for
+/// the text; a probe of a larger table takes twice as long.
+const QUICK_WORDS: usize = 1 << 12;
+/// The usual table takes as many grams as leave it this many bits for each: then about one probe in fifty
+/// passes.
+const QUICK_BITS_MIN: usize = 8;
+/// With this many bits for each gram two of them tell enough, otherwise three.
+const TWO_BITS_MIN: usize = 32;
+/// Bits of a larger table for each gram.
+const LARGE_BITS: usize = 16;
 /// So many probes at once: none waits for the table's answer to another, and there is one branch.
 const GROUP: usize = 8;
 
@@ -21,13 +26,26 @@ pub(crate) struct Grams {
     gram_len: usize,
     /// Distance between probes.
     step: usize,
-    /// Two bits for every gram in one word, so that a probe touches one cache line.
-    bloom: Vec<u64>,
-    bloom_shift: u32,
+    bloom: Bloom,
+    /// How many bits of the table a gram has.
+    bits: Bits,
     /// Where in `places` the grams of a bucket begin.
     buckets: Vec<u32>,
     bucket_shift: u32,
     places: Vec<Place>,
+}
+
+/// The table that is asked first. A gram has its bits in one word, so that a probe touches one cache line.
+enum Bloom {
+    Quick(Box<[u64; QUICK_WORDS]>),
+    /// A power of two of words, and how far a hash is shifted to number them.
+    Large(Vec<u64>, u32),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bits {
+    Two,
+    Three,
 }
 
 /// Where in which needle a gram stands.
@@ -68,12 +86,12 @@ impl Grams {
     pub(crate) fn new(gram_len: usize, window_len: usize, anchors: &[Anchor<'_>]) -> Grams {
         let gram_count = anchors.iter().map(|anchor| anchor.bytes.len() - gram_len + 1).sum();
         let count = usize::max(gram_count, 64).next_power_of_two();
-        let words = words(gram_count);
+        let is_roomy = gram_count * TWO_BITS_MIN <= QUICK_WORDS * 64;
         let mut grams = Grams {
             gram_len,
             step: window_len - gram_len + 1,
-            bloom: vec![0; words],
-            bloom_shift: 64 - words.trailing_zeros(),
+            bloom: Bloom::new(gram_count),
+            bits: if is_roomy { Bits::Two } else { Bits::Three },
             buckets: vec![0; count + 1],
             bucket_shift: 64 - count.trailing_zeros(),
             places: vec![Place::default(); gram_count],
@@ -88,7 +106,7 @@ impl Grams {
         };
         // Buckets are counted first, then each place goes below the end of its bucket.
         each(&mut |hash, _| {
-            grams.bloom[(hash >> grams.bloom_shift) as usize] |= bits(hash);
+            *grams.bloom.word_mut(hash) |= bits(hash, grams.bits);
             grams.buckets[(hash >> grams.bucket_shift) as usize] += 1;
         });
         let mut end = 0;
@@ -119,41 +137,33 @@ impl Grams {
 
     /// The first of the positions `from`, `from + step`, ... where a gram may stand.
     pub(crate) fn next(&self, text: &[u8], from: usize) -> Option<usize> {
-        // The length is a constant in each copy of the loop, so that it costs no instruction.
-        match self.gram_len {
-            4 => self.next_of_len::<4>(text, from),
-            _ => self.next_of_len::<6>(text, from),
-        }
-    }
-
-    #[inline(always)]
-    fn next_of_len<const LEN: usize>(&self, text: &[u8], mut from: usize) -> Option<usize> {
         let step = self.step;
-        while let Some(group) = text.get(from..from + (GROUP - 1) * step + 8) {
-            let mut passed = [0; GROUP];
-            for (probe, passed) in passed.iter_mut().enumerate() {
-                *passed = self.passes(hash(load(group, probe * step), LEN));
+        // What is known of a set is a constant in each copy of the loop, so that it costs no instruction.
+        match (&self.bloom, self.gram_len, self.bits) {
+            (Bloom::Quick(table), 4, Bits::Two) => {
+                next::<4, 2>(text, from, step, |hash| table[quick_index(hash)])
             }
-            if passed.iter().fold(0, |any, one| any | one) & 1 != 0 {
-                let first = passed.iter().position(|one| one & 1 != 0);
-                return first.map(|probe| from + probe * step);
+            (Bloom::Quick(table), 4, Bits::Three) => {
+                next::<4, 3>(text, from, step, |hash| table[quick_index(hash)])
             }
-            from += GROUP * step;
+            (Bloom::Quick(table), _, Bits::Two) => {
+                next::<6, 2>(text, from, step, |hash| table[quick_index(hash)])
+            }
+            (Bloom::Quick(table), _, Bits::Three) => {
+                next::<6, 3>(text, from, step, |hash| table[quick_index(hash)])
+            }
+            (Bloom::Large(..), 4, _) => {
+                next::<4, 3>(text, from, step, |hash| self.bloom.word(hash))
+            }
+            (Bloom::Large(..), ..) => next::<6, 3>(text, from, step, |hash| self.bloom.word(hash)),
         }
-        while let Some(rest) = text.get(from..).filter(|rest| rest.len() >= LEN) {
-            if self.passes(hash(load_short(&rest[..rest.len().min(8)]), LEN)) & 1 != 0 {
-                return Some(from);
-            }
-            from += step;
-        }
-        None
     }
 
     /// Where the gram that `text` begins with may stand in needles, with a few places too many.
     pub(crate) fn places(&self, text: &[u8]) -> impl Iterator<Item = Place> + '_ {
         let hash = hash(load_short(&text[..self.gram_len]), self.gram_len);
         let bucket = (hash >> self.bucket_shift) as usize;
-        let range = match self.passes(hash) & 1 != 0 {
+        let range = match self.passes(hash) {
             true => self.buckets[bucket] as usize..self.buckets[bucket + 1] as usize,
             false => 0..0,
         };
@@ -165,24 +175,91 @@ impl Grams {
     #[inline(always)]
     pub(crate) fn may_touch(&self, around: &[u8; 17]) -> bool {
         let (before, len) = (8 - self.gram_len, self.gram_len);
-        (self.passes(hash(load(around, before), len)) | self.passes(hash(load(around, 9), len))) & 1
-            != 0
+        self.passes(hash(load(around, before), len)) || self.passes(hash(load(around, 9), len))
     }
 
-    /// Whether the table knows the gram with this hash; only the lowest bit says so.
+    /// Whether the table knows the gram with this hash.
     #[inline(always)]
-    fn passes(&self, hash: u64) -> u64 {
-        // The table has a power of two of words, so the mask changes nothing but spares a check.
-        let index = (hash >> self.bloom_shift) as usize & (self.bloom.len() - 1);
-        let word = self.bloom[index];
-        word >> (hash >> 40 & 63) & word >> (hash >> 34 & 63)
+    fn passes(&self, hash: u64) -> bool {
+        let word = self.bloom.word(hash);
+        let passed = match self.bits {
+            Bits::Two => passes::<2>(word, hash),
+            Bits::Three => passes::<3>(word, hash),
+        };
+        passed & 1 != 0
     }
 }
 
-/// How many words the table of so many grams has: more than needed while that costs no time.
-pub(crate) fn words(gram_count: usize) -> usize {
-    let needed = (gram_count * BITS_PER_GRAM / 64).max(16).next_power_of_two();
-    if needed < QUICK_WORDS_MAX { needed * 2 } else { needed }
+impl Bloom {
+    /// An empty table for so many grams.
+    fn new(gram_count: usize) -> Bloom {
+        if is_quick(gram_count) {
+            return Bloom::Quick(Box::new([0; QUICK_WORDS]));
+        }
+        let words = (gram_count * LARGE_BITS / 64).next_power_of_two();
+        Bloom::Large(vec![0; words], 64 - words.trailing_zeros())
+    }
+
+    #[inline(always)]
+    fn word(&self, hash: u64) -> u64 {
+        match self {
+            Bloom::Quick(table) => table[quick_index(hash)],
+            // The mask changes nothing, but spares a check.
+            Bloom::Large(words, shift) => words[(hash >> shift) as usize & (words.len() - 1)],
+        }
+    }
+
+    fn word_mut(&mut self, hash: u64) -> &mut u64 {
+        match self {
+            Bloom::Quick(table) => &mut table[quick_index(hash)],
+            Bloom::Large(words, shift) => &mut words[(hash >> *shift) as usize],
+        }
+    }
+}
+
+#[inline(always)]
+fn quick_index(hash: u64) -> usize {
+    (hash >> (64 - QUICK_WORDS.trailing_zeros())) as usize
+}
+
+/// Whether the usual table has room for so many grams.
+pub(crate) fn is_quick(gram_count: usize) -> bool {
+    gram_count * QUICK_BITS_MIN <= QUICK_WORDS * 64
+}
+
+#[inline(always)]
+fn next<const LEN: usize, const BITS: u32>(
+    text: &[u8],
+    mut from: usize,
+    step: usize,
+    word: impl Fn(u64) -> u64,
+) -> Option<usize> {
+    let passes = |hash: u64| passes::<BITS>(word(hash), hash);
+    while let Some(group) = text.get(from..from + (GROUP - 1) * step + 8) {
+        let mut passed = [0; GROUP];
+        for (probe, passed) in passed.iter_mut().enumerate() {
+            *passed = passes(hash(load(group, probe * step), LEN));
+        }
+        if passed.iter().fold(0, |any, one| any | one) & 1 != 0 {
+            let first = passed.iter().position(|one| one & 1 != 0);
+            return first.map(|probe| from + probe * step);
+        }
+        from += GROUP * step;
+    }
+    while let Some(rest) = text.get(from..).filter(|rest| rest.len() >= LEN) {
+        if passes(hash(load_short(&rest[..rest.len().min(8)]), LEN)) & 1 != 0 {
+            return Some(from);
+        }
+        from += step;
+    }
+    None
+}
+
+/// Whether a word of the table has the bits of a hash; only the lowest bit says so.
+#[inline(always)]
+fn passes<const BITS: u32>(word: u64, hash: u64) -> u64 {
+    let two = word >> (hash >> 40 & 63) & word >> (hash >> 34 & 63);
+    if BITS == 2 { two } else { two & word >> (hash >> 28 & 63) }
 }
 
 fn place(anchor: &Anchor<'_>, index: usize, hash: u64) -> Place {
@@ -200,9 +277,10 @@ pub(crate) fn gram_key(gram: &[u8]) -> u64 {
     load_short(gram)
 }
 
-/// The two bits of a gram. They and the place in the table use different bits of the hash.
-fn bits(hash: u64) -> u64 {
-    1 << (hash >> 40 & 63) | 1 << (hash >> 34 & 63)
+/// The bits of a gram. They and the place in the table use different bits of the hash.
+fn bits(hash: u64, bits: Bits) -> u64 {
+    let two = 1 << (hash >> 40 & 63) | 1 << (hash >> 34 & 63);
+    if bits == Bits::Two { two } else { two | 1 << (hash >> 28 & 63) }
 }
 
 fn check(hash: u64) -> u32 {
