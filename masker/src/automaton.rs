@@ -120,7 +120,11 @@ impl Automaton {
             let sparse = state as usize - self.dense.len();
             let (first, last) = (self.first_child[sparse], self.first_child[sparse + 1]);
             let labels = &self.labels[first as usize..last as usize];
-            if let Ok(index) = labels.binary_search(&byte) {
+            let index = match labels {
+                [label] => (*label == byte).then_some(0),
+                _ => labels.binary_search(&byte).ok(),
+            };
+            if let Some(index) = index {
                 return self.state(first as usize + index);
             }
             state = self.shorter[sparse];

@@ -276,6 +276,11 @@ impl<'a> Finder<'a> {
         let end = self.view.end();
         if needle.ends.wraps {
             while pending.walk.matched < bytes.len() && at < end {
+                let run = self.view.common_len(at, &bytes[pending.walk.matched..]);
+                if run > 0 && pending.walk.advance(run) {
+                    at += run as u64;
+                    continue;
+                }
                 let was_shown = pending.walk.is_shown();
                 if !pending.walk.push(bytes, self.view.byte(at)) {
                     return;

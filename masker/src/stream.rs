@@ -198,13 +198,19 @@ impl Stream {
             if at == view.end() {
                 return;
             }
-            let byte = view.byte(at);
-            at += 1;
-            let counts = &mut self.counts;
-            self.track.push(folded, byte, |Covered { after, len, needle }| {
-                counts.add(masks, Counted::Folded(needle), at - after);
-                covered.push(at - after - len..at - after);
-            });
+            let until = heads.peek().map_or(view.end(), |head| head.end);
+            let [held, piece] = view.slices(at..until);
+            for &byte in held.iter().chain(piece) {
+                at += 1;
+                let counts = &mut self.counts;
+                self.track.push(folded, byte, |Covered { after, len, needle }| {
+                    counts.add(masks, Counted::Folded(needle), at - after);
+                    covered.push(at - after - len..at - after);
+                });
+                if !self.track.is_active() {
+                    break;
+                }
+            }
         }
     }
 

@@ -146,9 +146,11 @@ impl Track {
         self.tokens += 1;
         self.gap_len = 0;
         let found_len = automaton.found_len(self.state);
-        let needle = automaton.found_number(self.state);
-        let found =
-            (found_len > 0).then(|| Covered { after: 0, len: self.bytes(found_len), needle });
+        let found = (found_len > 0).then(|| Covered {
+            after: 0,
+            len: self.bytes(found_len),
+            needle: automaton.found_number(self.state),
+        });
         self.forget(automaton);
         // A head is reported without the backslashes at its end: they are followed here.
         self.active = !self.gaps.is_empty() || byte == b'\\';

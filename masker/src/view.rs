@@ -49,6 +49,15 @@ impl<'a> View<'a> {
         [held, piece]
     }
 
+    /// How many of `bytes` stand at `start`, as far as the slice goes that it is in.
+    pub(crate) fn common_len(&self, start: u64, bytes: &[u8]) -> usize {
+        let rest = match start.checked_sub(self.piece_start()) {
+            Some(in_piece) => &self.piece[index(in_piece)..],
+            None => &self.held[index(start - self.held_start)..],
+        };
+        rest.iter().zip(bytes).take_while(|(one, other)| one == other).count()
+    }
+
     /// Whether `bytes` stand at `start`, given that the view reaches that far.
     pub(crate) fn has(&self, start: u64, bytes: &[u8]) -> bool {
         let [held, piece] = self.slices(start..start + bytes.len() as u64);

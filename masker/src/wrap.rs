@@ -52,6 +52,17 @@ impl Walk {
         Walk { matched, line_len, ..Walk::default() }
     }
 
+    /// Takes bytes that are the next ones of the needle; `false` if the next one may be part of a wrap.
+    pub(crate) fn advance(&mut self, len: usize) -> bool {
+        let is_in_line = matches!(self.gap, Gap::None);
+        if is_in_line {
+            self.matched += len;
+            let len = u32::try_from(len).unwrap_or(u32::MAX);
+            self.line_len = self.line_len.saturating_add(len);
+        }
+        is_in_line
+    }
+
     /// Whether the input ends after a wrap before which everything stays in the output.
     pub(crate) fn is_shown(&self) -> bool {
         self.is_shown
