@@ -43,6 +43,7 @@ mod set;
 mod short;
 mod stream;
 mod tally;
+mod terminal;
 mod text;
 mod track;
 mod view;
@@ -52,6 +53,7 @@ mod writer;
 pub use policy::{Forms, Policy, Reach, Short};
 pub use set::{MaskSet, TooLarge};
 pub use tally::{Match, Shape, Tally};
+pub use terminal::TerminalWriter;
 pub use text::MaskedText;
 pub use writer::{End, MaskWriter};
 

@@ -13,6 +13,7 @@ use crate::prefixes::Prefixes;
 use crate::stream::Stream;
 use crate::tally::Match;
 use crate::text::MaskedText;
+use crate::writer::End;
 
 /// The needles of a set of values.
 pub struct MaskSet {
@@ -73,7 +74,7 @@ impl MaskSet {
         let mut stream = Stream::default();
         stream
             .write(self, bytes, &mut masked)
-            .and_then(|()| stream.finish(self, &mut masked))
+            .and_then(|()| stream.finish(self, End::Whole, &mut masked))
             .expect("writing to memory does not fail");
         masked
     }
@@ -82,7 +83,8 @@ impl MaskSet {
     pub fn finds(&self, bytes: &[u8]) -> bool {
         let mut rest = Expected(bytes);
         let mut stream = Stream::default();
-        stream.write(self, bytes, &mut rest).and_then(|()| stream.finish(self, &mut rest)).is_err()
+        let written = stream.write(self, bytes, &mut rest);
+        written.and_then(|()| stream.finish(self, End::Whole, &mut rest)).is_err()
             || !rest.0.is_empty()
     }
 

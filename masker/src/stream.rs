@@ -17,6 +17,7 @@ use crate::tally::{Counted, Counts, Tally};
 use crate::track::{Covered, Track};
 use crate::view::{View, index};
 use crate::wrap::CONTEXT_LEN;
+use crate::writer::End;
 
 /// Input is taken in pieces of at most this many bytes, which bounds the covered ranges kept.
 const PIECE_LEN_MAX: usize = 256 << 10;
@@ -54,7 +55,7 @@ impl Stream {
         &mut self,
         masks: &MaskSet,
         input: &[u8],
-        out: &mut impl Write,
+        out: &mut impl Out,
     ) -> io::Result<()> {
         if masks.is_empty() && self.tail == self.end {
             return self.pass(input, out);
@@ -70,11 +71,11 @@ impl Stream {
     }
 
     /// Hands on all of `input`, given that nothing is held and nothing is searched for.
-    fn pass(&mut self, input: &[u8], out: &mut impl Write) -> io::Result<()> {
+    fn pass(&mut self, input: &[u8], out: &mut impl Out) -> io::Result<()> {
         if input.is_empty() {
             return Ok(());
         }
-        out.write_all(input)?;
+        out.put(&[Piece::Plain(input)])?;
         self.end += input.len() as u64;
         (self.tail, self.out, self.in_region) = (self.end, self.end, false);
         let held = std::mem::take(&mut self.held);
@@ -92,7 +93,7 @@ impl Stream {
         &mut self,
         former: &MaskSet,
         masks: &MaskSet,
-        out: &mut impl Write,
+        out: &mut impl Out,
     ) -> io::Result<()> {
         self.counts.settle(former);
         let held = std::mem::take(&mut self.held);
@@ -106,28 +107,43 @@ impl Stream {
         Ok(())
     }
 
-    /// Ends the input and writes what is left.
-    ///
-    /// # Errors
-    ///
-    /// As for `write`.
-    pub(crate) fn finish(mut self, masks: &MaskSet, out: &mut impl Write) -> io::Result<Tally> {
-        self.decide(masks);
-        self.release_rest(out)?;
-        Ok(self.counts.into_tally(masks))
+    /// Whether bytes are held back that no region covers.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.out < self.end
     }
 
-    /// Ends an input that was cut short: a tail long enough to give a needle away is masked.
+    /// Hands on the first `len` bytes of the tail, though they may begin a needle; the search goes on.
     ///
     /// # Errors
     ///
     /// As for `write`.
-    pub(crate) fn finish_cut(mut self, masks: &MaskSet, out: &mut impl Write) -> io::Result<Tally> {
+    pub(crate) fn show(&mut self, len: u64, out: &mut impl Out) -> io::Result<()> {
+        let held = std::mem::take(&mut self.held);
+        let view = View { held: &held, held_start: self.held_start, piece: &[] };
+        self.release((self.tail + len).min(self.end), view, out)?;
+        self.held = held;
+        Ok(())
+    }
+
+    /// Ends the input and writes what is left; of one that was cut short, a tail long enough to give a
+    /// needle away is masked.
+    ///
+    /// # Errors
+    ///
+    /// As for `write`.
+    pub(crate) fn finish(
+        mut self,
+        masks: &MaskSet,
+        end: End,
+        out: &mut impl Out,
+    ) -> io::Result<Tally> {
         self.decide(masks);
-        if self.end - self.tail >= CUT_LEN_MIN {
+        if end == End::Cut && self.end - self.tail >= CUT_LEN_MIN {
             self.cover(std::iter::once(self.tail..self.end));
         }
-        self.release_rest(out)?;
+        let held = std::mem::take(&mut self.held);
+        let view = View { held: &held, held_start: self.held_start, piece: &[] };
+        self.release(self.end, view, out)?;
         Ok(self.counts.into_tally(masks))
     }
 
@@ -141,12 +157,6 @@ impl Stream {
             covered.push(end - len..end);
         }
         self.cover(covered);
-    }
-
-    fn release_rest(&mut self, out: &mut impl Write) -> io::Result<()> {
-        let held = std::mem::take(&mut self.held);
-        let view = View { held: &held, held_start: self.held_start, piece: &[] };
-        self.release(self.end, view, out)
     }
 
     /// Searches the piece, notes what is covered and where the tail begins then.
@@ -234,14 +244,13 @@ impl Stream {
     }
 
     /// Writes what is decided: all before `tail`, and the region that begins there.
-    fn release(&mut self, tail: u64, view: View<'_>, out: &mut impl Write) -> io::Result<()> {
-        let mut slices = Vec::new();
+    fn release(&mut self, tail: u64, view: View<'_>, out: &mut impl Out) -> io::Result<()> {
+        let mut pieces = Vec::new();
         loop {
             let region = self.covered.front().cloned().unwrap_or(u64::MAX..u64::MAX);
             if region.start == self.out {
-                if !self.in_region {
-                    slices.push(IoSlice::new(MASK.as_bytes()));
-                }
+                let mask = if self.in_region { "" } else { MASK }.as_bytes();
+                pieces.push(Piece::Masked { len: region.end - region.start, mask });
                 (self.out, self.in_region) = (region.end, true);
                 self.covered.pop_front();
                 continue;
@@ -251,10 +260,10 @@ impl Stream {
                 break;
             }
             let parts = view.slices(plain.clone()).into_iter().filter(|bytes| !bytes.is_empty());
-            slices.extend(parts.map(IoSlice::new));
+            pieces.extend(parts.map(Piece::Plain));
             (self.out, self.in_region) = (plain.end, false);
         }
-        write_slices(&mut slices, out)
+        out.put(&pieces)
     }
 
     /// Keeps the tail and what may decide about it of what was held and the piece after it.
@@ -278,15 +287,38 @@ impl Stream {
     }
 }
 
-/// Writes all slices, many with one call where the writer can.
-fn write_slices(mut slices: &mut [IoSlice<'_>], out: &mut impl Write) -> io::Result<()> {
-    while !slices.is_empty() {
-        match out.write_vectored(slices) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(len) => IoSlice::advance_slices(&mut slices, len),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+/// Some of the input whose fate is known.
+pub(crate) enum Piece<'a> {
+    /// As it came.
+    Plain(&'a [u8]),
+    /// A region, or more of the one before: how many bytes it has, and what stands for them.
+    Masked { len: u64, mask: &'static [u8] },
+}
+
+/// Where a stream hands on what is decided.
+pub(crate) trait Out {
+    /// Takes pieces in the order of the input.
+    fn put(&mut self, pieces: &[Piece<'_>]) -> io::Result<()>;
+}
+
+impl<W: Write> Out for W {
+    /// Writes all pieces, many with one call where the writer can.
+    fn put(&mut self, pieces: &[Piece<'_>]) -> io::Result<()> {
+        let bytes = pieces.iter().map(|piece| match piece {
+            Piece::Plain(bytes) => bytes,
+            Piece::Masked { mask, .. } => mask,
+        });
+        let mut slices: Vec<_> =
+            bytes.filter(|bytes| !bytes.is_empty()).map(|bytes| IoSlice::new(bytes)).collect();
+        let mut slices = slices.as_mut_slice();
+        while !slices.is_empty() {
+            match self.write_vectored(slices) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(len) => IoSlice::advance_slices(&mut slices, len),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(())
     }
-    Ok(())
 }

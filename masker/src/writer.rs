@@ -60,6 +60,16 @@ impl<W: io::Write> MaskWriter<W> {
         &mut self.inner
     }
 
+    /// Whether bytes are held back.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.stream.is_holding()
+    }
+
+    /// Writes up to `len` of the bytes that are held back though they may begin a needle.
+    pub(crate) fn pause(&mut self, len: u64) -> io::Result<()> {
+        self.pass(|stream, _, inner| stream.show(len, inner))
+    }
+
     /// Ends the stream: writes what is held, flushes, and returns the inner writer.
     ///
     /// # Errors
@@ -88,10 +98,7 @@ impl<W: io::Write> MaskWriter<W> {
     pub fn finish_counted(mut self, end: End) -> io::Result<(W, Tally)> {
         let tally = self.pass(|stream, masks, inner| {
             let stream = std::mem::take(stream);
-            let tally = match end {
-                End::Whole => stream.finish(masks, inner)?,
-                End::Cut => stream.finish_cut(masks, inner)?,
-            };
+            let tally = stream.finish(masks, end, inner)?;
             inner.flush()?;
             Ok(tally)
         })?;

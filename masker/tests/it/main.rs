@@ -10,4 +10,5 @@ mod oracle;
 mod properties;
 mod sha256;
 mod tally;
+mod terminal;
 mod vectors;
