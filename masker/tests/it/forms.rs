@@ -30,6 +30,21 @@ fn check(value: &str, form: Form, expected: &str) {
     assert!(shown.iter().any(|one| one == expected), "{form:?}: {expected}\nnot in {shown:#?}");
 }
 
+#[test]
+fn what_python_and_bash_make_of_values_is_among_the_forms() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/mask/forms.json");
+    let entries: Vec<serde_json::Value> =
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    assert!(entries.len() > 400);
+    for entry in entries {
+        let [value, form, text] = ["value", "form", "text"].map(|key| entry[key].as_str().unwrap());
+        let text = BASE64.decode(text.as_bytes()).unwrap();
+        let found = encoded(value.as_bytes()).iter().any(|one| occurs(&text, &one.bytes));
+        let told = format!("{form} of {value:?}: {}", text.escape_ascii());
+        assert!(found || occurs(&text, value.as_bytes()), "{told}");
+    }
+}
+
 /// Values as text, with the characters that encodings care about.
 fn text() -> impl Strategy<Value = String> {
     "[a-z0-9 \"'\\\\/&<>%+=~#$`!?*(){}\u{0}\n\t\u{1b}\u{7f}\u{80}é€\u{2028}😀]{8,40}"
