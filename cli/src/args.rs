@@ -299,6 +299,10 @@ pub(crate) struct ExecArgs {
     /// Keep the whole environment, not only what a step would get of it
     #[arg(long, short = 'E')]
     pub(crate) keep_env: bool,
+    /// On a terminal, show up to 3 bytes that may begin a secret once the command pauses: typing does not
+    /// stall
+    #[arg(long)]
+    pub(crate) show_starts: bool,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
     #[command(flatten)]

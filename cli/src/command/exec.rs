@@ -36,6 +36,7 @@ pub(crate) fn exec(args: &ExecArgs, world: &World) -> Result<Exit, Failure> {
                 current_dir: &world.current_dir,
                 trampoline: &world.executable,
                 masks: resolved.masks(),
+                shows_starts: args.show_starts,
                 leak: host.limits.leak,
             }
         };

@@ -8,7 +8,6 @@
 //!   read passwords from the terminal. INT and QUIT then come from the terminal to both of us.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
@@ -23,10 +22,10 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group
 use rustix::pty::{OpenptFlags, grantpt, openpt, unlockpt};
 use rustix::termios::{OptionalActions, tcgetpgrp, tcsetattr, tcsetwinsize};
 use subrosa_engine::secret::SecretValue;
-use subrosa_masker::{MaskSet, MaskWriter};
+use subrosa_masker::{End, MaskSet};
 use tokio::task::JoinHandle;
 
-use super::pump::pump;
+use super::pump::{Masker, pump};
 use crate::failure::{Exit, Failure};
 use crate::out::{self, OutputLost};
 use crate::signals::{CONT, INT, QUIT, Signals, WINCH};
@@ -44,6 +43,8 @@ pub(crate) struct Command<'a> {
     pub(crate) trampoline: &'a Path,
     /// What is hidden in the output.
     pub(crate) masks: Arc<MaskSet>,
+    /// Whether a terminal shows the first bytes of what may become a secret after a pause.
+    pub(crate) shows_starts: bool,
     /// How long a pipe may stay open after the child has ended.
     pub(crate) leak: Duration,
 }
@@ -87,8 +88,8 @@ impl Command<'_> {
         signals.also(WINCH)?;
         let child = spawn(command, &self.words[0], &self.masks)?;
         let mut pumps = Pumps::new()?;
-        pumps.add(out_reader, self.masks.clone(), io::stdout().as_fd())?;
-        pumps.add(err_reader, self.masks.clone(), io::stderr().as_fd())?;
+        pumps.add(out_reader, Masker::pipe(self.masks.clone(), clone(&io::stdout())?));
+        pumps.add(err_reader, Masker::pipe(self.masks.clone(), clone(&io::stderr())?));
         let waiting = tokio::task::spawn_blocking(move || wait(child));
         let exit = pass_on(signals, waiting, |number| forward(child, reach, number)).await?;
         pumps.finish(self.leak, exit).await
@@ -114,7 +115,7 @@ impl Command<'_> {
         } else {
             let (reader, writer) = pipe()?;
             command.stderr(writer);
-            pumps.add(reader, self.masks.clone(), io::stderr().as_fd())?;
+            pumps.add(reader, Masker::pipe(self.masks.clone(), clone(&io::stderr())?));
         }
         signals.also(WINCH)?;
         signals.also(CONT)?;
@@ -124,7 +125,9 @@ impl Command<'_> {
         let child = spawn(command, self.trampoline.as_os_str(), &self.masks)?;
         // Only the child has it from here on, so that its end is the end of the output.
         drop(replica);
-        pumps.add(clone(&primary)?, self.masks.clone(), io::stdout().as_fd())?;
+        let screen = clone(&io::stdout())?;
+        let masker = Masker::terminal(self.masks.clone(), screen, self.shows_starts);
+        pumps.add(clone(&primary)?, masker);
         copy_keys(clone(&primary)?);
         let (continued, going_on) = channel();
         let waiting = tokio::task::spawn_blocking(move || wait_in_terminal(child, &going_on));
@@ -253,7 +256,7 @@ fn ended(status: rustix::process::WaitStatus) -> Option<Exit> {
 struct Pumps {
     enough: OwnedFd,
     watched: Arc<OwnedFd>,
-    tasks: Vec<JoinHandle<io::Result<MaskWriter<File>>>>,
+    tasks: Vec<JoinHandle<io::Result<Masker>>>,
 }
 
 impl Pumps {
@@ -262,11 +265,9 @@ impl Pumps {
         Ok(Pumps { enough, watched: Arc::new(watched), tasks: Vec::new() })
     }
 
-    fn add(&mut self, from: OwnedFd, masks: Arc<MaskSet>, to: impl AsFd) -> Result<(), Failure> {
-        let to = clone(&to)?;
+    fn add(&mut self, from: OwnedFd, to: Masker) {
         let watched = self.watched.clone();
-        self.tasks.push(tokio::task::spawn_blocking(move || pump(from, &watched, masks, to)));
-        Ok(())
+        self.tasks.push(tokio::task::spawn_blocking(move || pump(from, &watched, to)));
     }
 
     /// Waits for the rest of the output; whoever the child left behind gets no more than `leak`.
@@ -287,10 +288,9 @@ impl Pumps {
                     task.await
                 }
             };
-            let cut = exit != Exit::OK || enough.is_none();
+            let end = if exit == Exit::OK && enough.is_some() { End::Whole } else { End::Cut };
             let rest = ended.map_err(io::Error::from).flatten();
-            let rest = rest.and_then(|to| if cut { to.finish_cut() } else { to.finish() });
-            written = written.and(rest.map(drop));
+            written = written.and(rest.and_then(|to| to.finish(end)));
         }
         match written {
             Err(error) if exit == Exit::OK => Err(OutputLost(error).into()),
@@ -372,6 +372,7 @@ mod tests {
             current_dir: Path::new("/"),
             trampoline: Path::new("/nowhere"),
             masks: Arc::new(MaskSet::empty()),
+            shows_starts: false,
             leak,
         };
         let runtime = crate::load::runtime()?;

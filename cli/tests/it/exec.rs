@@ -114,6 +114,28 @@ fn a_command_on_a_terminal_gets_one_and_is_masked() {
 }
 
 #[test]
+fn control_sequences_within_a_secret_do_not_show_it() {
+    let (place, screen) = (Place::new(), Screen::new());
+    let script = r#"printf 'a \033[1m%s\033[0m%s b' "${TOKEN%${TOKEN#???}}" "${TOKEN#???}""#;
+    let child = on_screen(&place, &screen, script);
+    let (seen, _) = screen.finish(child);
+    assert_eq!(seen, "a \u{1b}[1m*******\u{1b}[0m b");
+}
+
+#[test]
+fn a_pause_shows_the_start_of_what_may_be_a_secret_if_asked_for() {
+    let (place, mut screen) = (Place::new(), Screen::new());
+    let words = ["exec", "--show-starts", "--secret", "TOKEN=env:SOURCE", "--", "sh", "-c"];
+    let mut command = place.command(&words);
+    command.arg(r#"printf '> %.2s' "$TOKEN"; read key; echo "$TOKEN""#).env("SOURCE", SECRET);
+    let child = screen.start(command.stderr(screen.stream()));
+    screen.wait_for(&format!("> {}", &SECRET[..2]));
+    screen.press("\r");
+    let (seen, _) = screen.finish(child);
+    assert!(seen.ends_with("*******\r\n") && !seen.contains(SECRET), "{seen:?}");
+}
+
+#[test]
 fn keys_interrupt_and_a_new_size_arrives() {
     let (place, mut screen) = (Place::new(), Screen::new());
     let script = "trap 'stty size' WINCH; echo ready; while :; do sleep 0.05; done";
