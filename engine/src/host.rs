@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use subrosa_masker::Policy;
 use subrosa_registry::Reader;
 
+use crate::config::Settings;
 use crate::provider::Provider;
 
 /// The world a run lives in.
@@ -26,21 +27,31 @@ pub struct Host {
     pub user: String,
     /// The wall clock.
     pub clock: fn() -> SystemTime,
+    /// Randomness that need not be secret: it spreads repeated requests over time.
+    pub random: fn() -> u64,
     /// The command that ends left-over process groups if the engine is killed; `None`: no guard.
     pub guard: Option<Vec<OsString>>,
     /// How values are masked.
     pub policy: Policy,
     /// Bounds.
     pub limits: Limits,
+    /// What the configuration says.
+    pub settings: Settings,
 }
 
-/// Bounds on waiting.
+/// Bounds on waiting, and on asking.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// For all secrets of a workflow together.
     pub resolve: Duration,
-    /// For one request to a provider.
+    /// For one request to a provider, with all its repetitions; also for logging in.
     pub request: Duration,
+    /// How often a request is repeated that may be.
+    pub retries: u32,
+    /// How many requests are under way at a time.
+    pub at_once: usize,
+    /// For giving back, after a run, what was got for it alone.
+    pub close: Duration,
     /// Between asking a process group to end and killing it.
     pub grace: Duration,
     /// For a pipe that somebody keeps open after the step's process ended.
@@ -52,6 +63,9 @@ impl Default for Limits {
         Limits {
             resolve: Duration::from_secs(60),
             request: Duration::from_secs(15),
+            retries: 4,
+            at_once: 32,
+            close: Duration::from_secs(5),
             grace: Duration::from_secs(10),
             leak: Duration::from_secs(2),
         }

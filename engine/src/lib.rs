@@ -6,6 +6,7 @@
 
 pub mod cancel;
 mod check;
+pub mod config;
 pub mod diagnostic;
 pub mod dotenv;
 mod env;
@@ -47,8 +48,8 @@ pub mod yaml;
 pub use explain::{Explained, Overridden, explain};
 pub use load::{LoadError, load};
 pub use resolve::{
-    EnvironmentChoice, FoundAt, ParamArg, Purpose, ResolveFailure, ResolveOptions, Resolved,
-    ResolvedSecret, resolve,
+    EnvironmentChoice, FoundAt, Logins, ParamArg, ProviderSummary, Purpose, ResolveFailure,
+    ResolveOptions, Resolved, ResolvedSecret, Summary, resolve,
 };
 pub use run::{RunError, RunOptions, RunReport, record_unstarted, run};
 pub use schema::schema;

@@ -1,7 +1,8 @@
 //! The port to wherever secrets come from.
 //!
 //! A provider is opened once per run and identity (one login), then asked for each secret; it decides
-//! nothing about order, deadlines or retries. Errors state facts: never a value, a token or a response body.
+//! nothing about order, deadlines or retries, but says what may be asked again. Errors state facts: never
+//! a value, a token or a response body.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -82,6 +83,17 @@ pub trait Provider: Send + Sync {
         Identity::default()
     }
 
+    /// What one read answers: requests of an identity with equal places are asked together, and count
+    /// as one where the number of requests at a time is bounded.
+    fn place(&self, request: &SecretRequest) -> String {
+        request.key.clone()
+    }
+
+    /// The options it knows, so that a misspelt one is found in a configuration; none: any is taken.
+    fn options(&self) -> &[&str] {
+        &[]
+    }
+
     /// Logs in, if there is anything to log in to.
     ///
     /// # Errors
@@ -103,6 +115,32 @@ pub trait Client: Send + Sync {
     /// [`ProviderError`], as its kind says.
     async fn fetch(&self, request: &SecretRequest) -> Result<SecretValue, ProviderError>;
 
+    /// How many requests one call of [`Client::fetch_many`] takes; 1: it is not called.
+    fn batch_len_max(&self) -> usize {
+        1
+    }
+
+    /// Gets several values in one call: one answer for each request, in their order.
+    async fn fetch_many(
+        &self,
+        requests: &[SecretRequest],
+    ) -> Vec<Result<SecretValue, ProviderError>> {
+        let mut answers = Vec::with_capacity(requests.len());
+        for request in requests {
+            answers.push(self.fetch(request).await);
+        }
+        answers
+    }
+
+    /// Says whether the other side answers and knows us, as far as that can be asked without a key;
+    /// where logging in has shown it, there is nothing to ask.
+    ///
+    /// # Errors
+    /// It does not.
+    async fn probe(&self) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
     /// Says whether a value could be got, without reading it.
     ///
     /// # Errors
@@ -112,7 +150,8 @@ pub trait Client: Send + Sync {
     }
 
     /// Keeps what was got valid (renews leases) until it is dropped; returns at once if nothing
-    /// needs it. Polled while the run lasts.
+    /// needs it. Polled while the run lasts, and called again when values were got after it returned;
+    /// what is got while it is polled is its business, too.
     ///
     /// # Errors
     /// It could not, and values that the run uses may end.
@@ -120,7 +159,8 @@ pub trait Client: Send + Sync {
         Ok(())
     }
 
-    /// Gives back what was got for this run alone (revokes leases, logs out); the last call.
+    /// Gives back what was got for this run alone (revokes leases, logs out); the last call, which has
+    /// a short time of its own.
     ///
     /// # Errors
     /// Something was not given back, and ends by itself at best.

@@ -18,19 +18,29 @@ use crate::params::{Given, RunParam};
 use crate::secret::SecretValue;
 use crate::workflow::{SecretDecl, SecretSource, Workflow};
 
+mod ask;
 mod asker;
+mod backoff;
+mod contained;
 mod cure;
 mod fetch;
+mod group;
+mod logins;
+mod refusal;
 mod registry;
+mod request;
 mod setup;
+mod summary;
 
 use fetch::FetchedValue;
 
 pub(crate) use asker::Asker;
 pub use asker::{EnvironmentChoice, Purpose, ResolveOptions};
+pub use logins::Logins;
 pub use registry::FoundAt;
 pub(crate) use registry::scope_words;
 pub(crate) use setup::{Setup, prepare};
+pub use summary::{ProviderSummary, Summary};
 
 /// A parameter given from outside, literal.
 #[derive(Clone, Debug)]
@@ -73,9 +83,15 @@ pub struct Resolved {
     pub(crate) masks: Arc<Masks>,
     pub(crate) asker: Asker,
     warnings: Vec<Diagnostic>,
+    summary: Summary,
 }
 
 impl Resolved {
+    /// What it took.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
     /// The secrets with where they came from, in order.
     pub fn secrets(&self) -> &[ResolvedSecret] {
         &self.secrets
@@ -112,6 +128,10 @@ impl Resolved {
 
 /// Resolves a workflow.
 ///
+/// The logins stay open: whoever has the values polls [`Logins::keep`] while they are in use, and ends
+/// with [`Logins::close`]; a run does both. After a failure they are closed here; whoever drops this
+/// before its end closes them.
+///
 /// # Errors
 /// [`ResolveFailure`] with everything that is wrong.
 pub async fn resolve(
@@ -125,8 +145,16 @@ pub async fn resolve(
         .map(|param| Given { name: param.name.clone(), value: env::from_text(&param.value) })
         .collect();
     let masks = Arc::new(Masks::new(host.policy));
+    let logins = options.logins.clone();
     let asker = Asker::outermost(workflow, options, host);
-    resolve_with(workflow, &given, host, masks, asker).await
+    let mut resolved = resolve_with(workflow, &given, host, masks, asker).await;
+    if let Err(failure) = &mut resolved {
+        // Nothing is started that could use what was lent.
+        let left = logins.close(host.limits.close).await;
+        let told = left.into_iter().map(|message| Diagnostic::warning("provider-close", message));
+        failure.diagnostics.extend(told);
+    }
+    resolved
 }
 
 /// Resolves a workflow whose secrets join those of its caller.
@@ -164,7 +192,7 @@ pub(crate) async fn resolve_with(
         diagnostics.push(too_many_masks());
     }
     if !diagnostics.is_empty() {
-        fetch::join_same_failures(&mut diagnostics);
+        refusal::join_same_failures(&mut diagnostics);
         return Err(failure(diagnostics, true));
     }
     let mut secrets = Vec::new();
@@ -174,7 +202,7 @@ pub(crate) async fn resolve_with(
         setup.variables.set(Layer::Secret, &secret.name, Some(value), source);
         secrets.push(resolved(secret, found));
     }
-    Ok(Resolved { setup, secrets, masks, asker, warnings })
+    Ok(Resolved { setup, secrets, masks, asker, warnings, summary: fetched.summary })
 }
 
 /// The values, and those that others may still use in their place.

@@ -2,8 +2,10 @@
 //!
 //! The [`crate::scheduler`] says what may start; each step is a task; this module owns the run's state
 //! and is the only one that decides. A stop first ends the steps gently, then handlers still run; a
-//! second one ends everything at once.
+//! second one ends everything at once. What providers lent is kept valid until the last handler has ended,
+//! and then given back, however the run went.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use crate::masks::Masks;
 use crate::recorder::Events;
 use crate::resolve::Resolved;
 use crate::rundir::{RunDir, run_id};
+use crate::scope::StepFacts;
 use crate::workflow::Workflow;
 
 pub(crate) mod call;
@@ -100,14 +103,43 @@ pub async fn run(
     events: Arc<dyn EventSink>,
     stop: StopToken,
 ) -> Result<RunReport, RunError> {
+    let (logins, close) = (resolved.asker.options.logins.clone(), host.limits.close);
+    let (level, kept, started) = match begin(&workflow, resolved, &options, &host, events) {
+        Ok(begun) => begun,
+        Err(error) => {
+            // Nothing was started; that something lent was not taken back is the lesser news.
+            drop(logins.close(close).await);
+            return Err(error);
+        }
+    };
+    let mut watched = stop.clone();
+    let tell = |message: String| level.warn(None, &message);
+    let end = tokio::select! {
+        end = run_level(level.clone(), stop, kept) => end,
+        never = logins.keep(tell) => match never {},
+    };
+    logins.close(close).await.into_iter().for_each(tell);
+    finish(&level, started, &end, signal(&mut watched))
+}
+
+type Begun = (Arc<Level>, BTreeMap<usize, StepFacts>, Timestamp);
+
+/// Makes the record and tells that the run starts.
+fn begin(
+    workflow: &Arc<Workflow>,
+    resolved: Resolved,
+    options: &RunOptions,
+    host: &Arc<Host>,
+    events: Arc<dyn EventSink>,
+) -> Result<Begun, RunError> {
     let masks = resolved.masks.clone();
     let kept = match &options.retry_of {
-        Some(dir) => retry::plan(&workflow, dir, &masks)?,
+        Some(dir) => retry::plan(workflow, dir, &masks)?,
         None => retry::Kept::default(),
     };
     let secrets = resolved.secrets.iter().map(|secret| masks.text(&secret.name)).collect();
     let environment = resolved.environment().map(|name| masks.text(name.as_str()));
-    let level = start(&workflow, resolved, &kept, &host, events)?;
+    let level = start(workflow, resolved, &kept, host, events)?;
     let started = level.shared.now();
     level.shared.events.emit(&RunEvent::RunStarted {
         time: started,
@@ -118,9 +150,7 @@ pub async fn run(
         secrets,
         dir: level.dir.path().to_path_buf(),
     });
-    let mut watched = stop.clone();
-    let end = run_level(level.clone(), stop, kept.steps).await;
-    finish(&level, started, &end, signal(&mut watched))
+    Ok((level, kept.steps, started))
 }
 
 fn start(

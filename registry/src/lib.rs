@@ -63,6 +63,6 @@ pub use keys::{
 pub use lookup::Access;
 pub use mend::Tidied;
 pub use names::{Address, EnvironmentName, InvalidName, Scope, SecretRef, WorkspaceName};
-pub use reader::{Answer, Found, Lookup, Reader};
+pub use reader::{Answer, Found, Lookup, Reader, Seen};
 pub use rekey::Rekeyed;
 pub use store::{FindKeyPlace, KnownEnds, Registry, Surroundings};

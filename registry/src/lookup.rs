@@ -14,21 +14,20 @@ use crate::entry::{Entry, State, Version};
 use crate::error::{LookupError, RegistryError};
 use crate::leaf::{Leaf, Place};
 use crate::names::{Address, SecretRef};
-use crate::reader::{Answer, Found, Lookup, Reader};
+use crate::reader::{Answer, Found, Lookup, Reader, Seen};
 use crate::settings::Settings;
 use crate::store::{Registry, Snapshot};
 use crate::time::Time;
 
-type Looked = Result<Found, LookupError>;
+type Looked<T = Found> = Result<T, LookupError>;
+
+/// What the nearest entry gives, whatever it says; `None` if a value does not open.
+type Give<T> = fn(&Snapshot, &Address, &Entry, &Lookup, Time) -> Option<Looked<T>>;
 
 impl Reader for Registry {
     fn resolve(&self, lookup: &Lookup, references: &[SecretRef]) -> Result<Answer, RegistryError> {
         let now = Time::of((self.surroundings.clock)());
-        let mut snapshot = self.snapshot()?;
-        let mut answered = answer(&snapshot, lookup, references, now);
-        while is_damaged(&answered) && self.has_moved(&mut snapshot)? {
-            answered = answer(&snapshot, lookup, references, now);
-        }
+        let (snapshot, answered) = self.answer(lookup, references, now, open)?;
         let results = match answered {
             Ok(results) => results,
             Err(refused) => {
@@ -43,6 +42,15 @@ impl Reader for Registry {
         };
         let warnings = self.record(&snapshot, lookup, references, &results, now)?;
         Ok(Answer { results, warnings })
+    }
+
+    fn look(
+        &self,
+        lookup: &Lookup,
+        references: &[SecretRef],
+    ) -> Result<Vec<Looked<Seen>>, RegistryError> {
+        let now = Time::of((self.surroundings.clock)());
+        self.answer(lookup, references, now, see)?.1
     }
 }
 
@@ -70,6 +78,23 @@ impl Access {
 }
 
 impl Registry {
+    /// Answers all refs from one moment of the store, which is given with them.
+    #[expect(clippy::type_complexity, reason = "a moment, and what it has for each ref")]
+    fn answer<T>(
+        &self,
+        lookup: &Lookup,
+        references: &[SecretRef],
+        now: Time,
+        give: Give<T>,
+    ) -> Result<(Snapshot<'_>, Result<Vec<Looked<T>>, RegistryError>), RegistryError> {
+        let mut snapshot = self.snapshot()?;
+        let mut answered = answer(&snapshot, lookup, references, now, give);
+        while is_damaged(&answered) && self.has_moved(&mut snapshot)? {
+            answered = answer(&snapshot, lookup, references, now, give);
+        }
+        Ok((snapshot, answered))
+    }
+
     /// Writes the audit log and the times of use.
     fn record(
         &self,
@@ -244,18 +269,19 @@ fn event(
 }
 
 /// The environment and the refs, both from the same moment.
-fn answer(
+fn answer<T>(
     snapshot: &Snapshot,
     lookup: &Lookup,
     references: &[SecretRef],
     now: Time,
-) -> Result<Vec<Looked>, RegistryError> {
+    give: Give<T>,
+) -> Result<Vec<Looked<T>>, RegistryError> {
     check_environment(snapshot, lookup)?;
-    Ok(look_up(snapshot, lookup, references, now))
+    Ok(look_up(snapshot, lookup, references, now, give))
 }
 
 /// Whether something was not found as it was written, which a newer moment may mend.
-fn is_damaged(answered: &Result<Vec<Looked>, RegistryError>) -> bool {
+fn is_damaged<T>(answered: &Result<Vec<Looked<T>>, RegistryError>) -> bool {
     match answered {
         Ok(results) => {
             results.iter().any(|result| matches!(result, Err(LookupError::Damaged { .. })))
@@ -284,17 +310,18 @@ fn check_environment(snapshot: &Snapshot, lookup: &Lookup) -> Result<(), Registr
 }
 
 /// Answers all refs, going through the leaves in order.
-fn look_up(
+fn look_up<T>(
     snapshot: &Snapshot,
     lookup: &Lookup,
     references: &[SecretRef],
     now: Time,
-) -> Vec<Looked> {
+    give: Give<T>,
+) -> Vec<Looked<T>> {
     let place = |reference: &SecretRef| Place::of(reference, &snapshot.inner);
     let mut order: Vec<(Place, usize)> =
         references.iter().enumerate().map(|(index, reference)| (place(reference), index)).collect();
     order.sort_unstable();
-    let mut results: Vec<Option<Looked>> = references.iter().map(|_| None).collect();
+    let mut results: Vec<Option<Looked<T>>> = references.iter().map(|_| None).collect();
     for places in order.chunk_by(|(a, _), (b, _)| a.branch == b.branch) {
         let branch = snapshot.branch(places[0].0.branch);
         for leaves in places.chunk_by(|(a, _), (b, _)| a == b) {
@@ -310,7 +337,7 @@ fn look_up(
                 results[*index] = Some(match &leaf {
                     Ok((leaf, path)) => {
                         let file = snapshot.files.shown(path);
-                        find(snapshot, (leaf, file), lookup, &references[*index], now)
+                        find(snapshot, (leaf, file), lookup, &references[*index], (now, give))
                     }
                     Err(error) => Err(error.clone()),
                 });
@@ -332,13 +359,13 @@ fn damage(error: &RegistryError) -> LookupError {
 }
 
 /// Applies the rule of scopes to one ref.
-fn find(
+fn find<T>(
     snapshot: &Snapshot,
     (leaf, file): (&Leaf, String),
     lookup: &Lookup,
     reference: &SecretRef,
-    now: Time,
-) -> Looked {
+    (now, give): (Time, Give<T>),
+) -> Looked<T> {
     for scope in lookup.scope.search() {
         let address = Address { reference: reference.clone(), scope };
         let damaged = |why| LookupError::Damaged { file: file.clone(), why };
@@ -346,13 +373,30 @@ fn find(
         let Some(entry) = entry.filter(|entry| entry.state != State::Removed) else {
             continue;
         };
-        return open(snapshot, &address, &entry, lookup, now)
+        return give(snapshot, &address, &entry, lookup, now)
             .unwrap_or_else(|| Err(damaged("a value in it does not open")));
     }
     Err(LookupError::NotFound)
 }
 
-/// The nearest entry decides, whatever it says; `None` if it does not open.
+/// The version that an entry gives, and when it expires.
+fn current_of<'a>(
+    address: &Address,
+    entry: &'a Entry,
+    lookup: &Lookup,
+    now: Time,
+) -> Looked<(&'a Version, Option<SystemTime>)> {
+    if entry.state == State::Disabled {
+        return Err(LookupError::Disabled(address.clone()));
+    }
+    let current = entry.current().ok_or_else(|| LookupError::NoValue(address.clone()))?;
+    let expires: Option<SystemTime> = entry.expires().map(Time::system);
+    match expires.filter(|at| *at <= now.system() && !lookup.allow_expired) {
+        Some(at) => Err(LookupError::Expired { address: address.clone(), at }),
+        None => Ok((current, expires)),
+    }
+}
+
 fn open(
     snapshot: &Snapshot,
     address: &Address,
@@ -360,22 +404,31 @@ fn open(
     lookup: &Lookup,
     now: Time,
 ) -> Option<Looked> {
-    if entry.state == State::Disabled {
-        return Some(Err(LookupError::Disabled(address.clone())));
-    }
-    let Some(current) = entry.current() else {
-        return Some(Err(LookupError::NoValue(address.clone())));
+    let (current, expires) = match current_of(address, entry, lookup, now) {
+        Ok(found) => found,
+        Err(error) => return Some(Err(error)),
     };
-    let expires: Option<SystemTime> = entry.expires().map(Time::system);
-    if let Some(at) = expires.filter(|at| *at <= now.system() && !lookup.allow_expired) {
-        return Some(Err(LookupError::Expired { address: address.clone(), at }));
-    }
     let vault = snapshot.vault();
     let former = entry.versions.iter().filter(|version| version.n != current.n);
     let in_use = former.filter(|version| version.until.is_some_and(|until| until > now));
     Some(Ok(Found {
         value: vault.open(address, current)?,
         retired: in_use.map(|version| vault.open(address, version)).collect::<Option<_>>()?,
+        address: address.clone(),
+        version: current.n,
+        expires,
+    }))
+}
+
+fn see(
+    _snapshot: &Snapshot,
+    address: &Address,
+    entry: &Entry,
+    lookup: &Lookup,
+    now: Time,
+) -> Option<Looked<Seen>> {
+    let found = current_of(address, entry, lookup, now);
+    Some(found.map(|(current, expires)| Seen {
         address: address.clone(),
         version: current.n,
         expires,

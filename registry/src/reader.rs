@@ -41,6 +41,17 @@ pub struct Found {
     pub expires: Option<SystemTime>,
 }
 
+/// What is known of a value that could be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Where it is.
+    pub address: Address,
+    /// Its version.
+    pub version: u64,
+    /// When it expires, if it does.
+    pub expires: Option<SystemTime>,
+}
+
 /// What the registry answers to a run.
 pub struct Answer {
     /// One for each ref, in their order.
@@ -57,4 +68,15 @@ pub trait Reader: Send + Sync {
     /// [`RegistryError`] if no value can be given at all: no store, no key, a root that does not hold,
     /// an unknown or protected environment, an audit log that is required and cannot be written.
     fn resolve(&self, lookup: &Lookup, references: &[SecretRef]) -> Result<Answer, RegistryError>;
+
+    /// Says what [`Reader::resolve`] would find, opening no value; for that there is no line in the
+    /// audit log. One answer for each reference, in their order.
+    ///
+    /// # Errors
+    /// As [`Reader::resolve`], but for the audit log.
+    fn look(
+        &self,
+        lookup: &Lookup,
+        references: &[SecretRef],
+    ) -> Result<Vec<Result<Seen, LookupError>>, RegistryError>;
 }

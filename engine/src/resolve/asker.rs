@@ -5,6 +5,7 @@
 
 use subrosa_registry::{Actor, EnvironmentName, Lookup, Scope};
 
+use super::logins::Logins;
 use crate::host::Host;
 use crate::rundir::run_id;
 use crate::workflow::{Environment, Workflow};
@@ -20,6 +21,8 @@ pub enum Purpose {
     Exec,
     /// A look: no command of the file is run, also not those in back-ticks.
     Dry,
+    /// A look at what could be resolved, without values.
+    Check,
 }
 
 impl Purpose {
@@ -27,7 +30,7 @@ impl Purpose {
     pub(crate) fn runs_commands(self) -> bool {
         match self {
             Purpose::Run | Purpose::Retry | Purpose::Exec => true,
-            Purpose::Dry => false,
+            Purpose::Dry | Purpose::Check => false,
         }
     }
 
@@ -38,6 +41,7 @@ impl Purpose {
             Purpose::Retry => "retry",
             Purpose::Exec => "exec",
             Purpose::Dry => "dry",
+            Purpose::Check => "check",
         }
     }
 
@@ -46,7 +50,7 @@ impl Purpose {
         match self {
             // Without randomness there is no id; whoever makes the run's folder tells that.
             Purpose::Run | Purpose::Retry => run_id((host.clock)()).ok(),
-            Purpose::Exec | Purpose::Dry => None,
+            Purpose::Exec | Purpose::Dry | Purpose::Check => None,
         }
     }
 }
@@ -75,6 +79,8 @@ pub struct ResolveOptions {
     pub allow_protected: bool,
     /// Whether values past their date are used.
     pub allow_expired: bool,
+    /// The logins that are made; whoever starts a run keeps a clone to close them with.
+    pub logins: Logins,
 }
 
 impl ResolveOptions {
@@ -85,6 +91,7 @@ impl ResolveOptions {
             environment: EnvironmentChoice::Files,
             allow_protected: false,
             allow_expired: false,
+            logins: Logins::default(),
         }
     }
 }

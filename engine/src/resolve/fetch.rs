@@ -1,24 +1,27 @@
-//! Asking providers and the registry: in parallel, each provider opened once, under deadlines.
+//! Asking providers and the registry for all secrets of a workflow, at the same time.
 //!
-//! What is asked of the registry, and what its answers mean, is in [`super::registry`].
+//! What is asked of the registry, and what its answers mean, is in [`super::registry`]; how a provider
+//! is asked in [`super::group`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 
+use super::ask::Pace;
 use super::asker::Asker;
+use super::group::{Answered, Group, Indexed, Surroundings};
+use super::refusal::{self, of_group};
 use super::registry::{FoundAt, look_up};
+use super::request::{Ready, ready};
+use super::summary::{ProviderSummary, Summary};
 use super::{Setup, search_folders};
 use crate::diagnostic::Diagnostic;
 use crate::env::{self, Layer};
 use crate::host::Host;
 use crate::masks::Masks;
-use crate::provider::{
-    Client, Environment, Identity, Provider, ProviderError, ProviderErrorKind, ResolveContext,
-    SecretRequest,
-};
+use crate::provider::{Environment, Identity, Provider, ProviderError, ResolveContext};
 use crate::secret::SecretValue;
 use crate::workflow::{SecretDecl, SecretSource, Workflow};
 
@@ -39,10 +42,8 @@ pub(super) struct AllFetched {
     /// In the order of the declarations.
     pub(super) results: Vec<Fetched>,
     pub(super) warnings: Vec<Diagnostic>,
+    pub(super) summary: Summary,
 }
-
-/// How many secrets are asked for at once.
-const AT_ONCE_MAX: usize = 32;
 
 /// Fetches every secret, from the registry and the providers at the same time.
 pub(super) async fn fetch_all(
@@ -52,11 +53,19 @@ pub(super) async fn fetch_all(
     host: &Host,
     masks: &Masks,
 ) -> AllFetched {
-    let deadline = Instant::now() + host.limits.resolve;
-    let (mut results, answered) = tokio::join!(
-        Box::pin(from_providers(workflow, setup, host, deadline)),
-        Box::pin(look_up(workflow, asker, host, masks, deadline)),
+    let started = Instant::now();
+    let from_registry = async {
+        let answered = look_up(workflow, asker, host, masks, started + host.limits.resolve).await;
+        (answered, started.elapsed())
+    };
+    let (provided, (answered, registry_took)) = tokio::join!(
+        Box::pin(from_providers(workflow, setup, asker, host)),
+        Box::pin(from_registry),
     );
+    let Provided { mut results, mut warnings, mut providers } = provided;
+    let refs = answered.results.len();
+    providers.extend((refs > 0).then(|| ProviderSummary::registry(refs, registry_took)));
+    warnings.extend(answered.warnings);
     results.extend(answered.results);
     let lost = |secret: &SecretDecl| {
         let message = format!("fetching `{}` broke off", secret.name);
@@ -66,91 +75,146 @@ pub(super) async fn fetch_all(
     let declared = workflow.secrets.iter().enumerate();
     let results =
         declared.map(|(index, secret)| results.remove(&index).unwrap_or_else(|| lost(secret)));
-    AllFetched { results: results.collect(), warnings: answered.warnings }
+    let results: Vec<Fetched> = results.collect();
+    let summary = Summary { secrets: results.len(), took: started.elapsed(), providers };
+    AllFetched { results, warnings, summary }
+}
+
+#[derive(Default)]
+struct Provided {
+    results: BTreeMap<usize, Fetched>,
+    warnings: Vec<Diagnostic>,
+    providers: Vec<ProviderSummary>,
 }
 
 /// What the providers answered, by the place of the declaration.
 async fn from_providers(
     workflow: &Workflow,
     setup: &Setup,
+    asker: &Asker,
     host: &Host,
-    deadline: Instant,
-) -> BTreeMap<usize, Fetched> {
-    let context = context(workflow, setup, host);
-    let clients = open_all(workflow, host, &context, deadline).await;
-    let mut results: BTreeMap<usize, Fetched> = BTreeMap::new();
-    let mut waiting = workflow.secrets.iter().enumerate();
-    let mut running: JoinSet<(usize, Fetched)> = JoinSet::new();
-    loop {
-        while running.len() < AT_ONCE_MAX
-            && let Some((index, secret)) = waiting.next()
-        {
-            let SecretSource::Provider { provider, key, options } = &secret.source else {
-                continue;
-            };
-            match &clients[provider] {
-                Ok(client) => {
-                    let request = SecretRequest {
-                        name: secret.name.clone(),
-                        key: key.clone(),
-                        options: options.clone(),
-                    };
-                    let asked = ask(client.clone(), request, host.limits.request, deadline);
-                    let (secret, provider) = (secret.clone(), provider.clone());
-                    running.spawn(async move {
-                        let failed = |error: ProviderError| refused(&secret, &provider, &error);
-                        (index, asked.await.map(provided).map_err(failed))
-                    });
-                }
-                Err(error) => {
-                    results.insert(index, Err(refused(secret, provider, error)));
-                }
-            }
-        }
-        match running.join_next().await {
-            Some(Ok((index, result))) => {
-                results.insert(index, result);
-            }
-            Some(Err(_)) => {}
-            None => return results,
+) -> Provided {
+    let Plan { groups, refusals, warnings } = plan(workflow, host);
+    let mut provided = Provided { warnings, ..Provided::default() };
+    provided.results.extend(refusals.into_iter().map(|(index, found)| (index, Err(Some(found)))));
+    let at = surroundings(workflow, setup, asker, host);
+    let ask = |group: Arc<Group>, requests| Box::pin(group.fetch(requests, at.clone()));
+    for (provider, answered) in ask_groups(groups, &at, asker, ask).await {
+        provided.providers.push(ProviderSummary::of(&provider, answered.results.len(), answered.tally));
+        let (values, failures) = part(answered.results);
+        let has_values = !values.is_empty();
+        let found =
+            of_group(&provider, &failures, answered.is_shut_out, has_values, &workflow.secrets);
+        provided.results.extend(found.into_iter().map(|(index, found)| (index, Err(found))));
+        let value = |(index, value)| (index, Ok(FetchedValue { value, retired: Vec::new(), found: None }));
+        provided.results.extend(values.into_iter().map(value));
+    }
+    provided.providers = ProviderSummary::joined(provided.providers);
+    provided
+}
+
+/// Values and failures, each in the order of the declarations.
+pub(super) fn part<T>(
+    mut results: Vec<(usize, Result<T, ProviderError>)>,
+) -> (Vec<(usize, T)>, Vec<(usize, ProviderError)>) {
+    results.sort_by_key(|(index, _)| *index);
+    let (mut values, mut failures) = (Vec::new(), Vec::new());
+    for (index, result) in results {
+        match result {
+            Ok(value) => values.push((index, value)),
+            Err(error) => failures.push((index, error)),
         }
     }
+    (values, failures)
 }
 
-fn provided(value: SecretValue) -> FetchedValue {
-    FetchedValue { value, retired: Vec::new(), found: None }
+/// The requests of a workflow by who is asked.
+#[derive(Default)]
+pub(super) struct Plan {
+    pub(super) groups: BTreeMap<(String, Identity), (Arc<dyn Provider>, Vec<Indexed>)>,
+    /// Requests that cannot be put.
+    pub(super) refusals: Vec<(usize, Diagnostic)>,
+    pub(super) warnings: Vec<Diagnostic>,
 }
 
-async fn ask(
-    client: Arc<dyn Client>,
-    request: SecretRequest,
-    limit: std::time::Duration,
-    deadline: Instant,
-) -> Result<SecretValue, ProviderError> {
-    let until = deadline.min(Instant::now() + limit);
-    match timeout_at(until, client.fetch(&request)).await {
-        Ok(result) => result,
-        Err(_) => Err(ProviderError::new(ProviderErrorKind::TimedOut, "no answer in time")),
+/// Sorts the requests by provider and login; asks nobody.
+pub(super) fn plan(workflow: &Workflow, host: &Host) -> Plan {
+    let mut plan = Plan::default();
+    let mut led: BTreeMap<String, Vec<&SecretDecl>> = BTreeMap::new();
+    for (index, secret) in workflow.secrets.iter().enumerate() {
+        let SecretSource::Provider { provider: name, .. } = &secret.source else { continue };
+        match ready(secret, host) {
+            None => {}
+            Some(Ok(Ready { provider, request, leads_elsewhere })) => {
+                if leads_elsewhere {
+                    led.entry(name.clone()).or_default().push(secret);
+                }
+                let key = (name.clone(), provider.identity(&request));
+                let group = plan.groups.entry(key).or_insert_with(|| (provider, Vec::new()));
+                group.1.push((index, request));
+            }
+            Some(Err(why)) => plan.refusals.push((index, refusal::unready(secret, name, &why))),
+        }
     }
+    plan.warnings = led.iter().map(|(name, secrets)| elsewhere(name, secrets)).collect();
+    plan
 }
 
-fn refused(secret: &SecretDecl, provider: &str, error: &ProviderError) -> Option<Diagnostic> {
-    let message = if error.kind == ProviderErrorKind::InvalidRequest
-        && error.message.starts_with(UNKNOWN)
-    {
-        format!("could not resolve secret `{}`: {error}", secret.name)
-    } else {
-        format!("could not resolve secret `{}` from provider `{provider}`: {error}", secret.name)
-    };
-    let found =
-        Diagnostic::error("secret-not-resolved", message).at(secret.key_span, "asked for here");
-    Some(match &error.help {
-        Some(help) => found.help(help),
-        None => found,
-    })
+fn elsewhere(provider: &str, secrets: &[&SecretDecl]) -> Diagnostic {
+    let message = format!(
+        "the workflow names an address for {} that is not in your configuration of provider \
+         `{provider}`: your credentials go there",
+        refusal::names(secrets)
+    );
+    let mut found = Diagnostic::warning("provider-address", message);
+    for secret in secrets.iter().take(refusal::TOLD_MAX) {
+        found = found.at(secret.key_span, "asked for here");
+    }
+    found.help(format!(
+        "list it in `trusted_addresses` of `[provider.{provider}]` in your subrosa.toml; addresses \
+         that are not listed are then refused"
+    ))
 }
 
-const UNKNOWN: &str = "unknown secret provider";
+/// Asks each group, all at the same time.
+pub(super) async fn ask_groups<T, F>(
+    groups: BTreeMap<(String, Identity), (Arc<dyn Provider>, Vec<Indexed>)>,
+    at: &Surroundings,
+    asker: &Asker,
+    ask: impl Fn(Arc<Group>, Vec<Indexed>) -> F,
+) -> Vec<(String, Answered<T>)>
+where
+    T: Send + 'static,
+    F: Future<Output = Answered<T>> + Send + 'static,
+{
+    let session = asker.options.logins.session(at.context.clone());
+    let mut running = JoinSet::new();
+    for ((name, identity), (provider, requests)) in groups {
+        let asking = ask(session.group(&provider, identity), requests);
+        running.spawn(async move { (name, asking.await) });
+    }
+    let mut answered = Vec::new();
+    while let Some(ended) = running.join_next().await {
+        // A provider's panic is contained nearer to it; a request without an answer is told as lost.
+        answered.extend(ended);
+    }
+    answered.sort_by_key(|(_, answered): &(String, Answered<T>)| {
+        answered.results.iter().map(|(index, _)| *index).min()
+    });
+    answered
+}
+
+/// What providers see, and how they are asked.
+pub(super) fn surroundings(
+    workflow: &Workflow,
+    setup: &Setup,
+    asker: &Asker,
+    host: &Host,
+) -> Surroundings {
+    let logins = asker.options.logins.clone();
+    let pace = Pace::new(host, logins.permits(host.limits.at_once));
+    Surroundings { context: context(workflow, setup, host), logins, pace }
+}
 
 fn context(workflow: &Workflow, setup: &Setup, host: &Host) -> ResolveContext {
     let in_workflow = |layer: Layer| matches!(layer, Layer::Env | Layer::Dotenv);
@@ -159,93 +223,14 @@ fn context(workflow: &Workflow, setup: &Setup, host: &Host) -> ResolveContext {
         .iter()
         .filter(|(_, variable)| in_workflow(variable.layer))
         .filter_map(|(name, variable)| Some((name.to_owned(), variable.value.clone()?)));
-    let process = env::utf8_names(host).map(|(name, value)| (name.to_owned(), env::from_os(value)));
     ResolveContext {
-        env: Arc::new(Environment {
-            workflow: workflow_scope.collect(),
-            process: process.collect(),
-        }),
+        env: Arc::new(Environment { workflow: workflow_scope.collect(), process: process(host) }),
         folders: search_folders(&setup.working_dir, workflow, host).into(),
         request_timeout: host.limits.request,
     }
 }
 
-type Opened = Result<Arc<dyn Client>, ProviderError>;
-
-async fn open_all(
-    workflow: &Workflow,
-    host: &Host,
-    context: &ResolveContext,
-    deadline: Instant,
-) -> BTreeMap<String, Opened> {
-    let names: BTreeSet<&str> = workflow
-        .secrets
-        .iter()
-        .filter_map(|secret| match &secret.source {
-            SecretSource::Provider { provider, .. } => Some(provider.as_str()),
-            SecretSource::Ref(_) => None,
-        })
-        .collect();
-    let mut opened = BTreeMap::new();
-    let mut running = JoinSet::new();
-    for name in names {
-        match host.providers.iter().find(|provider| provider.name() == name) {
-            Some(provider) => {
-                let (provider, context) = (provider.clone(), context.clone());
-                let limit = host.limits.request.min(deadline - Instant::now());
-                running.spawn(async move {
-                    (provider.name().to_owned(), open(&*provider, &context, limit).await)
-                });
-            }
-            None => {
-                opened.insert(name.to_owned(), Err(unknown_provider(name, host)));
-            }
-        }
-    }
-    while let Some(result) = running.join_next().await {
-        if let Ok((name, client)) = result {
-            opened.insert(name, client);
-        }
-    }
-    for secret in &workflow.secrets {
-        if let SecretSource::Provider { provider, .. } = &secret.source {
-            let broke = || Err(ProviderError::new(ProviderErrorKind::Unavailable, "it broke off"));
-            opened.entry(provider.clone()).or_insert_with(broke);
-        }
-    }
-    opened
-}
-
-async fn open(
-    provider: &dyn Provider,
-    context: &ResolveContext,
-    limit: std::time::Duration,
-) -> Opened {
-    match timeout(limit, provider.open(context, &Identity::default())).await {
-        Ok(result) => result.map(Arc::from),
-        Err(_) => Err(ProviderError::new(ProviderErrorKind::TimedOut, "no login in time")),
-    }
-}
-
-fn unknown_provider(name: &str, host: &Host) -> ProviderError {
-    let known: Vec<&str> = host.providers.iter().map(|provider| provider.name()).collect();
-    let near =
-        known.iter().find(|known| strsim::damerau_levenshtein(known, &name.to_lowercase()) <= 2);
-    let help = match near {
-        Some(near) => format!("did you mean `{near}`? Known providers: {}", known.join(", ")),
-        None => format!("known providers: {}", known.join(", ")),
-    };
-    ProviderError::new(ProviderErrorKind::InvalidRequest, format!("{UNKNOWN}: {name}")).help(help)
-}
-
-/// Failures that say the same for several secrets stay apart in place, but repeat their help once.
-pub(super) fn join_same_failures(diagnostics: &mut [Diagnostic]) {
-    let mut told = BTreeSet::new();
-    for found in diagnostics {
-        if let Some(help) = &found.help
-            && !told.insert(help.clone())
-        {
-            found.help = None;
-        }
-    }
+/// The process environment as providers see it.
+pub(super) fn process(host: &Host) -> BTreeMap<String, SecretValue> {
+    env::utf8_names(host).map(|(name, value)| (name.to_owned(), env::from_os(value))).collect()
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use subrosa_engine::cancel::stop_pair;
+use subrosa_engine::config::Settings;
 use subrosa_engine::diagnostic::Diagnostic;
 use subrosa_engine::event::{EventSink, RunEvent};
 use subrosa_engine::host::{Host, Limits};
@@ -50,6 +51,7 @@ pub(crate) struct World {
     registry: Option<Arc<Fake>>,
     pub(crate) providers: Vec<Arc<dyn Provider>>,
     pub(crate) limits: Limits,
+    pub(crate) settings: Settings,
 }
 
 /// What watched a run.
@@ -93,7 +95,8 @@ impl World {
 
     pub(crate) fn without_registry() -> World {
         let folder = TempDir::new().unwrap();
-        World { folder, registry: None, providers: Vec::new(), limits: Limits::default() }
+        let (limits, settings) = (Limits::default(), Settings::default());
+        World { folder, registry: None, providers: Vec::new(), limits, settings }
     }
 
     pub(crate) fn registry(&self) -> &Fake {
@@ -114,9 +117,11 @@ impl World {
             registry,
             user: "kim".to_owned(),
             clock: now,
+            random: || u64::MAX,
             guard: None,
             policy: Policy::default(),
             limits: self.limits,
+            settings: self.settings.clone(),
         }
     }
 

@@ -11,6 +11,7 @@ mod foreign;
 mod golden;
 mod home;
 mod limits;
+mod look;
 mod mending;
 mod model;
 mod model_based;

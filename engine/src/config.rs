@@ -1,0 +1,212 @@
+//! What `subrosa.toml` says: options of providers, named instances, profiles, bounds, the cache.
+//!
+//! There are two files, the user's and the project's. Where credentials go, how the other side is
+//! verified, what is executed and what is kept on disk is for the user's alone to say; a project's file
+//! that tries is refused. This module takes texts: which files they are of is the front end's business.
+//! Values may be credentials and are never shown.
+
+mod read;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::host::Limits;
+use crate::names::closest;
+use crate::workflow::Options;
+
+pub use read::{ConfigFile, Origin, Parsed, parse};
+
+/// Options of a provider that name whom credentials go to.
+pub(crate) const ADDRESSES: [&str; 7] =
+    ["address", "endpoint", "endpoint_url", "server", "url", "vault_address", "vault_url"];
+
+/// The configuration of one process: both files, with the profile chosen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// By the word in `provider:`.
+    pub providers: BTreeMap<String, ProviderSettings>,
+    /// How old a value of the offline cache may be; `None`: there is no cache.
+    pub cache_max_age: Option<Duration>,
+    limits: LimitSettings,
+}
+
+/// What is configured for a provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProviderSettings {
+    /// For requests that name no instance.
+    pub defaults: Configured,
+    /// By name, each with the defaults beneath it.
+    pub instances: BTreeMap<String, Configured>,
+    /// The addresses a workflow may name beside those configured; `None`: any.
+    pub trusted_addresses: Option<BTreeSet<String>>,
+}
+
+/// Options with where they were written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configured {
+    /// The options; they may be credentials.
+    pub options: Options,
+    /// `FILE:LINE` of each table that had some, the strongest first.
+    pub from: Vec<String>,
+}
+
+/// Bounds that were written; the others stay as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct LimitSettings {
+    request: Option<Duration>,
+    total: Option<Duration>,
+    close: Option<Duration>,
+    retries: Option<u32>,
+    at_once: Option<usize>,
+}
+
+/// Neither file has a profile of this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no profile `{name}` in the configuration")]
+pub struct UnknownProfile {
+    /// The name.
+    pub name: String,
+    /// Those there are.
+    pub known: Vec<String>,
+}
+
+impl UnknownProfile {
+    /// What to do about it.
+    pub fn help(&self) -> String {
+        let known = self.known.join(", ");
+        match closest(&self.name, self.known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`? Known profiles: {known}"),
+            None if known.is_empty() => {
+                format!("write one: `[profile.{}.provider.NAME]` in subrosa.toml", self.name)
+            }
+            None => format!("known profiles: {known}"),
+        }
+    }
+}
+
+impl Settings {
+    /// Puts the files together, the strongest first: what a project says of a table goes before what
+    /// the user says of the same; a profile's table before the one without; an instance's before all
+    /// defaults.
+    ///
+    /// # Errors
+    /// [`UnknownProfile`].
+    pub fn new(files: &[ConfigFile], profile: Option<&str>) -> Result<Settings, UnknownProfile> {
+        let mut files: Vec<&ConfigFile> = files.iter().collect();
+        files.sort_by_key(|file| file.origin == Origin::User);
+        if let Some(name) = profile {
+            let known: BTreeSet<&String> =
+                files.iter().flat_map(|file| file.profiles.keys()).collect();
+            if !known.iter().any(|known| *known == name) {
+                let known = known.into_iter().cloned().collect();
+                return Err(UnknownProfile { name: name.to_owned(), known });
+            }
+        }
+        let sections = |provider: &str| -> Vec<&read::Section> {
+            let of_profile = files.iter().filter_map(|file| file.profiles.get(profile?)?.get(provider));
+            let plain = files.iter().filter_map(|file| file.providers.get(provider));
+            of_profile.chain(plain).collect()
+        };
+        let in_profile = |file: &&ConfigFile| profile.and_then(|name| file.profiles.get(name)).cloned();
+        let names: BTreeSet<String> = files
+            .iter()
+            .flat_map(|file| {
+                let of_profile = in_profile(file).unwrap_or_default().into_keys();
+                of_profile.chain(file.providers.keys().cloned())
+            })
+            .collect();
+        let providers =
+            names.into_iter().map(|name| { let one = of_provider(&sections(&name)); (name, one) });
+        let limits = files.iter().map(|file| file.limits).fold(LimitSettings::default(), or);
+        Ok(Settings {
+            providers: providers.collect(),
+            cache_max_age: files.iter().find_map(|file| file.cache_max_age),
+            limits,
+        })
+    }
+
+    /// The bounds, as far as they are configured.
+    pub fn limits(&self, default: Limits) -> Limits {
+        let LimitSettings { request, total, close, retries, at_once } = self.limits;
+        Limits {
+            resolve: total.unwrap_or(default.resolve),
+            request: request.unwrap_or(default.request),
+            close: close.unwrap_or(default.close),
+            retries: retries.unwrap_or(default.retries),
+            at_once: at_once.unwrap_or(default.at_once),
+            ..default
+        }
+    }
+}
+
+impl ProviderSettings {
+    /// Whether credentials may go to an address that a workflow names.
+    pub(crate) fn trusts(&self, address: &str) -> bool {
+        let Some(trusted) = &self.trusted_addresses else { return true };
+        trusted.iter().any(|known| is_same_address(known, address)) || self.knows(address)
+    }
+
+    /// Whether an address is one of those configured.
+    pub(crate) fn knows(&self, address: &str) -> bool {
+        self.addresses().any(|known| is_same_address(known, address))
+    }
+
+    /// The addresses that are configured.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &str> {
+        let all = std::iter::once(&self.defaults).chain(self.instances.values());
+        all.flat_map(|configured| &configured.options.0)
+            .filter(|(name, _)| ADDRESSES.contains(&name.as_str()))
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+fn is_same_address(a: &str, b: &str) -> bool {
+    a.trim_end_matches('/') == b.trim_end_matches('/')
+}
+
+fn or(first: LimitSettings, then: LimitSettings) -> LimitSettings {
+    LimitSettings {
+        request: first.request.or(then.request),
+        total: first.total.or(then.total),
+        close: first.close.or(then.close),
+        retries: first.retries.or(then.retries),
+        at_once: first.at_once.or(then.at_once),
+    }
+}
+
+/// What all tables of one provider say, the strongest first.
+fn of_provider(sections: &[&read::Section]) -> ProviderSettings {
+    let defaults: Vec<&read::Table> = sections.iter().map(|section| &section.defaults).collect();
+    let names: BTreeSet<&String> =
+        sections.iter().flat_map(|section| section.instances.keys()).collect();
+    let instance = |name: &String| {
+        let own = sections.iter().filter_map(|section| section.instances.get(name));
+        configured(own.chain(defaults.iter().copied()))
+    };
+    ProviderSettings {
+        defaults: configured(defaults.iter().copied()),
+        instances: names.into_iter().map(|name| (name.clone(), instance(name))).collect(),
+        trusted_addresses: sections
+            .iter()
+            .filter_map(|section| section.trusted_addresses.clone())
+            .reduce(|mut all, more| {
+                all.extend(more);
+                all
+            }),
+    }
+}
+
+fn configured<'a>(tables: impl Iterator<Item = &'a read::Table>) -> Configured {
+    let mut all = Configured::default();
+    for table in tables.filter(|table| !table.options.is_empty()) {
+        all.from.push(table.place.clone());
+        for (name, value) in &table.options {
+            all.options.0.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,0 +1,100 @@
+//! From a declaration to a request: the provider, and the options of the file over those configured.
+
+use std::sync::Arc;
+
+use crate::config::{ADDRESSES, ProviderSettings, Settings};
+use crate::host::Host;
+use crate::names::closest;
+use crate::provider::{Provider, ProviderError, ProviderErrorKind, SecretRequest};
+use crate::workflow::{Options, SecretDecl, SecretSource};
+
+/// The option that names an instance of the configuration.
+const INSTANCE: &str = "instance";
+
+/// A request that can be put.
+pub(super) struct Ready {
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) request: SecretRequest,
+    /// Whether the file names an address that the configuration, which names others, does not.
+    pub(super) leads_elsewhere: bool,
+}
+
+/// Why a request cannot be put, in words for the line that asked.
+pub(super) enum Unready {
+    /// There is no such provider.
+    NoProvider(ProviderError),
+    /// The provider is there, and the request makes no sense.
+    Refused(ProviderError),
+}
+
+/// The request of a declaration; `None` if it has a ref.
+pub(super) fn ready(secret: &SecretDecl, host: &Host) -> Option<Result<Ready, Unready>> {
+    let SecretSource::Provider { provider: name, key, options } = &secret.source else {
+        return None;
+    };
+    let Some(provider) = host.providers.iter().find(|provider| provider.name() == name) else {
+        return Some(Err(Unready::NoProvider(unknown_provider(name, host))));
+    };
+    let (options, leads_elsewhere) = match with_settings(name, options, &host.settings) {
+        Ok(options) => options,
+        Err(error) => return Some(Err(Unready::Refused(error))),
+    };
+    let request = SecretRequest { name: secret.name.clone(), key: key.clone(), options };
+    Some(Ok(Ready { provider: provider.clone(), request, leads_elsewhere }))
+}
+
+/// The options as written, over those of the instance they name.
+fn with_settings(
+    provider: &str,
+    written: &Options,
+    settings: &Settings,
+) -> Result<(Options, bool), ProviderError> {
+    let nothing = ProviderSettings::default();
+    let settings = settings.providers.get(provider).unwrap_or(&nothing);
+    let configured = match written.0.get(INSTANCE) {
+        None => &settings.defaults,
+        Some(name) => match settings.instances.get(name) {
+            Some(instance) => instance,
+            None => return Err(unknown_instance(provider, settings)),
+        },
+    };
+    let addresses = || written.0.iter().filter(|(name, _)| ADDRESSES.contains(&name.as_str()));
+    if let Some((name, _)) = addresses().find(|(_, address)| !settings.trusts(address)) {
+        return Err(untrusted(provider, name));
+    }
+    let names_others = settings.trusted_addresses.is_none() && settings.addresses().next().is_some();
+    let leads_elsewhere = names_others && addresses().any(|(_, address)| !settings.knows(address));
+    let mut options = configured.options.clone();
+    options.0.extend(written.0.clone());
+    options.0.remove(INSTANCE);
+    Ok((options, leads_elsewhere))
+}
+
+/// The name may be a credential in the wrong place, as the value of any option.
+fn unknown_instance(provider: &str, settings: &ProviderSettings) -> ProviderError {
+    let message = "the instance that `options.instance` names is not configured";
+    let error = ProviderError::new(ProviderErrorKind::InvalidRequest, message);
+    let known: Vec<&str> = settings.instances.keys().map(String::as_str).collect();
+    match known.is_empty() {
+        true => error.help(format!("write `[provider.{provider}.instance.NAME]` in subrosa.toml")),
+        false => error.help(format!("configured instances: {}", known.join(", "))),
+    }
+}
+
+fn untrusted(provider: &str, option: &str) -> ProviderError {
+    let message = format!("`options.{option}` names an address that is not trusted");
+    ProviderError::new(ProviderErrorKind::InvalidRequest, message).help(format!(
+        "if your credentials may go there, add it to `trusted_addresses` of `[provider.{provider}]` \
+         in your subrosa.toml"
+    ))
+}
+
+fn unknown_provider(name: &str, host: &Host) -> ProviderError {
+    let known: Vec<&str> = host.providers.iter().map(|provider| provider.name()).collect();
+    let help = match closest(&name.to_lowercase(), known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`? Known providers: {}", known.join(", ")),
+        None => format!("known providers: {}", known.join(", ")),
+    };
+    ProviderError::new(ProviderErrorKind::InvalidRequest, format!("unknown secret provider: {name}"))
+        .help(help)
+}
