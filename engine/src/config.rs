@@ -103,11 +103,13 @@ impl Settings {
             }
         }
         let sections = |provider: &str| -> Vec<&read::Section> {
-            let of_profile = files.iter().filter_map(|file| file.profiles.get(profile?)?.get(provider));
+            let of_profile =
+                files.iter().filter_map(|file| file.profiles.get(profile?)?.get(provider));
             let plain = files.iter().filter_map(|file| file.providers.get(provider));
             of_profile.chain(plain).collect()
         };
-        let in_profile = |file: &&ConfigFile| profile.and_then(|name| file.profiles.get(name)).cloned();
+        let in_profile =
+            |file: &&ConfigFile| profile.and_then(|name| file.profiles.get(name)).cloned();
         let names: BTreeSet<String> = files
             .iter()
             .flat_map(|file| {
@@ -115,8 +117,10 @@ impl Settings {
                 of_profile.chain(file.providers.keys().cloned())
             })
             .collect();
-        let providers =
-            names.into_iter().map(|name| { let one = of_provider(&sections(&name)); (name, one) });
+        let providers = names.into_iter().map(|name| {
+            let one = of_provider(&sections(&name));
+            (name, one)
+        });
         let limits = files.iter().map(|file| file.limits).fold(LimitSettings::default(), or);
         Ok(Settings {
             providers: providers.collect(),

@@ -48,8 +48,9 @@ pub mod yaml;
 pub use explain::{Explained, Overridden, explain};
 pub use load::{LoadError, load};
 pub use resolve::{
-    EnvironmentChoice, FoundAt, Logins, ParamArg, ProviderSummary, Purpose, ResolveFailure,
-    ResolveOptions, Resolved, ResolvedSecret, Summary, resolve,
+    CheckDepth, CheckReport, CheckedSecret, EnvironmentChoice, Finding, FoundAt, Logins, ParamArg,
+    ProbedProvider, Probing, ProviderSummary, Purpose, ResolveFailure, ResolveOptions, Resolved,
+    ResolvedSecret, Summary, check_secrets, probe_providers, resolve,
 };
 pub use run::{RunError, RunOptions, RunReport, record_unstarted, run};
 pub use schema::schema;

@@ -94,6 +94,11 @@ pub trait Provider: Send + Sync {
         &[]
     }
 
+    /// Whether it is of use only once somebody said where it is or who asks; others can be tried at once.
+    fn needs_settings(&self) -> bool {
+        true
+    }
+
     /// Logs in, if there is anything to log in to.
     ///
     /// # Errors

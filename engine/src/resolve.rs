@@ -26,6 +26,7 @@ mod cure;
 mod fetch;
 mod group;
 mod logins;
+mod look;
 mod refusal;
 mod registry;
 mod request;
@@ -37,6 +38,10 @@ use fetch::FetchedValue;
 pub(crate) use asker::Asker;
 pub use asker::{EnvironmentChoice, Purpose, ResolveOptions};
 pub use logins::Logins;
+pub use look::{
+    CheckDepth, CheckReport, CheckedSecret, Finding, ProbedProvider, Probing, check_secrets,
+    probe_providers,
+};
 pub use registry::FoundAt;
 pub(crate) use registry::scope_words;
 pub(crate) use setup::{Setup, prepare};

@@ -62,6 +62,12 @@ impl SourceFile {
         }
     }
 
+    /// The same text under another path.
+    #[must_use]
+    pub fn named(self, path: impl Into<PathBuf>) -> SourceFile {
+        SourceFile { path: path.into(), ..self }
+    }
+
     /// The first byte that is not UTF-8, if the bytes were not.
     pub fn invalid_utf8(&self) -> Option<usize> {
         self.invalid_utf8

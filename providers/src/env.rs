@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use subrosa_engine::provider::{
-    Client, Environment, Identity, Provider, ProviderError, ProviderErrorKind, ResolveContext,
-    SecretRequest,
+    Checked, Client, Environment, Identity, Provider, ProviderError, ProviderErrorKind,
+    ResolveContext, SecretRequest,
 };
 use subrosa_engine::secret::SecretValue;
 
@@ -23,6 +23,10 @@ pub(crate) struct Env;
 impl Provider for Env {
     fn name(&self) -> &str {
         "env"
+    }
+
+    fn needs_settings(&self) -> bool {
+        false
     }
 
     async fn open(
@@ -47,6 +51,11 @@ impl Client for Variables {
             .or_else(|| process.get(key))
             .cloned()
             .ok_or_else(|| not_set(key, &self.0))
+    }
+
+    async fn check(&self, request: &SecretRequest) -> Result<Checked, ProviderError> {
+        // Nobody sees a variable being read.
+        self.fetch(request).await.map(|_| Checked::Readable)
     }
 }
 

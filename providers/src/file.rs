@@ -29,6 +29,10 @@ impl Provider for Files {
         "file"
     }
 
+    fn needs_settings(&self) -> bool {
+        false
+    }
+
     async fn open(
         &self,
         context: &ResolveContext,

@@ -4,7 +4,6 @@
 //! since they quote the file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,8 @@ use crate::diagnostic::Diagnostic;
 use crate::names::closest;
 use crate::provider::Provider;
 use crate::source::{SourceFile, Span};
+
+mod bounds;
 
 /// Whose file it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,16 +71,24 @@ impl std::fmt::Debug for Table {
 /// Options that a project may set: they choose among what the credentials of the user can read, and
 /// decide neither where these go nor how the other side is verified.
 const PROJECT_OPTIONS: [&str; 14] = [
-    "api_version", "engine", "field", "format", "instance", "kv_version", "mount", "namespace",
-    "project", "region", "secret_name", "stage", "version", "version_stage",
+    "api_version",
+    "engine",
+    "field",
+    "format",
+    "instance",
+    "kv_version",
+    "mount",
+    "namespace",
+    "project",
+    "region",
+    "secret_name",
+    "stage",
+    "version",
+    "version_stage",
 ];
 const TOP: [&str; 4] = ["provider", "profile", "resolve", "cache"];
-const RESOLVE: [&str; 5] = ["request", "total", "close", "retries", "at_once"];
 const INSTANCE: &str = "instance";
 const TRUSTED: &str = "trusted_addresses";
-const DURATIONS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
-const AGES: RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(30 * 24 * 60 * 60);
 
 type Pair<'a, 'i> = (&'a Spanned<toml::de::DeString<'i>>, &'a Spanned<DeValue<'i>>);
 
@@ -100,7 +109,8 @@ pub fn parse(source: &Arc<SourceFile>, origin: Origin, providers: &[Arc<dyn Prov
         // What is no TOML has no values that could be told from the rest.
         return Parsed { file: None, diagnostics, private: vec![whole] };
     }
-    let mut reader = Reader { source, origin, providers, diagnostics: Vec::new(), private: Vec::new() };
+    let mut reader =
+        Reader { source, origin, providers, diagnostics: Vec::new(), private: Vec::new() };
     let file = reader.file(root.get_ref());
     dismantle(DeValue::Table(root.into_inner()));
     let Reader { mut diagnostics, private, .. } = reader;
@@ -114,7 +124,9 @@ fn syntax(message: &str, span: Option<std::ops::Range<usize>>) -> Diagnostic {
         true => ("a key or table is there twice", "keep one of them"),
         false => ("this is no TOML", "look at quotes, brackets and equals signs around this place"),
     };
-    Diagnostic::error("config-syntax", message).at(Span::new(span.unwrap_or(0..0)), "here").help(help)
+    Diagnostic::error("config-syntax", message)
+        .at(Span::new(span.unwrap_or(0..0)), "here")
+        .help(help)
 }
 
 /// Drops a value level by level: it may be so deep that dropping it in the ordinary way overflows the
@@ -173,21 +185,39 @@ impl Reader<'_> {
             _ => {
                 self.hide(value);
                 let name = key.get_ref();
-                self.error("config-type", format!("`{name}` is a value, not a table"), key)
-                    .help = Some(format!("write `[{name}]` on a line of its own, and keys below it"));
+                self.error("config-type", format!("`{name}` is a value, not a table"), key).help =
+                    Some(format!("write `[{name}]` on a line of its own, and keys below it"));
                 None
             }
         }
     }
 
-    fn error<T>(&mut self, code: &'static str, message: String, at: &Spanned<T>) -> &mut Diagnostic {
+    fn error<T>(
+        &mut self,
+        code: &'static str,
+        message: String,
+        at: &Spanned<T>,
+    ) -> &mut Diagnostic {
         let found = Diagnostic::error(code, message).at(Span::new(at.span()), "");
         self.diagnostics.push(found);
         self.diagnostics.last_mut().expect("one was pushed")
     }
 
-    fn hide<T>(&mut self, value: &Spanned<T>) {
-        self.private.push(Span::new(value.span()));
+    /// Keeps a value out of excerpts, with all that is in it: `a.b = 1` is one line, and two tables.
+    fn hide(&mut self, value: &Spanned<DeValue<'_>>) {
+        let mut pending = vec![value];
+        while let Some(value) = pending.pop() {
+            self.private.push(Span::new(value.span()));
+            match value.get_ref() {
+                DeValue::Table(table) => pending.extend(table.values()),
+                DeValue::Array(items) => pending.extend(items.iter()),
+                DeValue::String(_)
+                | DeValue::Integer(_)
+                | DeValue::Float(_)
+                | DeValue::Boolean(_)
+                | DeValue::Datetime(_) => {}
+            }
+        }
     }
 
     fn unknown<'k>(
@@ -343,77 +373,14 @@ impl Reader<'_> {
             for pair in profile {
                 match (pair.0.get_ref().as_ref(), self.table(pair)) {
                     ("provider", Some(table)) => sections = self.sections(table),
-                    (_, Some(_)) => self.unknown(pair, ["provider"].into_iter(), "table of a profile"),
+                    (_, Some(_)) => {
+                        self.unknown(pair, ["provider"].into_iter(), "table of a profile")
+                    }
                     (_, None) => {}
                 }
             }
             profiles.insert(pair.0.get_ref().to_string(), sections);
         }
         profiles
-    }
-
-    fn limits(&mut self, table: &DeTable<'_>) -> LimitSettings {
-        let mut limits = LimitSettings::default();
-        for pair in table {
-            match pair.0.get_ref().as_ref() {
-                "request" => limits.request = self.duration(pair, DURATIONS),
-                "total" => limits.total = self.duration(pair, DURATIONS),
-                "close" => limits.close = self.duration(pair, DURATIONS),
-                "retries" => limits.retries = self.number(pair, 0..=20),
-                "at_once" => {
-                    limits.at_once = self.number(pair, 1..=256).and_then(|n| usize::try_from(n).ok());
-                }
-                _ => self.unknown(pair, RESOLVE.iter().copied(), "key of `[resolve]`"),
-            }
-        }
-        limits
-    }
-
-    fn cache(&mut self, table: &DeTable<'_>) -> Option<Duration> {
-        let mut max_age = None;
-        for pair in table {
-            match pair.0.get_ref().as_ref() {
-                "max_age" if self.origin == Origin::Project => self.only_the_user("max_age", pair.0),
-                "max_age" => max_age = self.duration(pair, AGES),
-                _ => self.unknown(pair, ["max_age"].into_iter(), "key of `[cache]`"),
-            }
-        }
-        max_age
-    }
-
-    fn duration(
-        &mut self,
-        (key, value): Pair<'_, '_>,
-        bounds: RangeInclusive<Duration>,
-    ) -> Option<Duration> {
-        let text = match value.get_ref() {
-            DeValue::String(text) => text.as_ref(),
-            _ => "",
-        };
-        let found = humantime::parse_duration(text).ok().filter(|found| bounds.contains(found));
-        if found.is_none() {
-            self.hide(value);
-            let (least, most) = (bounds.start(), bounds.end());
-            let (least, most) =
-                (humantime::format_duration(*least), humantime::format_duration(*most));
-            self.error("config-value", format!("`{}` is no duration that fits", key.get_ref()), key)
-                .help = Some(format!(r#"write a text such as "20s", from {least} to {most}"#));
-        }
-        found
-    }
-
-    fn number(&mut self, (key, value): Pair<'_, '_>, bounds: RangeInclusive<u32>) -> Option<u32> {
-        let found = match value.get_ref() {
-            DeValue::Integer(number) => number.as_str().parse().ok(),
-            _ => None,
-        };
-        let found = found.filter(|number| bounds.contains(number));
-        if found.is_none() {
-            self.hide(value);
-            let (least, most) = (bounds.start(), bounds.end());
-            self.error("config-value", format!("`{}` is no number that fits", key.get_ref()), key)
-                .help = Some(format!("write a whole number from {least} to {most}"));
-        }
-        found
     }
 }

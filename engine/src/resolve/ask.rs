@@ -25,8 +25,7 @@ pub(super) type Asking<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(super) type Answers<T> = Vec<Result<T, ProviderError>>;
 
 /// What is asked of a client.
-pub(super) type Verb<T> =
-    for<'a> fn(&'a dyn Client, &'a [SecretRequest]) -> Asking<'a, Answers<T>>;
+pub(super) type Verb<T> = for<'a> fn(&'a dyn Client, &'a [SecretRequest]) -> Asking<'a, Answers<T>>;
 
 /// Bounds of one resolution.
 #[derive(Clone)]
@@ -62,7 +61,8 @@ impl Pace {
 
     /// How long to wait before asking again; `None`: not again.
     fn pause(&self, retry: Retry, failed: u32, until: Instant) -> Option<Duration> {
-        let pause = pause(retry, failed, (self.random)()).filter(|_| failed < self.limits.retries)?;
+        let pause =
+            pause(retry, failed, (self.random)()).filter(|_| failed < self.limits.retries)?;
         let again = Instant::now().checked_add(pause)?;
         (again < until).then_some(pause)
     }
@@ -170,7 +170,8 @@ async fn insist_on_all<T: Send>(
     standing: &Standing,
 ) -> Answers<T> {
     let until = pace.until();
-    let mut answers: Vec<Option<Result<T, ProviderError>>> = requests.iter().map(|_| None).collect();
+    let mut answers: Vec<Option<Result<T, ProviderError>>> =
+        requests.iter().map(|_| None).collect();
     let mut waiting: Vec<usize> = (0..requests.len()).collect();
     let mut failed = 0;
     loop {
@@ -194,7 +195,10 @@ async fn insist_on_all<T: Send>(
             answers[at] = Some(answer);
         }
         if again.is_empty() {
-            return answers.into_iter().map(|one| one.unwrap_or_else(|| Err(unanswered()))).collect();
+            return answers
+                .into_iter()
+                .map(|one| one.unwrap_or_else(|| Err(unanswered())))
+                .collect();
         }
         standing.retries.fetch_add(again.len(), Ordering::Relaxed);
         sleep(longest).await;

@@ -14,7 +14,7 @@ use super::asker::Asker;
 use super::group::{Answered, Group, Indexed, Surroundings};
 use super::refusal::{self, of_group};
 use super::registry::{FoundAt, look_up};
-use super::request::{Ready, ready};
+use super::request::{Ready, Unready, ready};
 use super::summary::{ProviderSummary, Summary};
 use super::{Setup, search_folders};
 use crate::diagnostic::Diagnostic;
@@ -96,27 +96,38 @@ async fn from_providers(
 ) -> Provided {
     let Plan { groups, refusals, warnings } = plan(workflow, host);
     let mut provided = Provided { warnings, ..Provided::default() };
-    provided.results.extend(refusals.into_iter().map(|(index, found)| (index, Err(Some(found)))));
+    for (index, why) in refusals {
+        let found = refusal::unready(&workflow.secrets[index], &why);
+        provided.results.insert(index, Err(Some(found)));
+    }
     let at = surroundings(workflow, setup, asker, host);
     let ask = |group: Arc<Group>, requests| Box::pin(group.fetch(requests, at.clone()));
     for (provider, answered) in ask_groups(groups, &at, asker, ask).await {
-        provided.providers.push(ProviderSummary::of(&provider, answered.results.len(), answered.tally));
+        provided.providers.push(ProviderSummary::of(
+            &provider,
+            answered.results.len(),
+            answered.tally,
+        ));
         let (values, failures) = part(answered.results);
         let has_values = !values.is_empty();
         let found =
             of_group(&provider, &failures, answered.is_shut_out, has_values, &workflow.secrets);
         provided.results.extend(found.into_iter().map(|(index, found)| (index, Err(found))));
-        let value = |(index, value)| (index, Ok(FetchedValue { value, retired: Vec::new(), found: None }));
+        let value =
+            |(index, value)| (index, Ok(FetchedValue { value, retired: Vec::new(), found: None }));
         provided.results.extend(values.into_iter().map(value));
     }
     provided.providers = ProviderSummary::joined(provided.providers);
     provided
 }
 
+/// Failures, by the place of the declaration.
+pub(super) type Failures = Vec<(usize, ProviderError)>;
+
 /// Values and failures, each in the order of the declarations.
 pub(super) fn part<T>(
     mut results: Vec<(usize, Result<T, ProviderError>)>,
-) -> (Vec<(usize, T)>, Vec<(usize, ProviderError)>) {
+) -> (Vec<(usize, T)>, Failures) {
     results.sort_by_key(|(index, _)| *index);
     let (mut values, mut failures) = (Vec::new(), Vec::new());
     for (index, result) in results {
@@ -128,12 +139,15 @@ pub(super) fn part<T>(
     (values, failures)
 }
 
+/// Requests by provider and login.
+pub(super) type Groups = BTreeMap<(String, Identity), (Arc<dyn Provider>, Vec<Indexed>)>;
+
 /// The requests of a workflow by who is asked.
 #[derive(Default)]
 pub(super) struct Plan {
-    pub(super) groups: BTreeMap<(String, Identity), (Arc<dyn Provider>, Vec<Indexed>)>,
+    pub(super) groups: Groups,
     /// Requests that cannot be put.
-    pub(super) refusals: Vec<(usize, Diagnostic)>,
+    pub(super) refusals: Vec<(usize, Unready)>,
     pub(super) warnings: Vec<Diagnostic>,
 }
 
@@ -153,7 +167,7 @@ pub(super) fn plan(workflow: &Workflow, host: &Host) -> Plan {
                 let group = plan.groups.entry(key).or_insert_with(|| (provider, Vec::new()));
                 group.1.push((index, request));
             }
-            Some(Err(why)) => plan.refusals.push((index, refusal::unready(secret, name, &why))),
+            Some(Err(why)) => plan.refusals.push((index, why)),
         }
     }
     plan.warnings = led.iter().map(|(name, secrets)| elsewhere(name, secrets)).collect();
@@ -178,7 +192,7 @@ fn elsewhere(provider: &str, secrets: &[&SecretDecl]) -> Diagnostic {
 
 /// Asks each group, all at the same time.
 pub(super) async fn ask_groups<T, F>(
-    groups: BTreeMap<(String, Identity), (Arc<dyn Provider>, Vec<Indexed>)>,
+    groups: Groups,
     at: &Surroundings,
     asker: &Asker,
     ask: impl Fn(Arc<Group>, Vec<Indexed>) -> F,

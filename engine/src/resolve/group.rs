@@ -100,10 +100,6 @@ impl Group {
         Group { provider, identity, state: Mutex::default() }
     }
 
-    pub(super) fn provider(&self) -> &str {
-        self.provider.name()
-    }
-
     /// Gets the values of these requests.
     pub(super) async fn fetch(
         self: Arc<Group>,
@@ -249,7 +245,8 @@ impl Group {
             put(&mut answers, ended.unwrap_or_default());
         }
         let answer = |number: usize| answers[number].clone().unwrap_or_else(|| Err(broke_off()));
-        let results = requests.iter().zip(asked).map(|((index, _), number)| (*index, answer(number)));
+        let results =
+            requests.iter().zip(asked).map(|((index, _), number)| (*index, answer(number)));
         (results.collect(), different.len())
     }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ask::is_outage;
+use super::provider_of;
 use super::request::Unready;
 use crate::diagnostic::Diagnostic;
 use crate::provider::{ProviderError, ProviderErrorKind};
@@ -18,13 +19,13 @@ pub(super) const TOLD_MAX: usize = 8;
 pub(super) type Refusals = BTreeMap<usize, Option<Diagnostic>>;
 
 /// Why a request could not be put.
-pub(super) fn unready(secret: &SecretDecl, provider: &str, why: &Unready) -> Diagnostic {
+pub(super) fn unready(secret: &SecretDecl, why: &Unready) -> Diagnostic {
     match why {
         Unready::NoProvider(error) => {
             let message = format!("could not resolve secret `{}`: {error}", secret.name);
             told(message, &[secret], error)
         }
-        Unready::Refused(error) => refused(&[secret], provider, error),
+        Unready::Refused(error) => refused(&[secret], &provider_of(secret), error),
     }
 }
 
@@ -34,7 +35,8 @@ pub(super) fn refused(
     provider: &str,
     error: &ProviderError,
 ) -> Diagnostic {
-    let message = format!("could not resolve {} from provider `{provider}`: {error}", names(secrets));
+    let message =
+        format!("could not resolve {} from provider `{provider}`: {error}", names(secrets));
     told(message, secrets, error)
 }
 
@@ -71,7 +73,9 @@ pub(super) fn of_group(
     let mut causes: Vec<(&ProviderError, Vec<usize>)> = Vec::new();
     for (index, error) in failures {
         let is_same = |other: &ProviderError| {
-            is_shut_out || is_down || is_common(error) && (other.kind, &other.message) == (error.kind, &error.message)
+            is_shut_out
+                || is_down
+                || is_common(error) && (other.kind, &other.message) == (error.kind, &error.message)
         };
         match causes.iter_mut().find(|(other, _)| is_same(other)) {
             Some((_, indexes)) => indexes.push(*index),

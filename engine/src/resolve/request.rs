@@ -27,6 +27,15 @@ pub(super) enum Unready {
     Refused(ProviderError),
 }
 
+impl Unready {
+    /// The error alone.
+    pub(super) fn into_error(self) -> ProviderError {
+        match self {
+            Unready::NoProvider(error) | Unready::Refused(error) => error,
+        }
+    }
+}
+
 /// The request of a declaration; `None` if it has a ref.
 pub(super) fn ready(secret: &SecretDecl, host: &Host) -> Option<Result<Ready, Unready>> {
     let SecretSource::Provider { provider: name, key, options } = &secret.source else {
@@ -62,7 +71,8 @@ fn with_settings(
     if let Some((name, _)) = addresses().find(|(_, address)| !settings.trusts(address)) {
         return Err(untrusted(provider, name));
     }
-    let names_others = settings.trusted_addresses.is_none() && settings.addresses().next().is_some();
+    let names_others =
+        settings.trusted_addresses.is_none() && settings.addresses().next().is_some();
     let leads_elsewhere = names_others && addresses().any(|(_, address)| !settings.knows(address));
     let mut options = configured.options.clone();
     options.0.extend(written.0.clone());
@@ -95,6 +105,9 @@ fn unknown_provider(name: &str, host: &Host) -> ProviderError {
         Some(near) => format!("did you mean `{near}`? Known providers: {}", known.join(", ")),
         None => format!("known providers: {}", known.join(", ")),
     };
-    ProviderError::new(ProviderErrorKind::InvalidRequest, format!("unknown secret provider: {name}"))
-        .help(help)
+    ProviderError::new(
+        ProviderErrorKind::InvalidRequest,
+        format!("unknown secret provider: {name}"),
+    )
+    .help(help)
 }

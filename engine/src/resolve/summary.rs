@@ -70,7 +70,10 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "resolved {} in {} ms", counted(self.secrets, "secret"), self.took.as_millis())?;
         let between = std::iter::once(": ").chain(std::iter::repeat("; "));
-        self.providers.iter().zip(between).try_for_each(|(one, between)| write!(f, "{between}{one}"))
+        self.providers
+            .iter()
+            .zip(between)
+            .try_for_each(|(one, between)| write!(f, "{between}{one}"))
     }
 }
 

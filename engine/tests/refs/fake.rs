@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use secrecy::SecretSlice;
 use subrosa_registry::{
     Address, Answer, EnvironmentName, Found, Lookup, LookupError, Reader, RegistryError, Scope,
-    SecretRef, WorkspaceName,
+    SecretRef, Seen, WorkspaceName,
 };
 use tokio::sync::Notify;
 
@@ -127,5 +127,18 @@ impl Reader for Fake {
         self.admit(lookup)?;
         let results = refs.iter().map(|reference| self.find(lookup, reference)).collect();
         Ok(Answer { results, warnings: self.warnings.clone() })
+    }
+
+    fn look(
+        &self,
+        lookup: &Lookup,
+        refs: &[SecretRef],
+    ) -> Result<Vec<Result<Seen, LookupError>>, RegistryError> {
+        self.admit(lookup)?;
+        let seen = |found: Found| {
+            let Found { address, version, expires, .. } = found;
+            Seen { address, version, expires }
+        };
+        Ok(refs.iter().map(|reference| self.find(lookup, reference).map(seen)).collect())
     }
 }

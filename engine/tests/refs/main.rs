@@ -1,11 +1,17 @@
-//! Refs of workflows and the registry that answers them: what is asked, what a user is told when there
-//! is no value, and what a run keeps of it. The registry is a fake that knows the rule of scopes.
+//! Secrets of workflows and who answers them: what is asked, what a user is told when there is no value,
+//! and what a run keeps of it. The registry is a fake that knows the rule of scopes, the providers are
+//! fakes that do as they are told.
 
 #![expect(clippy::unwrap_used, reason = "this whole binary is tests")]
 
 mod environments;
 mod failures;
 mod fake;
+mod leases;
+mod looks;
+mod providers;
 mod records;
+mod scripted;
+mod settings;
 mod warnings;
 mod world;

@@ -99,6 +99,11 @@ impl World {
         World { folder, registry: None, providers: Vec::new(), limits, settings }
     }
 
+    /// With one provider.
+    pub(crate) fn with(self, provider: impl Provider + 'static) -> World {
+        World { providers: vec![Arc::new(provider)], ..self }
+    }
+
     pub(crate) fn registry(&self) -> &Fake {
         self.registry.as_deref().unwrap()
     }

@@ -1,0 +1,85 @@
+//! What a check and a list of providers find out, and what they leave alone.
+
+use subrosa_engine::provider::{ProviderErrorKind, Retry};
+use subrosa_engine::{
+    CheckDepth, CheckedSecret, Finding, Probing, Purpose, ResolveOptions, check_secrets,
+    probe_providers,
+};
+
+use crate::fake::{Entry, Fake};
+use crate::scripted::{Act, Scripted, error, unreachable};
+use crate::settings::settings;
+use crate::world::{World, workflow};
+
+const TEXT: &str = "\
+secrets:
+  - {name: A, provider: box, key: a}
+  - {name: B, provider: box, key: denied}
+  - {name: C, provider: nobody, key: c}
+  - {name: D, ref: prod/d}
+  - {name: E, ref: prod/off}
+steps: [{run: 'true'}]
+";
+
+async fn check(world: &World, depth: CheckDepth) -> Vec<CheckedSecret> {
+    let options = ResolveOptions::new(Purpose::Check);
+    let report = check_secrets(&workflow(TEXT), &[], &world.host(), options, depth).await;
+    report.ok().unwrap().secrets
+}
+
+fn outcomes(secrets: &[CheckedSecret]) -> Vec<Result<Finding, ProviderErrorKind>> {
+    secrets.iter().map(|one| one.outcome.clone().map_err(|error| error.kind)).collect()
+}
+
+fn world(provider: &Scripted) -> World {
+    let off = Entry { is_disabled: true, ..Entry::default() };
+    let registry = Fake::default().with("prod/d", "", "value of d").entry("prod/off", "", off);
+    World::new(registry).with(provider.clone())
+}
+
+#[tokio::test]
+async fn a_check_reads_nothing_unless_it_is_told_to() {
+    let provider = Scripted::told(|request, _| match request.key.as_str() {
+        "denied" => error(ProviderErrorKind::Denied, "not for us", Retry::Never),
+        _ => Act::Give,
+    });
+    let world = world(&provider);
+    let failures = [Err(ProviderErrorKind::Denied), Err(ProviderErrorKind::InvalidRequest)];
+    let off = Err(ProviderErrorKind::Denied);
+    let expected = |first, found| [&[Ok(first)], &failures[..], &[Ok(found), off]].concat();
+    let looked = check(&world, CheckDepth::Metadata).await;
+    assert_eq!(outcomes(&looked), expected(Finding::Likely, Finding::Readable));
+    assert!(world.registry().asked().is_empty());
+    assert_eq!(["fetch", "close"].map(|what| provider.log.count(what)), [0, 1]);
+    let read = check(&world, CheckDepth::Values).await;
+    assert_eq!(outcomes(&read), expected(Finding::Read, Finding::Read));
+    assert_eq!(["fetch", "close"].map(|what| provider.log.count(what)), [2, 2]);
+    assert_eq!((read[3].provider.as_str(), read[3].key.as_str()), ("ref", "prod/d"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn providers_are_listed_with_what_is_configured_and_asked_if_it_is() {
+    let provider = Scripted { opens: |_| unreachable(), ..Scripted::giving() };
+    let mut world = World::without_registry().with(provider);
+    let text = "[provider.box.instance.eu]\naddress = 'https://eu'\n[provider.other]\nx = 1\n";
+    world.settings = settings(&[(text, "")], None);
+    let rows = |probed: Vec<subrosa_engine::ProbedProvider>| -> Vec<String> {
+        let row = |one: subrosa_engine::ProbedProvider| {
+            let answer = one.answer.map(|answer| answer.map_err(|error| error.to_string()));
+            format!("{} {:?} {} {:?} {answer:?}", one.name, one.instance, one.built_in, one.from)
+        };
+        probed.into_iter().map(row).collect()
+    };
+    assert_eq!(
+        rows(probe_providers(&world.host(), Probing::Configured).await),
+        [
+            "box None true [] None",
+            "box Some(\"eu\") true [\"user.toml:2\"] Some(Err(\"connection refused\"))",
+            "other None false [\"user.toml:4\"] None",
+        ]
+    );
+    let nobody = probe_providers(&world.host(), Probing::Nobody).await;
+    assert!(nobody.iter().all(|one| one.answer.is_none()));
+    let everybody = probe_providers(&world.host(), Probing::Everybody).await;
+    assert_eq!(everybody.iter().filter(|one| one.answer.is_some()).count(), 2);
+}

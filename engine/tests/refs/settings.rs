@@ -1,0 +1,106 @@
+//! What the configuration adds to requests, and what it lets a workflow decide.
+
+use std::sync::Arc;
+
+use subrosa_engine::config::{Origin, Settings, parse};
+use subrosa_engine::source::SourceFile;
+
+use crate::providers::world;
+use crate::scripted::{Act, Scripted};
+use crate::world::{World, running};
+
+/// The settings of a user's and a project's file.
+pub(crate) fn settings(files: &[(&str, &str)], profile: Option<&str>) -> Settings {
+    let mut read = Vec::new();
+    for (user, project) in files {
+        for (name, text, origin) in
+            [("user.toml", user, Origin::User), ("project.toml", project, Origin::Project)]
+        {
+            let parsed = parse(&Arc::new(SourceFile::new(name, *text)), origin, &[]);
+            read.push(parsed.file.unwrap_or_else(|| panic!("{:?}", parsed.diagnostics)));
+        }
+    }
+    Settings::new(&read, profile).unwrap()
+}
+
+const USER: &str = "\
+[provider.box]
+address = 'https://home'
+token = 'canary'
+namespace = 'mine'
+
+[provider.box.instance.eu]
+address = 'https://eu'
+";
+
+fn configured(user: &str) -> (World, Scripted) {
+    let provider = Scripted::told(|request, _| {
+        let shown = request.options.0.iter().map(|(name, value)| format!("{name}={value}"));
+        let shown: Vec<String> = shown.collect();
+        Act::Fail(subrosa_engine::provider::ProviderError::new(
+            subrosa_engine::provider::ProviderErrorKind::NotFound,
+            shown.join(" "),
+        ))
+    });
+    let mut world = world(&provider);
+    world.settings = settings(&[(user, "[provider.box]\nnamespace = 'team'\n")], None);
+    (world, provider)
+}
+
+async fn asked(user: &str, options: &str) -> String {
+    let (world, _) = configured(user);
+    let text = format!(
+        "secrets: [{{name: A, provider: box, key: k, options: {{{options}}}}}]\nsteps: [{{run: x}}]\n"
+    );
+    let told = world.resolve(&text, running()).await.err().unwrap();
+    told.replace("secret-not-resolved 1: could not resolve secret `A` from provider `box`: ", "")
+}
+
+#[tokio::test]
+async fn options_of_the_file_go_before_those_of_the_configuration() {
+    let home = "address=https://home namespace=team token=canary\n";
+    assert_eq!(asked(USER, "").await, home);
+    assert_eq!(asked(USER, "namespace: its").await, home.replace("team", "its"));
+    assert_eq!(asked(USER, "instance: eu").await, home.replace("home", "eu"));
+}
+
+#[tokio::test]
+async fn an_instance_that_is_not_there_is_told_without_its_name() {
+    let told = asked(USER, "instance: canary").await;
+    assert_eq!(
+        told,
+        "the instance that `options.instance` names is not configured\n\
+         \x20 help: configured instances: eu\n"
+    );
+    assert!(asked("", "instance: canary").await.contains("[provider.box.instance.NAME]"));
+}
+
+#[tokio::test]
+async fn with_trusted_addresses_no_other_one_is_asked() {
+    let trusting = USER.replace("token", "trusted_addresses = ['https://third']\ntoken");
+    for address in ["https://home/", "https://eu", "https://third"] {
+        assert!(asked(&trusting, &format!("address: '{address}'")).await.starts_with("address="));
+    }
+    let told = asked(&trusting, "address: 'https://evil'").await;
+    assert!(told.starts_with("`options.address` names an address that is not trusted\n"), "{told}");
+    assert!(told.contains("`trusted_addresses` of `[provider.box]`"), "{told}");
+}
+
+#[tokio::test]
+async fn without_them_an_address_that_is_not_configured_is_a_warning() {
+    let text = |address: &str| {
+        format!(
+            "secrets: [{{name: A, provider: box, key: k, options: {{address: '{address}'}}}}]\n\
+             steps: [{{run: x}}]\n"
+        )
+    };
+    let warnings = async |user: &str, address: &str| {
+        let mut world = world(&Scripted::giving());
+        world.settings = settings(&[(user, "")], None);
+        let resolved = world.resolve(&text(address), running()).await.unwrap();
+        resolved.warnings().iter().map(|found| found.code).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings(USER, "https://evil").await, ["provider-address"]);
+    assert_eq!(warnings(USER, "https://eu").await, [""; 0]);
+    assert_eq!(warnings("", "https://evil").await, [""; 0]);
+}
