@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod exchange;
 pub(crate) mod key;
 pub(crate) mod mask;
+pub(crate) mod provider;
 pub(crate) mod scan;
 pub(crate) mod secret;
 
@@ -13,13 +14,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use subrosa_engine::names::is_env_name;
-use subrosa_engine::{EnvironmentChoice, ParamArg, Purpose, ResolveOptions};
+use subrosa_engine::{EnvironmentChoice, Logins, ParamArg, Purpose, ResolveOptions};
 use subrosa_masker::{Policy, Short};
 use subrosa_registry::EnvironmentName;
 
 use crate::help::audit::{AUDIT, DOCTOR, EXIT_CODES_AUDIT, EXIT_CODES_DOCTOR};
 use crate::help::exchange::{BACKUP, EXIT_CODES_EXCHANGE, RESTORE};
 use crate::help::key::KEY;
+use crate::help::provider::{CHECK, EXIT_CODES_CHECK, EXIT_CODES_PROVIDERS, PROVIDERS};
 use crate::help::secret::{ENVIRONMENT, EXIT_CODES_SECRET, INIT, SECRET};
 use crate::help::{
     COMPLETIONS, DRY, EXEC, EXIT_CODES, EXIT_CODES_DRY, EXIT_CODES_FILE, EXIT_CODES_RECORD,
@@ -37,6 +39,9 @@ pub(crate) struct Cli {
     /// Where the key of the registry is (also: SUBROSA_KEY_FILE in the environment)
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+    /// Which profile of subrosa.toml is used (also: SUBROSA_PROFILE in the environment)
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -49,6 +54,13 @@ pub(crate) enum Command {
     /// Resolve every secret, run nothing, show the plan
     #[command(after_help = DRY, after_long_help = format!("{DRY}\n\n{EXIT_CODES_DRY}"))]
     Dry(DryArgs),
+    /// Find out whether every secret would resolve, reading as little as possible
+    #[command(after_help = CHECK, after_long_help = format!("{CHECK}\n\n{EXIT_CODES_CHECK}"))]
+    Check(provider::CheckArgs),
+    /// List the providers: built in, configured, answering
+    #[command(after_help = PROVIDERS)]
+    #[command(after_long_help = format!("{PROVIDERS}\n\n{EXIT_CODES_PROVIDERS}"))]
+    Providers(provider::ProvidersArgs),
     /// Find every problem of workflow files, contacting nothing
     #[command(after_help = VALIDATE, after_long_help = format!("{VALIDATE}\n\n{EXIT_CODES_FILE}"))]
     Validate(ValidateArgs),
@@ -192,6 +204,7 @@ impl RegistryArgs {
             environment: self.environment.choice(),
             allow_protected: self.allow_protected,
             allow_expired: self.allow_expired,
+            logins: Logins::default(),
         }
     }
 }
@@ -228,6 +241,9 @@ pub(crate) struct DisplayArgs {
     /// Show failures only
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// Tell what resolving the secrets took: counts and times, on standard error
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
     /// Write events as JSON lines to standard output; with --follow, output of steps too
     #[arg(long, conflicts_with_all = ["quiet"])]
     pub(crate) json: bool,
@@ -251,6 +267,9 @@ pub(crate) struct RunArgs {
 pub(crate) struct DryArgs {
     /// The workflow file
     pub(crate) file: PathBuf,
+    /// Tell what resolving the secrets took: counts and times, on standard error
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
     #[command(flatten)]
@@ -303,6 +322,9 @@ pub(crate) struct ExecArgs {
     /// stall
     #[arg(long)]
     pub(crate) show_starts: bool,
+    /// Tell what resolving the secrets took: counts and times, on standard error
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod check;
 mod doctor;
 mod dry;
 mod environment;
@@ -12,6 +13,7 @@ mod key;
 mod logs;
 mod mask;
 mod pages;
+mod providers;
 mod restore;
 mod retry;
 mod run;
@@ -29,7 +31,7 @@ use clap::Parser;
 use crate::args::key::KeyCommand;
 use crate::args::{Cli, Command};
 use crate::failure::{Exit, Failure};
-use crate::wiring::World;
+use crate::wiring::{Named, World};
 use crate::{out, prompt};
 
 /// Runs the command that the words name, and tells why if it fails.
@@ -57,11 +59,15 @@ fn call(cli: &Cli) -> Result<Exit, Failure> {
     let named = cli.key_file.as_deref();
     // To `key move`, the file that is named is where the key goes, not where it is.
     let is_target = matches!(&cli.command, Command::Key(KeyCommand::Move(_)));
-    let world = World::snapshot(cli.no_color, named.filter(|_| !is_target))?;
+    let key_file = named.filter(|_| !is_target);
+    let profile = cli.profile.as_deref();
+    let world = World::snapshot(Named { no_color: cli.no_color, key_file, profile })?;
     match &cli.command {
         Command::Run(args) => run::run(args, &world),
         Command::Dry(args) => dry::dry(args, &world),
         Command::Validate(args) => validate::validate(args, &world),
+        Command::Check(args) => check::check(args, &world),
+        Command::Providers(args) => providers::providers(args, &world),
         Command::Explain(args) => explain::explain(args, &world),
         Command::Exec(args) => exec::exec(args, &world),
         Command::Status(args) => status::status(args, &world),

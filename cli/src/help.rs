@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod exchange;
 pub(crate) mod key;
+pub(crate) mod provider;
 pub(crate) mod secret;
 
 pub(crate) const EXIT_CODES: &str = "\
@@ -10,7 +11,8 @@ Exit codes:
   0      all went well
   1      a step failed (also if `continue_on` let the rest go on)
   2      the command line makes no sense
-  3      the workflow file, its parameters or a dotenv file cannot be used
+  3      the workflow file, its parameters, a dotenv file or subrosa.toml
+         cannot be used
   4      secrets were not resolved; nothing was started
   5      subrosa itself could not go on (records, disk)
   128+n  ended by signal n";
@@ -19,7 +21,8 @@ pub(crate) const EXIT_CODES_DRY: &str = "\
 Exit codes:
   0      all went well
   2      the command line makes no sense
-  3      the workflow file, its parameters or a dotenv file cannot be used
+  3      the workflow file, its parameters, a dotenv file or subrosa.toml
+         cannot be used
   4      secrets were not resolved
   128+n  ended by signal n";
 
@@ -38,6 +41,7 @@ Exit codes:
 pub(crate) const TOP: &str = "\
 Examples:
   subrosa validate deploy.yaml         find every problem, contact nothing
+  subrosa check deploy.yaml            would every secret resolve?
   subrosa dry deploy.yaml              resolve the secrets, show the plan
   subrosa run deploy.yaml -- ENV=prod  run it
   subrosa secret set prod/db-password  keep a value for `ref:` in the registry
@@ -74,7 +78,7 @@ Examples:
   subrosa validate --json workflows/*.yaml        one JSON object per file
 
 Reads the named files and nothing else: no dotenv file, no provider. Whether a
-provider exists and has the secret is for `subrosa dry` to find out.";
+provider exists and has the secret is for `subrosa check` to find out.";
 
 pub(crate) const EXPLAIN: &str = "\
 Examples:
@@ -99,7 +103,8 @@ in the current folder.
 
 Exit codes: those of the command (128+n if signal n ended it), and
   2      the command line makes no sense
-  3      the workflow file, its parameters or a dotenv file cannot be used
+  3      the workflow file, its parameters, a dotenv file or subrosa.toml
+         cannot be used
   4      secrets were not resolved; the command was not started
   5      subrosa itself could not go on
   126    the command cannot be executed

@@ -8,13 +8,15 @@ use subrosa_engine::diagnostic::Diagnostic;
 use subrosa_engine::host::Host;
 use subrosa_engine::source::{SourceFile, Span};
 use subrosa_engine::workflow::Workflow;
-use subrosa_engine::{ParamArg, ResolveFailure, ResolveOptions, Resolved, Validation};
+use subrosa_engine::{Logins, ParamArg, ResolveFailure, ResolveOptions, Resolved, Validation};
+use subrosa_masker::MaskSet;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::failure::{Exit, Failure};
 use crate::out;
 use crate::render::{Excerpts, Look};
 use crate::signals::Signals;
+use crate::text;
 use crate::wiring::World;
 
 /// A checked workflow with the spans of its text that excerpts must not show.
@@ -95,14 +97,38 @@ pub(crate) async fn resolve(
     signals: &mut Signals,
     world: &World,
 ) -> Result<Resolved, Unresolved> {
+    let logins = options.logins.clone();
     let resolved = tokio::select! {
         resolved = Box::pin(subrosa_engine::resolve(&loaded.workflow, params, host, options)) => resolved,
-        number = signals.next() => return Err(Unresolved::Stopped(Exit::signal(number))),
+        number = signals.next() => {
+            // Nothing was resolved that messages could repeat; what was lent already goes back.
+            close(&logins, host, &MaskSet::empty()).await;
+            return Err(Unresolved::Stopped(Exit::signal(number)));
+        }
     };
     let resolved = resolved.map_err(|failure| Unresolved::Failed(Box::new(failure)))?;
     let masks = resolved.masks();
     tell(&loaded.excerpts().masks(&masks), resolved.warnings(), world);
     Ok(resolved)
+}
+
+/// Tells what the resolution did, in numbers.
+pub(crate) fn tell_summary(resolved: &Resolved) {
+    let line = resolved.masks().mask_text(&resolved.summary().to_string());
+    out::stderr(&format!("{}\n", text::shown(line.as_str())));
+}
+
+/// Gives back what providers lent for this command alone.
+pub(crate) async fn close(logins: &Logins, host: &Host, masks: &MaskSet) {
+    for message in logins.close(host.limits.close).await {
+        warn(&message, masks);
+    }
+}
+
+/// Tells what a person should know, masked.
+pub(crate) fn warn(message: &str, masks: &MaskSet) {
+    let message = masks.mask_text(message);
+    out::stderr(&format!("warning: {}\n", text::shown(message.as_str())));
 }
 
 /// Tells why nothing was resolved.

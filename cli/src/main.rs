@@ -7,6 +7,7 @@
 
 mod args;
 mod command;
+mod config;
 mod exec;
 mod failure;
 mod guard;

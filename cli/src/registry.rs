@@ -76,6 +76,16 @@ impl World {
         }
     }
 
+    /// The user's configuration: with the records if these have a folder of their own, else with the
+    /// user's settings; none without a home.
+    pub(crate) fn config_file(&self) -> Option<PathBuf> {
+        let folder = match self.var("SUBROSA_HOME") {
+            Some(home) => Some(self.current_dir.join(home)),
+            None => self.user_folder("XDG_CONFIG_HOME", ".config"),
+        };
+        Some(folder?.join("subrosa.toml"))
+    }
+
     /// Where it is remembered how new a store was; nowhere without a home.
     pub(crate) fn anchor_folder(&self) -> Option<PathBuf> {
         self.user_folder("XDG_STATE_HOME", ".local/state").map(|dir| dir.join("anchors"))

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use subrosa_engine::config::Settings;
 use subrosa_engine::host::{Host, Limits};
 use subrosa_masker::Policy;
 
@@ -30,6 +31,19 @@ pub(crate) struct World {
     pub(crate) no_color: bool,
     /// Where the key of the registry is, if that was said: `--key-file`, else `SUBROSA_KEY_FILE`.
     pub(crate) key_file: Option<PathBuf>,
+    /// The profile of the configuration: `--profile`, else `SUBROSA_PROFILE`.
+    pub(crate) profile: Option<String>,
+}
+
+/// What the words of the command line say of the surroundings.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Named<'a> {
+    /// `--no-color`.
+    pub(crate) no_color: bool,
+    /// `--key-file`.
+    pub(crate) key_file: Option<&'a Path>,
+    /// `--profile`.
+    pub(crate) profile: Option<&'a str>,
 }
 
 /// The words of the command line, the program's name first.
@@ -42,20 +56,29 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
+/// It spreads requests over time; without any, all of them come as early as they may.
+fn random() -> u64 {
+    getrandom::u64().unwrap_or_default()
+}
+
 impl World {
     /// Takes the snapshot.
     #[expect(clippy::disallowed_methods, reason = "the one snapshot of the surroundings")]
-    pub(crate) fn snapshot(no_color: bool, key_file: Option<&Path>) -> Result<World, Failure> {
+    pub(crate) fn snapshot(said: Named<'_>) -> Result<World, Failure> {
         let current_dir = std::env::current_dir()
             .map_err(|error| Failure::engine(format!("no current directory: {error}")))?;
         let executable = std::env::current_exe().map_err(|error| {
             Failure::engine(format!("cannot find this program's file: {error}"))
         })?;
         let env = std::env::vars_os().collect();
+        let no_color = said.no_color;
+        let (key_file, profile) = (None, None);
         let mut world =
-            World { env, current_dir, executable, clock: now, no_color, key_file: None };
-        let named = key_file.or_else(|| world.var("SUBROSA_KEY_FILE").map(Path::new));
+            World { env, current_dir, executable, clock: now, no_color, key_file, profile };
+        let named = said.key_file.or_else(|| world.var("SUBROSA_KEY_FILE").map(Path::new));
         world.key_file = named.map(|path| world.current_dir.join(path));
+        let profile = || Some(world.var("SUBROSA_PROFILE")?.to_string_lossy().into_owned());
+        world.profile = said.profile.map(str::to_owned).or_else(profile);
         Ok(world)
     }
 
@@ -88,7 +111,19 @@ impl World {
         name.map_or_else(number, |name| name.to_string_lossy().into_owned())
     }
 
-    /// The engine's view of the world.
+    /// The engine's view of the world, with the configuration for the workflow of this file; for the
+    /// current folder, if there is none.
+    pub(crate) fn configured_host(
+        &self,
+        policy: Policy,
+        workflow: Option<&Path>,
+    ) -> Result<Host, Failure> {
+        let host = self.host(policy)?;
+        let settings = self.settings(workflow, &host.providers)?;
+        Ok(Host { limits: settings.limits(host.limits), settings, ..host })
+    }
+
+    /// The engine's view of the world, without any configuration.
     pub(crate) fn host(&self, policy: Policy) -> Result<Host, Failure> {
         Ok(Host {
             process_env: self.env.clone(),
@@ -98,9 +133,11 @@ impl World {
             registry: Some(self.secrets()?.registry),
             user: self.user(),
             clock: self.clock,
+            random,
             guard: Some(vec![self.executable.clone().into(), guard::WORD.into()]),
             policy,
             limits: Limits::default(),
+            settings: Settings::default(),
         })
     }
 
@@ -130,6 +167,7 @@ pub(crate) mod tests {
             clock: || SystemTime::UNIX_EPOCH,
             no_color: false,
             key_file: None,
+            profile: None,
         }
     }
 

@@ -13,16 +13,23 @@ use crate::{load, out, table};
 /// Resolves and shows the plan.
 pub(crate) fn dry(args: &DryArgs, world: &World) -> Result<Exit, Failure> {
     let loaded = load::workflow(&args.file, world)?;
-    let host = world.host(args.masking.policy())?;
+    let host = world.configured_host(args.masking.policy(), Some(&args.file))?;
     let params = args.params.parse();
     let options = args.registry.options(Purpose::Dry);
+    let logins = options.logins.clone();
     let runtime = load::runtime()?;
     let resolved = runtime.block_on(async {
         let mut signals = Signals::listen(STOPPING)?;
-        Box::pin(load::resolve(&loaded, &params, &host, options, &mut signals, world))
-            .await
-            .map_err(|why| why.told(&loaded, world))
+        let resolved =
+            Box::pin(load::resolve(&loaded, &params, &host, options, &mut signals, world))
+                .await
+                .map_err(|why| why.told(&loaded, world))?;
+        load::close(&logins, &host, &resolved.masks()).await;
+        Ok::<_, Failure>(resolved)
     })?;
+    if args.verbose {
+        load::tell_summary(&resolved);
+    }
     runtime.shutdown_background();
     out::stdout(plan(&loaded.workflow, &resolved))?;
     Ok(Exit::OK)

@@ -1,4 +1,5 @@
-//! `exec`: any command with secrets in its environment and its output masked.
+//! `exec`: any command with secrets in its environment and its output masked. What providers lent is kept
+//! valid while it runs, and given back when it has ended.
 
 use std::io;
 
@@ -19,36 +20,44 @@ pub(crate) fn exec(args: &ExecArgs, world: &World) -> Result<Exit, Failure> {
         None => adhoc::empty(),
     };
     let loaded = adhoc::with_secrets(base, &args.secrets)?;
-    let host = world.host(args.masking.policy())?;
+    let host = world.configured_host(args.masking.policy(), args.file.as_deref())?;
     let params = args.params();
     let options = args.registry.options(Purpose::Exec);
+    let logins = options.logins.clone();
     let runtime = load::runtime()?;
     let exit = runtime.block_on(Box::pin(async {
         let mut signals = Signals::listen(STOPPING)?;
-        let command = {
-            let resolved =
-                Box::pin(load::resolve(&loaded, &params, &host, options, &mut signals, world))
-                    .await
-                    .map_err(|why| why.told(&loaded, world))?;
-            child::Command {
-                words: &args.command,
-                environment: resolved.exec_environment(&host, args.keep_env),
-                current_dir: &world.current_dir,
-                trampoline: &world.executable,
-                masks: resolved.masks(),
-                shows_starts: args.show_starts,
-                leak: host.limits.leak,
-            }
-        };
-        let on_terminal =
-            terminal::is_terminal(&io::stdin()) && terminal::is_terminal(&io::stdout());
-        if on_terminal {
-            command.in_terminal(signals).await
-        } else {
-            command.in_pipes(signals).await
+        let resolved =
+            Box::pin(load::resolve(&loaded, &params, &host, options, &mut signals, world))
+                .await
+                .map_err(|why| why.told(&loaded, world))?;
+        if args.verbose {
+            load::tell_summary(&resolved);
         }
+        let masks = resolved.masks();
+        let command = child::Command {
+            words: &args.command,
+            environment: resolved.exec_environment(&host, args.keep_env),
+            current_dir: &world.current_dir,
+            trampoline: &world.executable,
+            masks: masks.clone(),
+            shows_starts: args.show_starts,
+            leak: host.limits.leak,
+        };
+        drop(resolved);
+        let exit = tokio::select! {
+            exit = Box::pin(start(command, signals)) => exit,
+            never = logins.keep(|message| load::warn(&message, &masks)) => match never {},
+        };
+        load::close(&logins, &host, &masks).await;
+        exit
     }));
     // A copy of standard input may still wait for a key.
     runtime.shutdown_background();
     exit
+}
+
+async fn start(command: child::Command<'_>, signals: Signals) -> Result<Exit, Failure> {
+    let on_terminal = terminal::is_terminal(&io::stdin()) && terminal::is_terminal(&io::stdout());
+    if on_terminal { command.in_terminal(signals).await } else { command.in_pipes(signals).await }
 }

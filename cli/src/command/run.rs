@@ -68,12 +68,16 @@ async fn drive(
     report: &Report,
     world: &World,
 ) -> Result<Result<RunReport, RunError>, Failure> {
-    let host = Arc::new(world.host(start.masking.policy())?);
+    let file = start.loaded.workflow.source.path();
+    let host = Arc::new(world.configured_host(start.masking.policy(), Some(file))?);
     let mut signals = Signals::listen(STOPPING)?;
     let options = start.options.clone();
     let resolved = load::resolve(&start.loaded, &start.params, &host, options, &mut signals, world);
     let resolved =
         Box::pin(resolved).await.map_err(|why| not_started(why, &start, &host, world))?;
+    if start.display.verbose {
+        load::tell_summary(&resolved);
+    }
     let (stop, token) = stop_pair();
     let passing_on = tokio::spawn(pass_on(signals, stop));
     let options = RunOptions { retry_of: start.retry_of };

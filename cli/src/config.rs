@@ -1,0 +1,102 @@
+//! Finds the `subrosa.toml` files and tells what is wrong with them.
+//!
+//! The user's is in one place; the project's is beside the workflow file or in a folder above it, as far
+//! up as the git work tree goes: outside of one, whoever may write to a parent folder would have a say.
+//! The user's decides where credentials go, so nobody else may be able to change it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use subrosa_engine::config::{ConfigFile, Origin, Settings, parse};
+use subrosa_engine::provider::Provider;
+
+use crate::failure::{Exit, Failure};
+use crate::load;
+use crate::render::Excerpts;
+use crate::wiring::World;
+
+const NAME: &str = "subrosa.toml";
+
+/// What others may do to a file: write to it.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
+impl World {
+    /// The configuration for the workflow of this file; for the current folder, if there is none.
+    pub(crate) fn settings(
+        &self,
+        workflow: Option<&Path>,
+        providers: &[Arc<dyn Provider>],
+    ) -> Result<Settings, Failure> {
+        let user = self.config_file().filter(|path| is_there(path));
+        let project = self.project_file(workflow);
+        let project =
+            project.filter(|path| user.as_deref().is_none_or(|user| !is_same(user, path)));
+        let mut files = Vec::new();
+        if let Some(path) = &user {
+            check_owner(path)?;
+            files.push(self.read(path, Origin::User, providers)?);
+        }
+        if let Some(path) = &project {
+            files.push(self.read(path, Origin::Project, providers)?);
+        }
+        Settings::new(&files, self.profile.as_deref())
+            .map_err(|error| Failure::usage(error.to_string()).help(error.help()))
+    }
+
+    /// The project's file, if there is one.
+    pub(crate) fn project_file(&self, workflow: Option<&Path>) -> Option<PathBuf> {
+        let path = workflow.map(|path| self.current_dir.join(path));
+        let folder = path.as_deref().map_or(Some(self.current_dir.as_path()), Path::parent)?;
+        let tree = folder.ancestors().find(|folder| is_there(&folder.join(".git")));
+        let mut folders =
+            folder.ancestors().take_while(|folder| folder.starts_with(tree.unwrap_or(folder)));
+        match tree {
+            Some(_) => folders.map(|folder| folder.join(NAME)).find(|path| is_there(path)),
+            None => folders.next().map(|folder| folder.join(NAME)).filter(|path| is_there(path)),
+        }
+    }
+
+    fn read(
+        &self,
+        path: &Path,
+        origin: Origin,
+        providers: &[Arc<dyn Provider>],
+    ) -> Result<ConfigFile, Failure> {
+        let shown = path.strip_prefix(&self.current_dir).unwrap_or(path);
+        let source = subrosa_engine::load(path)
+            .map_err(|error| Failure::new(Exit::INVALID, error.to_string()))?;
+        let source = Arc::new(source.named(shown));
+        let parsed = parse(&source, origin, providers);
+        load::tell(&Excerpts::new(&source).private(&parsed.private), &parsed.diagnostics, self);
+        parsed.file.ok_or(Failure::Told(Exit::INVALID))
+    }
+}
+
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    real(a) == real(b)
+}
+
+/// The file is the user's, or the administrator's, and nobody else can write to it.
+fn check_owner(path: &Path) -> Result<(), Failure> {
+    // What cannot be looked at cannot be read either, and reading tells why.
+    let Ok(stat) = rustix::fs::stat(path) else { return Ok(()) };
+    let shown = path.display();
+    let owners = [rustix::process::geteuid().as_raw(), 0];
+    if !owners.contains(&stat.st_uid) {
+        let why =
+            format!("`{shown}` belongs to another user, and decides where your credentials go");
+        return Err(Failure::new(Exit::INVALID, why).help(format!("chown \"$USER\" {shown}")));
+    }
+    if stat.st_mode & WRITABLE_BY_OTHERS != 0 {
+        let why = format!(
+            "`{shown}` can be changed by other users, and decides where your credentials go"
+        );
+        return Err(Failure::new(Exit::INVALID, why).help(format!("chmod go-w {shown}")));
+    }
+    Ok(())
+}
