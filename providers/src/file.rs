@@ -20,6 +20,9 @@ use subrosa_engine::secret::SecretValue;
 /// Bytes a secret file may have.
 const FILE_LEN_MAX: usize = 1024 * 1024;
 
+/// Files that are read by one thread: handing each to a thread of its own takes longer than reading it.
+const BATCH_LEN: usize = 64;
+
 /// The provider.
 pub(crate) struct Files;
 
@@ -47,16 +50,32 @@ struct Folders(Arc<[PathBuf]>);
 #[async_trait]
 impl Client for Folders {
     async fn fetch(&self, request: &SecretRequest) -> Result<SecretValue, ProviderError> {
-        let (key, folders) = (request.key.clone(), self.0.clone());
+        let mut fetched = self.fetch_many(std::slice::from_ref(request)).await;
+        fetched.pop().unwrap_or_else(|| Err(called_off(&request.key)))
+    }
+
+    fn batch_len_max(&self) -> usize {
+        BATCH_LEN
+    }
+
+    async fn fetch_many(
+        &self,
+        requests: &[SecretRequest],
+    ) -> Vec<Result<SecretValue, ProviderError>> {
+        let keys: Vec<String> = requests.iter().map(|request| request.key.clone()).collect();
+        let folders = self.0.clone();
         // Off the async threads: a file may lie on a disk that does not answer.
-        match tokio::task::spawn_blocking(move || fetch(&key, &folders)).await {
+        let reading = move || keys.iter().map(|key| fetch(key, &folders)).collect();
+        match tokio::task::spawn_blocking(reading).await {
             Ok(fetched) => fetched,
-            Err(_) => Err(ProviderError::new(
-                ProviderErrorKind::Unavailable,
-                format!("reading secret file {} was called off", request.key),
-            )),
+            Err(_) => requests.iter().map(|request| Err(called_off(&request.key))).collect(),
         }
     }
+}
+
+fn called_off(key: &str) -> ProviderError {
+    let message = format!("reading secret file {key} was called off");
+    ProviderError::new(ProviderErrorKind::Unavailable, message)
 }
 
 fn fetch(key: &str, folders: &[PathBuf]) -> Result<SecretValue, ProviderError> {

@@ -203,7 +203,8 @@ impl Group {
         })?;
         let login = at.logins.add(self.provider.name(), Arc::from(client));
         state.login = Some(login.clone());
-        Ok((login, 1))
+        // To open what is at hand is no login.
+        Ok((login, usize::from(self.provider.needs_settings())))
     }
 
     /// Asks each question once. Answers come in the order of the requests; the number is that of
