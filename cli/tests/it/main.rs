@@ -20,6 +20,7 @@ mod key;
 mod mask;
 mod pages;
 mod program;
+mod providers;
 mod records;
 mod run;
 mod scan;
