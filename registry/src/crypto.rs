@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::audit::AuditKeys;
+use crate::cache::CacheKeys;
 use crate::error::RegistryError;
 use crate::keys::{MasterKey, StoreId};
 use crate::used::UsageKey;
@@ -111,6 +112,11 @@ impl Context {
         self
     }
 
+    /// All of it.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Adds a number.
     pub(crate) fn number(self, number: u64) -> Context {
         self.part(&number.to_be_bytes())
@@ -152,6 +158,7 @@ pub(crate) struct Inner {
     pub(crate) names: Key,
     pub(crate) audit: AuditKeys,
     pub(crate) usage: UsageKey,
+    pub(crate) cache: CacheKeys,
 }
 
 impl Inner {
@@ -164,7 +171,8 @@ impl Inner {
         let names = Key::derive(secret.bytes(), store, "subrosa/names/1");
         let audit = AuditKeys::derive(secret.bytes(), store);
         let usage = UsageKey::derive(secret.bytes(), store);
-        Inner { secret, place, names, audit, usage }
+        let cache = CacheKeys::derive(secret.bytes(), store);
+        Inner { secret, place, names, audit, usage, cache }
     }
 
     pub(crate) fn seal(&self, keys: &Keys, store: &StoreId) -> Result<Vec<u8>, RegistryError> {

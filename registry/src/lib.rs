@@ -9,6 +9,7 @@ mod admin;
 mod anchor;
 mod audit;
 mod backup;
+mod cache;
 mod change;
 mod check;
 mod commit;
@@ -46,6 +47,7 @@ pub use audit::{
     Action, Actor, AuditEntry, Event, Filter, Head, ListError, Names, Outcome, Problem, Report, Why,
 };
 pub use backup::{BackupKey, BackupSink, Contents, HeldKey, KEY_ENTRY};
+pub use cache::{About, Cache, Kept};
 pub use check::{CheckReport, Finding, Presence, Unanchored};
 pub use custody::{Imported, KeyCopy, KeyFound, KeyStatus};
 pub use entry::{VALUE_LEN_MAX, check_value};
