@@ -9,13 +9,17 @@ mod keys;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
+use subrosa_engine::cache::ValueCache;
+use subrosa_engine::remedy::with_causes;
 use subrosa_registry::{
-    Actor, Admin, Disk, Files, FindKeyPlace, HeldKey, KeyError, KeyPlace, Places, Registry,
+    Actor, Admin, Cache, Disk, Files, FindKeyPlace, HeldKey, KeyError, KeyPlace, Places, Registry,
     RegistryError, Surroundings,
 };
 
 use crate::failure::Failure;
+use crate::out;
 use crate::wiring::World;
 
 pub(crate) use failure::command;
@@ -74,6 +78,25 @@ impl World {
             Some(home) => Some(self.current_dir.join(home).join("keys")),
             None => self.user_folder("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("keys")),
         }
+    }
+
+    /// The offline cache, if it is wanted. If it is not, what an earlier one left is taken away.
+    pub(crate) fn cache(
+        &self,
+        registry: Arc<Registry>,
+        max_age: Option<Duration>,
+    ) -> Result<Option<Arc<dyn ValueCache>>, Failure> {
+        let files = private(&self.data_dir()?.join("offline-cache"));
+        let Some(max_age) = max_age else {
+            if let Err(error) = Cache::discard(&*files) {
+                let why = with_causes(&error);
+                out::stderr(&format!(
+                    "warning: the offline cache of earlier runs cannot be removed: {why}\n"
+                ));
+            }
+            return Ok(None);
+        };
+        Ok(Some(Arc::new(Cache::new(registry, files, max_age))))
     }
 
     /// The user's configuration: with the records if these have a folder of their own, else with the

@@ -6,11 +6,13 @@ use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use subrosa_engine::config::Settings;
 use subrosa_engine::host::{Host, Limits};
 use subrosa_masker::Policy;
+use subrosa_registry::Registry;
 
 use crate::failure::Failure;
 use crate::guard;
@@ -118,19 +120,26 @@ impl World {
         policy: Policy,
         workflow: Option<&Path>,
     ) -> Result<Host, Failure> {
-        let host = self.host(policy)?;
+        let registry = self.secrets()?.registry;
+        let host = self.host_with(policy, registry.clone())?;
         let settings = self.settings(workflow, &host.providers)?;
-        Ok(Host { limits: settings.limits(host.limits), settings, ..host })
+        let cache = self.cache(registry, settings.cache_max_age)?;
+        Ok(Host { limits: settings.limits(host.limits), settings, cache, ..host })
     }
 
     /// The engine's view of the world, without any configuration.
     pub(crate) fn host(&self, policy: Policy) -> Result<Host, Failure> {
+        self.host_with(policy, self.secrets()?.registry)
+    }
+
+    fn host_with(&self, policy: Policy, registry: Arc<Registry>) -> Result<Host, Failure> {
         Ok(Host {
             process_env: self.env.clone(),
             current_dir: self.current_dir.clone(),
             data_dir: self.data_dir()?,
             providers: subrosa_providers::builtin(),
-            registry: Some(self.secrets()?.registry),
+            registry: Some(registry),
+            cache: None,
             user: self.user(),
             clock: self.clock,
             random,

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use subrosa_masker::Policy;
 use subrosa_registry::Reader;
 
+use crate::cache::ValueCache;
 use crate::config::Settings;
 use crate::provider::Provider;
 
@@ -23,6 +24,8 @@ pub struct Host {
     pub providers: Vec<Arc<dyn Provider>>,
     /// The registry that answers `ref:`; `None` if there is none.
     pub registry: Option<Arc<dyn Reader>>,
+    /// Values of earlier runs, for when a provider is out of reach; `None` unless the user wants that.
+    pub cache: Option<Arc<dyn ValueCache>>,
     /// Who runs this: the user's name, or number where there is none. The registry's audit log says it.
     pub user: String,
     /// The wall clock.

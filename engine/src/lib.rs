@@ -4,6 +4,7 @@
 //! The pipeline is PARSE, DECODE, CHECK ([`validate`]; pure), RESOLVE ([`resolve`]), RUN ([`run`]).
 //! Everything that leaves the process during a run passes a masked sink.
 
+pub mod cache;
 pub mod cancel;
 mod check;
 pub mod config;

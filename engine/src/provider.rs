@@ -94,6 +94,18 @@ pub trait Provider: Send + Sync {
         &[]
     }
 
+    /// Where the value of a request is, so that it may be kept for when the other side is out of reach:
+    /// texts that differ wherever another value could be meant, those that come from the environment
+    /// included (the address in effect, the account, the namespace). `None`: it is not kept, as nothing
+    /// should be that is lent or at hand anyway.
+    fn cache_scope(
+        &self,
+        _context: &ResolveContext,
+        _request: &SecretRequest,
+    ) -> Option<Vec<String>> {
+        None
+    }
+
     /// Whether it is of use only once somebody said where it is or who asks; others can be tried at once.
     fn needs_settings(&self) -> bool {
         true

@@ -27,6 +27,7 @@ mod fetch;
 mod group;
 mod logins;
 mod look;
+mod offline;
 mod refusal;
 mod registry;
 mod request;

@@ -143,10 +143,24 @@ impl Cache {
         FileError::Io { call, file: self.files.shown(NEW), source }
     }
 
-    /// Takes away what is too old, and what is none of ours.
+    /// Takes away all entries of the cache in a folder, whoever can open them; other files stay.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub fn discard(files: &dyn Files) -> Result<(), FileError> {
+        let left = files.list("")?.into_iter().filter(|entry| {
+            !entry.is_folder && (is_entry(&entry.name) || [NEW, LOCK].contains(&&*entry.name))
+        });
+        for entry in left {
+            files.remove(&entry.name)?;
+        }
+        Ok(())
+    }
+
+    /// Takes away what is too old, or no entry although it is called like one.
     fn sweep(&self, now: u64) -> Result<(), FileError> {
         let entries = self.files.list("")?.into_iter();
-        for entry in entries.filter(|entry| !entry.is_folder && entry.name != LOCK) {
+        for entry in entries.filter(|entry| !entry.is_folder && is_entry(&entry.name)) {
             let head = self.files.read_at(&entry.name, 0, HEAD_LEN as u64)?;
             let at = head.and_then(|head| Some(u64::from_be_bytes(head.try_into().ok()?)));
             if !at.is_some_and(|at| self.is_young(at, now)) {
@@ -164,6 +178,10 @@ fn seconds(time: SystemTime) -> u64 {
 fn context(about: &About, at: u64, store: &StoreId) -> Context {
     let context = Context::new("subrosa/cache/1", store).number(at);
     about.0.iter().fold(context, |context, part| context.part(part.as_bytes()))
+}
+
+fn is_entry(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn name(keys: &CacheKeys, store: &StoreId, about: &About) -> String {

@@ -65,7 +65,10 @@ fn a_check_tells_each_secret_that_would_not_resolve() {
     let results: Vec<&str> = secrets.iter().map(|one| one["result"].as_str().unwrap()).collect();
     assert_eq!(results, ["not-found", "invalid", "not-found"]);
     let (absent, unknown) = (&secrets[0], &secrets[1]);
-    assert_eq!((&absent["reachable"], &absent["exists"]), (&Value::Bool(true), &Value::Bool(false)));
+    assert_eq!(
+        (&absent["reachable"], &absent["exists"]),
+        (&Value::Bool(true), &Value::Bool(false))
+    );
     assert_eq!((&unknown["reachable"], &unknown["ok"]), (&Value::Null, &Value::Bool(false)));
     assert!(unknown["message"].as_str().unwrap().contains("unknown secret provider: vualt"));
     // A look is no read: the log has the value that was stored, and nothing else.
@@ -103,7 +106,10 @@ fn providers_are_listed_and_the_files_that_configure_them() {
 #[test]
 fn a_slip_in_the_configuration_is_told_with_its_place_and_stops() {
     let place = place(ALL_GOOD);
-    place.write("home/subrosa.toml", "[provider.file]\ntoken = 'canary'\n[resolve]\nrequets = '1s'\n");
+    place.write(
+        "home/subrosa.toml",
+        "[provider.file]\ntoken = 'canary'\n[resolve]\nrequets = '1s'\n",
+    );
     for command in ["run", "dry", "check"] {
         let ended = place.run(&[command, "w.yaml"]);
         assert_eq!(ended.code, 3, "{ended:?}");

@@ -54,7 +54,8 @@ impl Pace {
         self.deadline.min(Instant::now() + self.limits.request)
     }
 
-    fn timed_out(&self) -> ProviderError {
+    /// What is said when nothing was answered in time.
+    pub(super) fn timed_out(&self) -> ProviderError {
         let limit = humantime::format_duration(self.limits.request.min(self.limits.resolve));
         ProviderError::new(ProviderErrorKind::TimedOut, format!("no answer within {limit}"))
     }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::ask::Pace;
 use super::asker::Asker;
 use super::group::{Answered, Group, Indexed, Surroundings};
+use super::offline::Offline;
 use super::refusal::{self, of_group};
 use super::registry::{FoundAt, look_up};
 use super::request::{Ready, Unready, ready};
@@ -101,6 +102,7 @@ async fn from_providers(
         provided.results.insert(index, Err(Some(found)));
     }
     let at = surroundings(workflow, setup, asker, host);
+    let mut offline = Offline::new(&groups, &at.context, host);
     let ask = |group: Arc<Group>, requests| Box::pin(group.fetch(requests, at.clone()));
     for (provider, answered) in ask_groups(groups, &at, asker, ask).await {
         provided.providers.push(ProviderSummary::of(
@@ -108,7 +110,10 @@ async fn from_providers(
             answered.results.len(),
             answered.tally,
         ));
-        let (values, failures) = part(answered.results);
+        let (mut values, mut failures) = part(answered.results);
+        offline.note(&values);
+        let both = (&mut values, &mut failures);
+        provided.warnings.extend(offline.stand_in(&provider, both, &workflow.secrets).await);
         let has_values = !values.is_empty();
         let found =
             of_group(&provider, &failures, answered.is_shut_out, has_values, &workflow.secrets);
@@ -117,6 +122,7 @@ async fn from_providers(
             |(index, value)| (index, Ok(FetchedValue { value, retired: Vec::new(), found: None }));
         provided.results.extend(values.into_iter().map(value));
     }
+    provided.warnings.extend(offline.keep().await);
     provided.providers = ProviderSummary::joined(provided.providers);
     provided
 }

@@ -195,11 +195,10 @@ impl Group {
             return Ok((login.clone(), 0));
         }
         let opening = || self.provider.open(&at.context, &self.identity);
-        let client = at.pace.insist(standing, opening).await.map_err(|error| match error.kind {
-            ProviderErrorKind::TimedOut if error.help.is_none() => {
-                ProviderError { message: format!("{} to the login", error.message), ..error }
-            }
-            _ => error,
+        let client = at.pace.insist(standing, opening).await.map_err(|error| {
+            let late = error == at.pace.timed_out();
+            let message = if late { format!("{error} to the login") } else { error.message };
+            ProviderError { message, ..error }
         })?;
         let login = at.logins.add(self.provider.name(), Arc::from(client));
         state.login = Some(login.clone());

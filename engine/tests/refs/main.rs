@@ -9,6 +9,7 @@ mod failures;
 mod fake;
 mod leases;
 mod looks;
+mod offline;
 mod providers;
 mod records;
 mod scripted;

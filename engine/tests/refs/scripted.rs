@@ -105,6 +105,14 @@ impl Provider for Scripted {
         request.key.split('#').next().unwrap_or_default().to_owned()
     }
 
+    fn cache_scope(
+        &self,
+        _context: &ResolveContext,
+        request: &SecretRequest,
+    ) -> Option<Vec<String>> {
+        (!request.key.starts_with("lent")).then(|| vec!["https://box".to_owned()])
+    }
+
     fn options(&self) -> &[&str] {
         &["address", "field", "namespace", "token"]
     }

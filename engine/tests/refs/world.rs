@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use subrosa_engine::cache::ValueCache;
 use subrosa_engine::cancel::stop_pair;
 use subrosa_engine::config::Settings;
 use subrosa_engine::diagnostic::Diagnostic;
@@ -52,6 +53,7 @@ pub(crate) struct World {
     pub(crate) providers: Vec<Arc<dyn Provider>>,
     pub(crate) limits: Limits,
     pub(crate) settings: Settings,
+    pub(crate) cache: Option<Arc<dyn ValueCache>>,
 }
 
 /// What watched a run.
@@ -96,7 +98,7 @@ impl World {
     pub(crate) fn without_registry() -> World {
         let folder = TempDir::new().unwrap();
         let (limits, settings) = (Limits::default(), Settings::default());
-        World { folder, registry: None, providers: Vec::new(), limits, settings }
+        World { folder, registry: None, providers: Vec::new(), limits, settings, cache: None }
     }
 
     /// With one provider.
@@ -120,6 +122,7 @@ impl World {
             data_dir: self.folder.path().join("home"),
             providers: self.providers.clone(),
             registry,
+            cache: self.cache.clone(),
             user: "kim".to_owned(),
             clock: now,
             random: || u64::MAX,

@@ -77,6 +77,23 @@ fn what_is_too_old_or_of_another_time_is_not_there_and_goes() {
 }
 
 #[test]
+fn what_is_discarded_is_gone_and_what_is_not_ours_stays() {
+    let files = model();
+    let cache = cache(&files);
+    files.put("cache/letter", b"of somebody else");
+    keep(&cache, &["a"], "value");
+    set_now_s(START_S + 10 * MAX_AGE_S);
+    keep(&cache, &["b"], "value");
+    set_now_s(START_S);
+    let folder = Below::new(files.clone(), "cache");
+    for _ in 0..2 {
+        Cache::discard(&folder).unwrap();
+        let left: Vec<String> = entries(&files).into_keys().collect();
+        assert_eq!(left, ["cache/letter"]);
+    }
+}
+
+#[test]
 fn an_entry_that_was_changed_or_moved_is_not_there() {
     let files = model();
     let cache = cache(&files);
