@@ -83,6 +83,9 @@ pub struct SecretRecord<T = String> {
     pub reference: Option<T>,
     /// Where the registry had the value, if it came from there.
     pub found: Option<FoundRecord<T>>,
+    /// When the value was kept, if the offline cache gave it since the provider was out of reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached: Option<String>,
 }
 
 /// Where the registry had a value.

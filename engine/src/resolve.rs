@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use subrosa_masker::{MaskSet, Reach};
 use subrosa_registry::{EnvironmentName, SecretRef};
@@ -80,6 +81,8 @@ pub struct ResolvedSecret {
     pub reference: Option<SecretRef>,
     /// Where the registry had the value, of a secret with a ref.
     pub found: Option<FoundAt>,
+    /// When the value was kept, of one that the offline cache gave.
+    pub cached: Option<SystemTime>,
 }
 
 /// All values of a workflow, and what hides them.
@@ -202,11 +205,11 @@ pub(crate) async fn resolve_with(
         return Err(failure(diagnostics, true));
     }
     let mut secrets = Vec::new();
-    for (secret, FetchedValue { value, found, .. }) in values {
+    for (secret, FetchedValue { value, found, cached, .. }) in values {
         warnings.extend(warn_short(secret, &value, &masks));
         let source = source_of(secret);
         setup.variables.set(Layer::Secret, &secret.name, Some(value), source);
-        secrets.push(resolved(secret, found));
+        secrets.push(ResolvedSecret { cached, ..resolved(secret, found) });
     }
     Ok(Resolved { setup, secrets, masks, asker, warnings, summary: fetched.summary })
 }
@@ -225,6 +228,7 @@ fn resolved(secret: &SecretDecl, found: Option<FoundAt>) -> ResolvedSecret {
         provider: provider_of(secret),
         reference: reference_of(secret).cloned(),
         found,
+        cached: None,
     }
 }
 

@@ -44,6 +44,7 @@ fn run(status: &str, alive: bool, steps: Vec<StepRecord>) -> FoundRun {
             provider: "env".into(),
             reference: None,
             found: None,
+            cached: None,
         }],
         steps,
     };
@@ -98,6 +99,7 @@ fn a_secret_with_a_ref_tells_its_version_and_whether_it_had_expired() {
         provider: "ref".into(),
         reference: Some("prod/db".into()),
         found,
+        cached: None,
     };
     let secrets = [secret("A", Some(found(false))), secret("B", Some(found(true)))];
     run.record.secrets.extend(secrets.into_iter().chain([secret("C", None)]));

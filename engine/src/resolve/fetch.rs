@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -33,6 +34,8 @@ pub(super) struct FetchedValue {
     pub(super) retired: Vec<SecretValue>,
     /// Where the registry had it; `None` for one of a provider.
     pub(super) found: Option<FoundAt>,
+    /// When the offline cache kept it; `None` for a value of now.
+    pub(super) cached: Option<SystemTime>,
 }
 
 /// A value; or what is wrong, unless the diagnostic of another secret says it too.
@@ -118,8 +121,10 @@ async fn from_providers(
         let found =
             of_group(&provider, &failures, answered.is_shut_out, has_values, &workflow.secrets);
         provided.results.extend(found.into_iter().map(|(index, found)| (index, Err(found))));
-        let value =
-            |(index, value)| (index, Ok(FetchedValue { value, retired: Vec::new(), found: None }));
+        let value = |(index, value)| {
+            let cached = offline.kept_at(index);
+            (index, Ok(FetchedValue { value, retired: Vec::new(), found: None, cached }))
+        };
         provided.results.extend(values.into_iter().map(value));
     }
     provided.warnings.extend(offline.keep().await);

@@ -26,6 +26,8 @@ pub(super) struct Offline {
     /// What each request is about that may be kept, by the place of the declaration.
     abouts: BTreeMap<usize, About>,
     got: Vec<(About, SecretValue)>,
+    /// When the values that stand in were kept, by the place of the declaration.
+    stand_ins: BTreeMap<usize, SystemTime>,
 }
 
 impl Offline {
@@ -40,7 +42,8 @@ impl Offline {
                 abouts.extend(about);
             }
         }
-        Offline { cache: host.cache.clone(), now: (host.clock)(), abouts, got: Vec::new() }
+        let (cache, now) = (host.cache.clone(), (host.clock)());
+        Offline { cache, now, abouts, got: Vec::new(), stand_ins: BTreeMap::new() }
     }
 
     /// Notes values to be kept.
@@ -53,7 +56,7 @@ impl Offline {
 
     /// Moves what the cache has from the failures of a provider to its values.
     pub(super) async fn stand_in(
-        &self,
+        &mut self,
         provider: &str,
         (values, failures): (&mut Vec<(usize, SecretValue)>, &mut Failures),
         secrets: &[SecretDecl],
@@ -80,9 +83,15 @@ impl Offline {
         let why = failures.iter().find(|(at, _)| at == index).map(|(_, error)| error.clone())?;
         let told =
             self.told(provider, &why, found.keys().map(|at| &secrets[*at]).collect(), oldest);
+        self.stand_ins.extend(found.iter().map(|(index, (_, at))| (*index, *at)));
         failures.retain(|(index, _)| !found.contains_key(index));
         values.extend(found.into_iter().map(|(index, (value, _))| (index, value)));
         Some(told)
+    }
+
+    /// When the value that stands in for one was kept.
+    pub(super) fn kept_at(&self, index: usize) -> Option<SystemTime> {
+        self.stand_ins.get(&index).copied()
     }
 
     fn told(

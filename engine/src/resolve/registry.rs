@@ -176,6 +176,7 @@ fn taken(found: Found, now: SystemTime) -> FetchedValue {
         value: SecretValue::from(found.value),
         retired: found.retired.into_iter().map(SecretValue::from).collect(),
         found: Some(at),
+        cached: None,
     }
 }
 

@@ -8,7 +8,7 @@ use subrosa_masker::MaskedText;
 
 use super::{Shared, status_word};
 use crate::env::{self, Layer, Variables};
-use crate::event::{RunEvent, RunStatus, StepEnd, StepPath, StepStatus};
+use crate::event::{RunEvent, RunStatus, StepEnd, StepPath, StepStatus, Timestamp};
 use crate::masks::Masks;
 use crate::outputs::Collected;
 use crate::record::{FORMAT, FoundRecord, ParamRecord, RunRecord, SecretRecord, StepRecord};
@@ -330,6 +330,7 @@ fn secret_record(secret: &ResolvedSecret, masks: &Masks) -> SecretRecord<MaskedT
         provider: masks.text(&secret.provider),
         reference: secret.reference.as_ref().map(|reference| masks.text(reference.as_str())),
         found,
+        cached: secret.cached.map(|at| Timestamp(at).to_string()),
     }
 }
 

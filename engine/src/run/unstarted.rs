@@ -46,6 +46,7 @@ pub fn record_unstarted(
         provider: masks.mask_text(&provider_of(secret)),
         reference: reference_of(secret).map(|reference| masks.mask_text(reference.as_str())),
         found: None,
+        cached: None,
     });
     let steps =
         workflow.steps.iter().map(|step| StepRecord::not_started(masks.mask_text(&step.name)));

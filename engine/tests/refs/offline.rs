@@ -77,6 +77,9 @@ async fn it_serves_while_a_provider_is_out_of_reach_and_says_so() {
         assert_eq!(told, [expected]);
         assert_eq!(resolved.warnings()[0].labels.len(), 2);
         assert_eq!(resolved.masks().mask_text("value of a").as_str(), "*******");
+        let world = with(&provider, &shelf);
+        let left = world.run(&workflow(&["a", "b"]), running()).await;
+        assert_eq!(left.record("")["secrets"][0]["cached"], "2026-11-21T23:48:00.000Z");
     }
 }
 
