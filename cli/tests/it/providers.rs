@@ -218,3 +218,26 @@ fn verbose_tells_counts_and_times_in_one_line() {
     }
     assert!(!place.run(&["dry", "w.yaml"]).stderr.contains("resolved"));
 }
+
+#[test]
+fn a_cache_that_is_not_wanted_any_more_goes_and_nothing_else() {
+    let place = place(ALL_GOOD);
+    let (entry, other) = ("0123456789abcdef".repeat(4), "letter");
+    for name in [entry.as_str(), other] {
+        place.write(&format!("home/offline-cache/{name}"), "of an earlier run");
+    }
+    let folder = place.home().join("offline-cache");
+    fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();
+    let names = || {
+        let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    place.write("home/subrosa.toml", "[cache]\nmax_age = '1h'\n");
+    assert_eq!(place.run(&["dry", "w.yaml"]).code, 0);
+    assert_eq!(names(), [entry.as_str(), other]);
+    place.write("home/subrosa.toml", "");
+    assert_eq!(place.run(&["dry", "w.yaml"]).code, 0);
+    assert_eq!(names(), [other]);
+}
