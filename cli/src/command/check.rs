@@ -3,12 +3,13 @@
 use serde::Serialize;
 use subrosa_engine::provider::{ProviderError, ProviderErrorKind};
 use subrosa_engine::{CheckDepth, CheckReport, CheckedSecret, Finding, Purpose, check_secrets};
-use subrosa_masker::Policy;
+use subrosa_masker::{MaskSet, Policy};
 
 use crate::args::provider::CheckArgs;
 use crate::command::validate::to_line;
 use crate::failure::{Exit, Failure};
 use crate::render::Excerpts;
+use crate::signals::{STOPPING, Signals};
 use crate::text::{count, shown};
 use crate::wiring::World;
 use crate::{load, out, table};
@@ -19,12 +20,20 @@ pub(crate) fn check(args: &CheckArgs, world: &World) -> Result<Exit, Failure> {
     let host = world.configured_host(Policy::default(), Some(&args.file))?;
     let (params, options) = (args.params.parse(), args.registry.options(Purpose::Check));
     let depth = if args.read { CheckDepth::Values } else { CheckDepth::Metadata };
+    let logins = options.logins.clone();
     let runtime = load::runtime()?;
     let checking = check_secrets(&loaded.workflow, &params, &host, options, depth);
     let excerpts = Excerpts::new(&loaded.workflow.source).private(&loaded.private);
-    let report = runtime
-        .block_on(Box::pin(checking))
-        .map_err(|failure| load::told(&excerpts, &failure, world))?;
+    let report = runtime.block_on(Box::pin(async {
+        let mut signals = Signals::listen(STOPPING)?;
+        tokio::select! {
+            report = checking => report.map_err(|failure| load::told(&excerpts, &failure, world)),
+            number = signals.next() => {
+                load::close(&logins, &host, &MaskSet::empty()).await;
+                Err(Failure::Told(Exit::signal(number)))
+            }
+        }
+    }))?;
     runtime.shutdown_background();
     load::tell(&excerpts.masks(&report.masks), &report.warnings, world);
     // Masked as a whole and before it is escaped: no mask knows an escaped value.

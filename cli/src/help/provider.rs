@@ -18,7 +18,8 @@ Exit codes:
   2      the command line makes no sense
   3      the workflow file, its parameters, a dotenv file or subrosa.toml
          cannot be used
-  4      a secret would not resolve";
+  4      a secret would not resolve
+  128+n  ended by signal n";
 
 pub(crate) const PROVIDERS: &str = "\
 Examples:
