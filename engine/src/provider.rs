@@ -176,6 +176,11 @@ pub trait Client: Send + Sync {
         Ok(())
     }
 
+    /// What should be mended although values were got, and was not told yet. Asked after the fetches.
+    fn warnings(&self) -> Vec<ProviderWarning> {
+        Vec::new()
+    }
+
     /// Gives back what was got for this run alone (revokes leases, logs out); the last call, which has
     /// a short time of its own.
     ///
@@ -184,6 +189,17 @@ pub trait Client: Send + Sync {
     async fn close(&self) -> Result<(), ProviderError> {
         Ok(())
     }
+}
+
+/// Something that should be mended although a value was got, in words that may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderWarning {
+    /// The variable of the secret it was noticed with.
+    pub secret: String,
+    /// What was found, with the place; never a value.
+    pub message: String,
+    /// How to mend it.
+    pub help: Option<String>,
 }
 
 /// What a check found out.

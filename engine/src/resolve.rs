@@ -34,6 +34,7 @@ mod registry;
 mod request;
 mod setup;
 mod summary;
+mod warned;
 
 use fetch::FetchedValue;
 

@@ -18,6 +18,7 @@ use super::refusal::{self, of_group};
 use super::registry::{FoundAt, look_up};
 use super::request::{Ready, Unready, ready};
 use super::summary::{ProviderSummary, Summary};
+use super::warned::warned;
 use super::{Setup, search_folders};
 use crate::diagnostic::Diagnostic;
 use crate::env::{self, Layer};
@@ -128,6 +129,7 @@ async fn from_providers(
         provided.results.extend(values.into_iter().map(value));
     }
     provided.warnings.extend(offline.keep().await);
+    provided.warnings.extend(warned(&asker.options.logins.clients(), workflow));
     provided.providers = ProviderSummary::joined(provided.providers);
     provided
 }

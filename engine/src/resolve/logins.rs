@@ -88,6 +88,11 @@ impl Logins {
         login
     }
 
+    /// Every client that is logged in.
+    pub(super) fn clients(&self) -> Vec<Arc<dyn Client>> {
+        self.state().open.iter().map(|login| login.client.clone()).collect()
+    }
+
     /// Values were got through a login.
     pub(super) fn used(&self, login: &Login) {
         login.fresh.store(true, Ordering::Release);
