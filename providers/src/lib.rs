@@ -3,8 +3,13 @@
 //! A provider knows one place and its errors; order, deadlines, retries and masking are the engine's.
 //! Every provider of a build is in the table [`builtin`].
 
+mod document;
 mod env;
 mod file;
+mod once;
+mod place;
+mod value;
+mod warnings;
 
 use std::sync::Arc;
 

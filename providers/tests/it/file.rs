@@ -5,9 +5,12 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode};
-use subrosa_engine::provider::{ProviderErrorKind, ResolveContext};
+use subrosa_engine::provider::{
+    Checked, Identity, ProviderErrorKind, ResolveContext, SecretRequest,
+};
 use tempfile::TempDir;
 
+use crate::asking::{fetch_one, in_runtime, named, plain, request};
 use crate::conformance::{self, Fixture, context, fetch, refused};
 
 struct Folder(TempDir);
@@ -135,4 +138,126 @@ fn a_file_of_somebody_else_is_denied() {
     let error = refused("file", &folder.context(), "KEY", ProviderErrorKind::Denied);
     let expected = format!("permission denied reading secret file: {}", path.display());
     assert_eq!(error.message, expected);
+}
+
+#[test]
+fn a_field_is_taken_out_of_a_file() {
+    let mut folder = Folder::new();
+    folder.put("db.json", br#"{"db":{"password":"canary","port":5432}}"#);
+    folder.put("secrets.toml", b"[sources.a]\nkey = \"${API_KEY}-x\"\n");
+    folder.put("plain", b"TOKEN='canary'\n");
+    let context = context(&[], &[("API_KEY", b"canary")], &[folder.path().to_path_buf()]);
+    let check = |key: &str, options: &[(&str, &str)], expected: &[u8]| {
+        assert_eq!(
+            fetch_one(&named("file"), &context, request(key, options)).as_deref(),
+            Ok(expected)
+        );
+    };
+    check("db.json", &[("field", "db.password")], b"canary");
+    check("db.json", &[("field", "db.port"), ("format", "yaml")], b"5432");
+    check("secrets.toml", &[("field", "sources.a.key")], b"canary-x");
+    check("plain", &[("field", "TOKEN"), ("format", "dotenv")], b"canary");
+    // Without `field` the whole file is meant, whatever it is.
+    check("plain", &[("format", "json")], b"TOKEN='canary'\n");
+}
+
+#[test]
+fn a_field_that_is_not_there_is_named_with_its_file() {
+    let mut folder = Folder::new();
+    folder.put("a.json", br#"{"o":{"x":"canary"}}"#);
+    let refused = |options: &[(&str, &str)], kind, expected: &str| {
+        let asked = request("a.json", options);
+        let error = fetch_one(&named("file"), &folder.context(), asked).unwrap_err();
+        let place = folder.path().join("a.json").display().to_string();
+        assert_eq!((error.kind, error.message), (kind, expected.replace("FILE", &place)));
+    };
+    let (invalid, malformed) = (ProviderErrorKind::InvalidRequest, ProviderErrorKind::Malformed);
+    refused(&[("field", "y")], ProviderErrorKind::NotFound, "there is no field `y` in FILE");
+    refused(&[("field", "o")], invalid, "field `o` in FILE is an object, not one value");
+    refused(
+        &[("field", "y"), ("format", "toml")],
+        malformed,
+        "FILE:1:1: this is no TOML; texts stand in quotes",
+    );
+    refused(
+        &[("field", "y"), ("format", "ini")],
+        invalid,
+        "option `format` is none of json, toml, yaml, dotenv",
+    );
+    refused(&[("field", "")], invalid, "option `field`: an empty key");
+}
+
+#[test]
+fn many_fields_read_their_file_once() {
+    let mut folder = Folder::new();
+    folder.put("a.json", br#"{"x":"one"}"#);
+    let context = folder.context();
+    in_runtime(async {
+        let client = named("file").open(&context, &Identity::default()).await.unwrap();
+        let x = request("a.json", &[("field", "x")]);
+        client.fetch(&x).await.unwrap();
+        fs::write(folder.path().join("a.json"), br#"{"x":"two"}"#).unwrap();
+        assert_eq!(plain(&client.fetch(&x).await.unwrap()), b"one");
+        // The next run reads it again.
+        let client = named("file").open(&context, &Identity::default()).await.unwrap();
+        assert_eq!(plain(&client.fetch(&x).await.unwrap()), b"two");
+    });
+}
+
+#[test]
+fn a_file_that_others_may_read_is_warned_of_once() {
+    let mut folder = Folder::new();
+    let context = folder.context();
+    let mut check = |mode: u32, expected: Option<&str>| {
+        folder.put("KEY", b"canary");
+        let path = folder.path().join("KEY");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let warnings = in_runtime(async {
+            let client = named("file").open(&context, &Identity::default()).await.unwrap();
+            client.fetch(&request("KEY", &[])).await.unwrap();
+            client.fetch(&request("KEY", &[])).await.unwrap();
+            let warnings = client.warnings();
+            assert_eq!(client.warnings(), []);
+            warnings
+        });
+        let messages: Vec<String> = warnings.iter().map(|told| told.message.clone()).collect();
+        let expected =
+            expected.map(|who| format!("secret file may be read by {who}: {}", path.display()));
+        assert_eq!(messages, Vec::from_iter(expected), "{mode:o}");
+        assert!(warnings.iter().all(|told| told.secret == "NAME"));
+    };
+    check(0o600, None);
+    check(0o400, None);
+    check(0o640, Some("its group"));
+    check(0o604, Some("everyone"));
+    check(0o644, Some("everyone"));
+}
+
+#[test]
+fn the_mode_is_that_of_the_file_a_link_leads_to() {
+    let mut folder = Folder::new();
+    folder.put("data", b"canary");
+    fs::set_permissions(folder.path().join("data"), fs::Permissions::from_mode(0o600)).unwrap();
+    symlink("data", folder.path().join("KEY")).unwrap();
+    in_runtime(async {
+        let client = named("file").open(&folder.context(), &Identity::default()).await.unwrap();
+        client.fetch(&request("KEY", &[])).await.unwrap();
+        assert_eq!(client.warnings(), []);
+    });
+}
+
+#[test]
+fn a_check_opens_the_file_and_reads_nothing() {
+    let mut folder = Folder::new();
+    folder.put("KEY", b"no json canary");
+    let check = |request: SecretRequest| {
+        in_runtime(async {
+            let client = named("file").open(&folder.context(), &Identity::default()).await.unwrap();
+            client.check(&request).await
+        })
+    };
+    assert_eq!(check(request("KEY", &[])), Ok(Checked::Readable));
+    assert_eq!(check(request("KEY", &[("field", "a"), ("format", "json")])), Ok(Checked::Likely));
+    assert_eq!(check(request("GONE", &[])).unwrap_err().kind, ProviderErrorKind::NotFound);
+    assert_eq!(check(request(".", &[])).unwrap_err().kind, ProviderErrorKind::InvalidRequest);
 }
