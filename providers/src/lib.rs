@@ -3,11 +3,14 @@
 //! A provider knows one place and its errors; order, deadlines, retries and masking are the engine's.
 //! Every provider of a build is in the table [`builtin`].
 
+mod command;
 mod document;
 mod env;
 mod file;
 mod once;
 mod place;
+mod program;
+mod texts;
 mod value;
 mod warnings;
 
@@ -17,5 +20,5 @@ use subrosa_engine::provider::Provider;
 
 /// Every provider of this build.
 pub fn builtin() -> Vec<Arc<dyn Provider>> {
-    vec![Arc::new(env::Env), Arc::new(file::Files)]
+    vec![Arc::new(env::Env), Arc::new(file::Files), Arc::new(command::Commands)]
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod asking;
+mod command;
 mod conformance;
 mod env;
 mod file;
