@@ -3,6 +3,7 @@
 //! A provider knows one place and its errors; order, deadlines, retries and masking are the engine's.
 //! Every provider of a build is in the table [`builtin`].
 
+mod age;
 mod command;
 mod document;
 mod env;
@@ -20,5 +21,5 @@ use subrosa_engine::provider::Provider;
 
 /// Every provider of this build.
 pub fn builtin() -> Vec<Arc<dyn Provider>> {
-    vec![Arc::new(env::Env), Arc::new(file::Files), Arc::new(command::Commands)]
+    vec![Arc::new(env::Env), Arc::new(file::Files), Arc::new(age::Age), Arc::new(command::Commands)]
 }

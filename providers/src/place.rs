@@ -17,6 +17,10 @@ use zeroize::Zeroizing;
 /// Bytes that a secret may have where it comes from.
 pub(crate) const VALUE_LEN_MAX: usize = 1024 * 1024;
 
+/// Bytes that an encrypted file may have: a value, and what the encryption makes of it (base64 is a third,
+/// and each value of a sops file has a label of its own).
+pub(crate) const SEALED_LEN_MAX: usize = 4 * VALUE_LEN_MAX;
+
 /// A file that was read.
 pub(crate) struct SecretFile {
     /// Where it was found.
