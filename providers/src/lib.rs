@@ -8,6 +8,8 @@ mod command;
 mod document;
 mod env;
 mod file;
+#[cfg(feature = "keyring")]
+mod keyring;
 mod once;
 mod place;
 mod program;
@@ -21,5 +23,12 @@ use subrosa_engine::provider::Provider;
 
 /// Every provider of this build.
 pub fn builtin() -> Vec<Arc<dyn Provider>> {
-    vec![Arc::new(env::Env), Arc::new(file::Files), Arc::new(age::Age), Arc::new(command::Commands)]
+    vec![
+        Arc::new(env::Env),
+        Arc::new(file::Files),
+        Arc::new(age::Age),
+        Arc::new(command::Commands),
+        #[cfg(feature = "keyring")]
+        Arc::new(keyring::KeyRing),
+    ]
 }
