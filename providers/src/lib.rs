@@ -13,6 +13,7 @@ mod keyring;
 mod once;
 mod place;
 mod program;
+mod sops;
 mod texts;
 mod value;
 mod warnings;
@@ -28,6 +29,7 @@ pub fn builtin() -> Vec<Arc<dyn Provider>> {
         Arc::new(file::Files),
         Arc::new(age::Age),
         Arc::new(command::Commands),
+        Arc::new(sops::Sops),
         #[cfg(feature = "keyring")]
         Arc::new(keyring::KeyRing),
     ]

@@ -130,5 +130,6 @@ fn every_provider_has_a_name_of_its_own() {
     if cfg!(feature = "keyring") {
         expected.push("keyring");
     }
+    expected.push("sops");
     assert_eq!(names, expected);
 }

@@ -8,3 +8,6 @@ mod command;
 mod conformance;
 mod env;
 mod file;
+#[cfg(feature = "real-tools")]
+mod real_tools;
+mod sops;
