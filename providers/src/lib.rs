@@ -1,7 +1,7 @@
 //! Where secrets come from: adapters to the engine's provider port.
 //!
 //! A provider knows one place and its errors; order, deadlines, retries and masking are the engine's.
-//! Every provider of a build is in the table [`builtin`].
+//! Every provider of a build is in the table [`builtin`]; those of others are found by [`find_plugin`].
 
 mod age;
 mod command;
@@ -12,6 +12,7 @@ mod file;
 mod keyring;
 mod once;
 mod place;
+mod plugin;
 mod program;
 mod sops;
 mod texts;
@@ -21,6 +22,8 @@ mod warnings;
 use std::sync::Arc;
 
 use subrosa_engine::provider::Provider;
+
+pub use plugin::find_plugin;
 
 /// Every provider of this build.
 pub fn builtin() -> Vec<Arc<dyn Provider>> {

@@ -38,4 +38,9 @@ impl<K: Ord, T> Once<K, T> {
             .await?;
         made.clone()
     }
+    /// Everything that was made so far.
+    pub(crate) fn made(&self) -> Vec<Arc<T>> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values().filter_map(|kept| kept.get()?.as_ref().ok().cloned()).collect()
+    }
 }

