@@ -66,11 +66,11 @@ impl Field {
     /// What a request asks for; `None` if for the whole. Where the option `format` says nothing, the end
     /// of `name` does.
     pub(crate) fn of(request: &SecretRequest, name: &str) -> Result<Option<Field>, ProviderError> {
+        let Some(written) = request.options.0.get("field") else { return Ok(None) };
         let format = match request.options.0.get("format") {
             Some(word) => Some(format_of_word(word)?),
             None => format_of_name(name),
         };
-        let Some(written) = request.options.0.get("field") else { return Ok(None) };
         let path = FieldPath::parse(written).map_err(|message| {
             invalid(format!("option `field`: {message}"))
                 .help("write the keys with dots between them, such as `db.password`; `\\.` is a dot in a key")

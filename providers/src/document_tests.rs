@@ -158,6 +158,7 @@ fn options_that_make_no_sense_are_refused() {
         assert_eq!(Field::of(&unknown, name).unwrap().unwrap().format, format);
     }
     unknown.options.0.remove("field");
+    unknown.options.0.insert("format".into(), "whatever".into());
     assert!(Field::of(&unknown, "key").unwrap().is_none());
 }
 

@@ -44,3 +44,58 @@ impl<K: Ord, T> Once<K, T> {
         all.values().filter_map(|kept| kept.get()?.as_ref().ok().cloned()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use subrosa_engine::provider::{ProviderError, ProviderErrorKind, Retry};
+
+    use super::Once;
+
+    fn in_runtime<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+    }
+
+    /// How often something is made for three who ask at once and one who asks after them.
+    fn made(result: Result<u8, ProviderError>) -> u32 {
+        let (once, count) = (Once::default(), AtomicU32::new(0));
+        in_runtime(async {
+            let make = async || {
+                count.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                result.clone()
+            };
+            let first = tokio::join!(once.of(1, make()), once.of(1, make()), once.of(1, make()));
+            let last = once.of(1, make()).await;
+            for answer in [first.0, first.1, first.2, last] {
+                assert_eq!(answer.map(|made| *made), result);
+            }
+        });
+        count.into_inner()
+    }
+
+    #[test]
+    fn what_is_made_or_fails_for_good_is_made_once() {
+        let failed = ProviderError::new(ProviderErrorKind::Denied, "no");
+        assert_eq!(made(Ok(7)), 1);
+        assert_eq!(made(Err(failed.clone())), 1);
+        assert_eq!(made(Err(failed.retry(Retry::Later))), 4);
+    }
+
+    #[test]
+    fn keys_are_apart_and_whoever_went_away_leaves_it_to_the_next() {
+        let once = Once::default();
+        in_runtime(async {
+            let gone = once.of("a", std::future::pending());
+            tokio::select! {
+                biased;
+                _ = gone => unreachable!("it never comes"),
+                () = std::future::ready(()) => {}
+            }
+            assert_eq!(*once.of("a", async { Ok(1) }).await.unwrap(), 1);
+            assert_eq!(*once.of("b", async { Ok(2) }).await.unwrap(), 2);
+            assert_eq!(once.made().iter().map(|made| **made).collect::<Vec<_>>(), [1, 2]);
+        });
+    }
+}

@@ -11,7 +11,7 @@ use subrosa_engine::provider::{
 use tempfile::TempDir;
 
 use crate::asking::{fetch_one, in_runtime, named, plain, request};
-use crate::conformance::context;
+use crate::conformance::{self, Fixture, context};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/exchange");
 const IDENTITY: (&str, &str) = ("identity", "key.txt");
@@ -58,6 +58,27 @@ impl Place {
         let message = message.replace("FOLDER", &self.folder.path().display().to_string());
         assert_eq!((error.kind, error.message), (kind, message));
     }
+}
+
+impl Fixture for Place {
+    const NAME: &'static str = "age";
+
+    fn new() -> Place {
+        Place::new()
+    }
+
+    fn put(&mut self, key: &str, value: &[u8]) {
+        self.seal(key, value);
+    }
+
+    fn context(&self) -> ResolveContext {
+        Place::context(self, &[("AGE_IDENTITY", b"key.txt")])
+    }
+}
+
+#[test]
+fn conforms() {
+    conformance::suite::<Place>();
 }
 
 #[test]

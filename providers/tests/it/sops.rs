@@ -9,7 +9,7 @@ use subrosa_engine::provider::{Checked, ProviderErrorKind, ResolveContext, Secre
 use tempfile::TempDir;
 
 use crate::asking::{fetch_all, fetch_one, in_runtime, named, request};
-use crate::conformance::context;
+use crate::conformance::{self, Fixture, context};
 
 /// Prints what is beside the file that it is asked for, and ends as that says.
 const STAND_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/sops-stand-in");
@@ -48,6 +48,28 @@ impl Place {
         let message = message.replace("FOLDER", &self.0.path().display().to_string());
         assert_eq!((error.kind, error.message), (kind, message));
     }
+}
+
+impl Fixture for Place {
+    const NAME: &'static str = "sops";
+
+    fn new() -> Place {
+        Place::new()
+    }
+
+    fn put(&mut self, key: &str, value: &[u8]) {
+        Place::put(self, key, &[], 0);
+        fs::write(self.0.path().join(format!("{key}.as-is.out")), value).unwrap();
+    }
+
+    fn context(&self) -> ResolveContext {
+        Place::context(self)
+    }
+}
+
+#[test]
+fn conforms() {
+    conformance::suite::<Place>();
 }
 
 #[test]
