@@ -209,8 +209,9 @@ fn a_file_that_others_may_read_is_warned_of_once() {
     let mut folder = Folder::new();
     let context = folder.context();
     let mut check = |mode: u32, expected: Option<&str>| {
-        folder.put("KEY", b"canary");
         let path = folder.path().join("KEY");
+        fs::remove_file(&path).ok();
+        folder.put("KEY", b"canary");
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let warnings = in_runtime(async {
             let client = named("file").open(&context, &Identity::default()).await.unwrap();
