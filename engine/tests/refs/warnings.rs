@@ -1,5 +1,12 @@
 //! What is told although every value is there.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use subrosa_engine::provider::{
+    Client, Identity, Provider, ProviderError, ProviderWarning, ResolveContext, SecretRequest,
+};
+use subrosa_engine::secret::SecretValue;
 use subrosa_engine::{Purpose, ResolveOptions};
 
 use crate::fake::{Entry, Fake};
@@ -64,4 +71,49 @@ async fn warnings_of_a_called_workflow_are_events() {
     let warnings = left.warnings();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("`prod/db` expires on"), "{warnings:?}");
+}
+
+/// Gives values, and has something to say about the last of them.
+struct Noticing;
+
+#[async_trait]
+impl Provider for Noticing {
+    fn name(&self) -> &str {
+        "noticing"
+    }
+
+    async fn open(
+        &self,
+        _: &ResolveContext,
+        _: &Identity,
+    ) -> Result<Box<dyn Client>, ProviderError> {
+        Ok(Box::new(Noticing))
+    }
+}
+
+#[async_trait]
+impl Client for Noticing {
+    async fn fetch(&self, _: &SecretRequest) -> Result<SecretValue, ProviderError> {
+        Ok(SecretValue::new(b"p-4711-p".to_vec()))
+    }
+
+    fn warnings(&self) -> Vec<ProviderWarning> {
+        let (message, help) = ("it lies open".to_owned(), Some("close it".to_owned()));
+        vec![ProviderWarning { secret: "B".to_owned(), message, help }]
+    }
+}
+
+#[tokio::test]
+async fn what_a_provider_warns_of_is_told_beside_the_secret() {
+    const TEXT: &str = "\
+secrets:
+  - {name: A, provider: noticing, key: a}
+  - {name: B, provider: noticing, key: b}
+steps: [work]
+";
+    let mut world = World::new(Fake::default());
+    world.providers.push(Arc::new(Noticing));
+    let resolved = world.resolve(TEXT, running()).await.ok().unwrap();
+    let expected = "provider-warning 3: it lies open\n  help: close it\n";
+    assert_eq!(render(&workflow(TEXT), resolved.warnings()), expected);
 }
