@@ -9,12 +9,12 @@ mod plan;
 mod transfer;
 mod write;
 
+use crate::access::Access;
 use crate::audit::{Action, Actor, Names};
 use crate::change::{Change, Deed};
 use crate::entry::{Entry, State};
 use crate::error::RegistryError;
 use crate::info::SecretInfo;
-use crate::lookup::Access;
 use crate::names::Address;
 use crate::settings::Environment;
 use crate::store::Registry;

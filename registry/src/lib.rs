@@ -5,6 +5,7 @@
 //! knows of workflows, steps or the network, and it reads neither the environment nor the clock: the
 //! caller passes them in.
 
+mod access;
 mod admin;
 mod anchor;
 mod audit;
@@ -40,6 +41,7 @@ mod time;
 mod transfer_tests;
 mod used;
 
+pub use access::Access;
 pub use admin::{
     Admin, Expiry, Import, ImportedSecret, KEEP_DEFAULT, OnConflict, Planned, SetOptions, Written,
 };
@@ -62,7 +64,6 @@ pub use keys::{
     Ask, AskPassphrase, Cost, KeyCommand, KeyError, KeyFile, KeyPlace, KeySettings, KeyTextError,
     MasterKey, Moved, OpenFolder, Passphrase, Places, Protection, Slot, Source, StoreId, move_key,
 };
-pub use lookup::Access;
 pub use mend::Tidied;
 pub use names::{Address, EnvironmentName, InvalidName, Scope, SecretRef, WorkspaceName};
 pub use reader::{Answer, Found, Lookup, Reader, Seen};
