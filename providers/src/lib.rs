@@ -8,15 +8,19 @@ mod command;
 mod document;
 mod env;
 mod file;
+mod flight;
+mod http;
 #[cfg(feature = "keyring")]
 mod keyring;
 mod once;
 mod place;
 mod plugin;
 mod program;
+mod small_file;
 mod sops;
 mod texts;
 mod value;
+mod vault;
 mod warnings;
 
 use std::sync::Arc;
@@ -35,5 +39,6 @@ pub fn builtin() -> Vec<Arc<dyn Provider>> {
         Arc::new(sops::Sops),
         #[cfg(feature = "keyring")]
         Arc::new(keyring::KeyRing),
+        Arc::new(vault::Vault),
     ]
 }

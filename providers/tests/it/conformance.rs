@@ -65,7 +65,8 @@ pub(crate) fn fetch(
     })
 }
 
-fn named(name: &str) -> Arc<dyn Provider> {
+/// A provider of the table.
+pub(crate) fn named(name: &str) -> Arc<dyn Provider> {
     subrosa_providers::builtin().into_iter().find(|provider| provider.name() == name).unwrap()
 }
 
@@ -130,6 +131,6 @@ fn every_provider_has_a_name_of_its_own() {
     if cfg!(feature = "keyring") {
         expected.push("keyring");
     }
-    expected.push("sops");
+    expected.extend(["sops", "vault"]);
     assert_eq!(names, expected);
 }

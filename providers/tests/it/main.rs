@@ -8,7 +8,12 @@ mod command;
 mod conformance;
 mod env;
 mod file;
+mod peer;
 mod plugin;
 #[cfg(feature = "real-tools")]
 mod real_tools;
+mod remote;
 mod sops;
+mod vault;
+mod vault_login;
+mod vault_tls;

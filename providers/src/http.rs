@@ -1,0 +1,143 @@
+//! HTTP for the providers whose secrets lie behind it.
+//!
+//! Verifies every server, follows no redirect, reads no ambient settings, and bounds how long a request
+//! and how large an answer may be. What failed is told as a [`Fault`]: facts without bodies, headers or
+//! addresses. What an answer means is the caller's business.
+
+mod address;
+mod fault;
+mod proxy;
+mod tls;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Method, StatusCode, Url};
+use subrosa_engine::provider::{ProviderError, ProviderErrorKind};
+use zeroize::Zeroizing;
+
+pub(crate) use address::Address;
+pub(crate) use fault::{Fault, TlsFault};
+pub(crate) use proxy::Proxy;
+pub(crate) use tls::{ClientIdentity, Roots, Tls};
+
+/// Bytes an answer may have: a Kubernetes Secret (1 MiB) in base64 and JSON is 1.4 MiB.
+const BODY_LEN_MAX: usize = 2 * 1024 * 1024;
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections that are kept for the next request.
+const IDLE_MAX: usize = 32;
+
+/// What a client is made of.
+pub(crate) struct HttpSettings {
+    /// Whom to trust, and who to be.
+    pub(crate) tls: Tls,
+    /// The way to servers elsewhere.
+    pub(crate) proxy: Option<Proxy>,
+    /// How long one request may take, with its answer.
+    pub(crate) timeout: Duration,
+}
+
+/// A client.
+pub(crate) struct Http(reqwest::Client);
+
+/// A request.
+pub(crate) struct Call {
+    /// GET, POST and so on.
+    pub(crate) method: Method,
+    /// Where to.
+    pub(crate) url: Url,
+    /// Those with credentials are made by [`sensitive`].
+    pub(crate) headers: HeaderMap,
+    /// What is sent; wiped afterwards.
+    pub(crate) body: Option<Zeroizing<Vec<u8>>>,
+}
+
+/// An answer, whatever its status.
+pub(crate) struct Answer {
+    /// Redirects are answers, too.
+    pub(crate) status: StatusCode,
+    headers: HeaderMap,
+    /// All of it.
+    pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+impl Answer {
+    /// How long the server asks us to wait, if it says so in seconds.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds))
+    }
+}
+
+impl Http {
+    /// A client. Reads the files of the TLS settings: not for async threads.
+    ///
+    /// # Errors
+    /// [`ProviderErrorKind::InvalidRequest`]: a file or an address in the settings is no good.
+    pub(crate) fn new(settings: &HttpSettings) -> Result<Http, ProviderError> {
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(settings.tls.load()?)
+            .redirect(Policy::none())
+            .referer(false)
+            // Also takes away the proxies of the environment.
+            .no_proxy()
+            .http1_only()
+            .tcp_nodelay(true)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
+            .timeout(settings.timeout)
+            .user_agent(concat!("subrosa/", env!("CARGO_PKG_VERSION")));
+        if let Some(proxy) = &settings.proxy {
+            builder = builder.proxy(proxy.rule()?);
+        }
+        let client = builder.build().map_err(|_| {
+            ProviderError::new(ProviderErrorKind::InvalidRequest, "no HTTP client can be made")
+        })?;
+        Ok(Http(client))
+    }
+
+    /// Sends a request and reads its answer.
+    ///
+    /// # Errors
+    /// [`Fault`]: there is no answer.
+    pub(crate) async fn send(&self, call: Call) -> Result<Answer, Fault> {
+        let mut request = reqwest::Request::new(call.method, call.url);
+        *request.headers_mut() = call.headers;
+        if let Some(body) = call.body {
+            *request.body_mut() = Some(Bytes::from_owner(body).into());
+        }
+        let mut response = self.0.execute(request).await.map_err(|error| Fault::of(&error))?;
+        let headers = std::mem::take(response.headers_mut());
+        Ok(Answer { status: response.status(), headers, body: read_body(response).await? })
+    }
+}
+
+/// A header value with a credential: wiped when it is dropped, and never printed.
+pub(crate) fn sensitive(value: Zeroizing<Vec<u8>>) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(value)).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+async fn read_body(mut response: reqwest::Response) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let mut body = Zeroizing::new(Vec::with_capacity(4096));
+    while let Some(piece) = response.chunk().await.map_err(|error| Fault::of(&error))? {
+        let length = body.len() + piece.len();
+        if length > BODY_LEN_MAX {
+            return Err(Fault::TooLarge);
+        }
+        if length > body.capacity() {
+            // By hand: a vector that grows by itself leaves what it held behind.
+            let mut larger = Zeroizing::new(Vec::with_capacity(length * 2));
+            larger.extend_from_slice(&body);
+            body = larger;
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}

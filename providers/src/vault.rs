@@ -1,0 +1,54 @@
+//! `provider: vault`: fields of secrets in HashiCorp Vault or OpenBao.
+//!
+//! One login per identity, one read per path (and version, and data) however many of its fields are asked
+//! for. Leases are renewed while the run lasts and given back after it, with the token if it was ours. What
+//! the server says is never repeated: its answers are told by what they mean.
+
+mod check;
+mod client;
+mod hint;
+mod json;
+mod lease;
+mod login;
+mod options;
+mod outcome;
+mod place;
+mod server;
+mod settings;
+mod wire;
+
+use async_trait::async_trait;
+use subrosa_engine::provider::{
+    Client, Identity, Provider, ProviderError, ProviderErrorKind, ResolveContext, SecretRequest,
+};
+
+use client::Session;
+use settings::Settings;
+
+/// The provider.
+pub(crate) struct Vault;
+
+#[async_trait]
+impl Provider for Vault {
+    fn name(&self) -> &str {
+        "vault"
+    }
+
+    fn identity(&self, request: &SecretRequest) -> Identity {
+        Identity::of(request, options::LOGIN)
+    }
+
+    async fn open(
+        &self,
+        context: &ResolveContext,
+        identity: &Identity,
+    ) -> Result<Box<dyn Client>, ProviderError> {
+        let (context, identity) = (context.clone(), identity.clone());
+        // Off the async threads: it reads files, those of the system's certificate authorities at least.
+        let settings = tokio::task::spawn_blocking(move || Settings::read(&context, &identity));
+        let broke = |_| ProviderError::new(ProviderErrorKind::Unavailable, "setting up broke off");
+        let Settings { server, login } = settings.await.map_err(broke)??;
+        let token = login.token(&server).await?;
+        Ok(Box::new(Session::new(server, token)))
+    }
+}
