@@ -20,6 +20,8 @@ const FOLDER_FILES_MAX: usize = 1000;
 /// Which certificate authorities count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Roots {
+    /// None: for a server without TLS. Reading those of the system takes its time.
+    None,
     /// Those of the system.
     System,
     /// Those in a PEM file.
@@ -71,6 +73,7 @@ impl Roots {
     fn load(&self) -> Result<RootCertStore, ProviderError> {
         let mut store = RootCertStore::empty();
         match self {
+            Roots::None => {}
             Roots::System => {
                 // What of it cannot be read is not trusted; if that is all of it, verification says so.
                 let found = rustls_native_certs::load_native_certs();

@@ -12,7 +12,7 @@ use subrosa_engine::provider::{Checked, ProviderError, ProviderErrorKind};
 use subrosa_engine::secret::SecretValue;
 
 use super::client::LoggedIn;
-use super::hint::{Mount, explained};
+use super::hint::{Mount, explained, is_accepted};
 use super::outcome;
 use super::place::{Method, Place, Wanted};
 use super::wire::Envelope;
@@ -72,8 +72,11 @@ async fn capabilities(login: &LoggedIn, path: &str) -> Result<Option<Capabilitie
         .post(token, "sys/capabilities-self", &fields, |envelope| envelope.data::<Capabilities>());
     match asked.await {
         Ok(found) => Ok(Some(found)),
-        // Every token may ask by default. Who may not may still read, or has no token.
-        Err(error) if error.kind == ProviderErrorKind::Denied => Ok(None),
+        // Every token may ask by default; one that may not may still read.
+        Err(error) if error.kind == ProviderErrorKind::Denied => match is_accepted(login).await {
+            true => Ok(None),
+            false => Err(outcome::unauthenticated(&login.server.address)),
+        },
         // A server that does not know the question is no reason to call the secret missing.
         Err(error) if error.kind == ProviderErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

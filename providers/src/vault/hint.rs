@@ -114,14 +114,19 @@ pub(super) async fn explained(
 }
 
 /// Whether the token is one at all: a server says the same to a bad token and to a good one that may not.
-/// If looking is denied itself, a bad token is what is left, unless somebody took away the right that every
-/// token has by default.
-async fn is_accepted(login: &LoggedIn) -> bool {
-    let Ok(url) = login.server.url(["auth", "token", "lookup-self"]) else {
-        return true;
+///
+/// Every token may look at itself by default, and one that may not still learns which mounts it may see.
+pub(super) async fn is_accepted(login: &LoggedIn) -> bool {
+    !is_denied(login, &["auth", "token", "lookup-self"]).await
+        || !is_denied(login, &["sys", "internal", "ui", "mounts"]).await
+}
+
+async fn is_denied(login: &LoggedIn, path: &[&str]) -> bool {
+    let Ok(url) = login.server.url(path.iter().copied()) else {
+        return false;
     };
     let asked = login.server.send(Some(&login.token.header), HttpMethod::GET, url, None);
-    asked.await.map_or(true, |answer| answer.status != StatusCode::FORBIDDEN)
+    asked.await.is_ok_and(|answer| answer.status == StatusCode::FORBIDDEN)
 }
 
 #[cfg(test)]

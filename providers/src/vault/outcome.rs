@@ -61,6 +61,9 @@ pub(super) fn refused_place(address: &Address, place: &Place, answer: &Answer) -
     }
     match error.kind {
         ProviderErrorKind::Denied => error.help(grant(place)),
+        ProviderErrorKind::NotFound if says(&answer.body, "no handler for route") => {
+            error.help("no secrets engine is mounted there, in this namespace")
+        }
         ProviderErrorKind::NotFound if !place.path.contains("/data/") => {
             error.help("for KV version 2, the path must include `/data/`")
         }

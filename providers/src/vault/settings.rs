@@ -34,7 +34,7 @@ impl Settings {
         let address = address(&given)?;
         verification_is_on(&given, &address)?;
         let settings = HttpSettings {
-            tls: Tls { roots: roots(&given), identity: client_identity(&given)? },
+            tls: Tls { roots: roots(&given, &address), identity: client_identity(&given)? },
             proxy: Proxy::of(&address, &context.env.process),
             timeout: timeout(&given)?,
         };
@@ -80,7 +80,7 @@ fn verification_is_on(given: &Given<'_>, address: &Address) -> Result<(), Provid
     Ok(())
 }
 
-fn roots(given: &Given<'_>) -> Roots {
+fn roots(given: &Given<'_>, address: &Address) -> Roots {
     // An option of either kind comes before a variable of either kind.
     let has_option = given.option("ca_cert").is_some() || given.option("ca_path").is_some();
     let variable = |name| if has_option { "" } else { name };
@@ -89,7 +89,8 @@ fn roots(given: &Given<'_>) -> Roots {
     }
     match given.path("ca_path", variable("VAULT_CAPATH")) {
         Some(path) => Roots::Folder(path),
-        None => Roots::System,
+        None if address.is_encrypted() => Roots::System,
+        None => Roots::None,
     }
 }
 

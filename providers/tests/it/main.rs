@@ -4,6 +4,8 @@
 
 mod age;
 mod asking;
+#[cfg(feature = "openbao")]
+mod bao;
 mod command;
 mod conformance;
 mod env;
@@ -15,5 +17,7 @@ mod real_tools;
 mod remote;
 mod sops;
 mod vault;
+#[cfg(feature = "openbao")]
+mod vault_bao;
 mod vault_login;
 mod vault_tls;

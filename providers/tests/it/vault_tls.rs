@@ -9,6 +9,8 @@ use rcgen::{
     date_time_ymd,
 };
 use rustls::ServerConfig;
+#[cfg(feature = "openbao")]
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use subrosa_engine::provider::{ProviderError, ProviderErrorKind, Retry};
@@ -19,20 +21,20 @@ use crate::peer::{Peer, Received, Reply};
 use crate::remote::{clean, fetch, request};
 
 /// A certificate authority, with a folder for what clients need.
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: rcgen::Certificate,
     folder: TempDir,
 }
 
 /// A certificate with its key.
-struct Signed {
+pub(crate) struct Signed {
     certificate: rcgen::Certificate,
     key: KeyPair,
 }
 
 impl Authority {
-    fn new() -> Authority {
+    pub(crate) fn new() -> Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -42,8 +44,20 @@ impl Authority {
         Authority { issuer: Issuer::new(params, key), certificate, folder }
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Its certificate.
+    #[cfg(feature = "openbao")]
+    pub(crate) fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    /// Its certificate, as TLS takes it.
+    #[cfg(feature = "openbao")]
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
+        self.certificate.der().clone()
     }
 
     fn sign(&self, params: &CertificateParams) -> Signed {
@@ -52,12 +66,12 @@ impl Authority {
     }
 
     /// A good one for loopback.
-    fn server(&self) -> Signed {
+    pub(crate) fn server(&self) -> Signed {
         self.sign(&params("127.0.0.1"))
     }
 
     /// A client certificate, as files.
-    fn client(&self, name: &str) -> [String; 2] {
+    pub(crate) fn client(&self, name: &str) -> [String; 2] {
         let mut params = params("client");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let signed = self.sign(&params);
@@ -76,6 +90,18 @@ impl Signed {
     fn self_signed(params: &CertificateParams) -> Signed {
         let key = KeyPair::generate().unwrap();
         Signed { certificate: params.self_signed(&key).unwrap(), key }
+    }
+
+    /// The certificate.
+    #[cfg(feature = "openbao")]
+    pub(crate) fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    /// The key.
+    #[cfg(feature = "openbao")]
+    pub(crate) fn key_pem(&self) -> String {
+        self.key.serialize_pem()
     }
 
     fn config(&self) -> ServerConfig {
