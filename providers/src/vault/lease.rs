@@ -1,8 +1,7 @@
 //! What a server gave us for this run alone: renewed while the run lasts, given back after it.
 //!
 //! A lease, and a token of a login, is renewed when about two thirds of its time are over, a little earlier by
-//! chance, so that many runs do not come at once. What cannot be renewed any more is told once, and early
-//! enough to be told before it ends.
+//! chance, so that many runs do not come at once. A renewal that gains nothing is the last.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -124,12 +123,11 @@ impl Held {
     }
 
     fn ending(&self, why: &str) -> ProviderError {
-        let left = self.ends.saturating_duration_since(Instant::now()).as_secs();
         let what = match &self.what {
             What::Token { .. } => "the login to vault".to_owned(),
             What::Lease { path, .. } => format!("the lease of `{path}`"),
         };
-        let message = format!("{what} cannot be renewed and ends in {left} s: {why}");
+        let message = format!("{what} cannot be renewed any more: {why}");
         let error = ProviderError::new(ProviderErrorKind::Unavailable, message);
         error.help("let its role have a longer `max_ttl`, or the run take less time")
     }
@@ -144,9 +142,10 @@ fn two_thirds(ttl: Duration) -> Duration {
 }
 
 impl LoggedIn {
-    /// Renews until it is dropped; returns if there is nothing that could be renewed. After an error it can
-    /// be called again, for the rest.
+    /// Renews until it is dropped, and returns when there is nothing more that could be renewed: at once, or
+    /// with what could not. One lease that ends does not end the renewal of the others.
     pub(super) async fn keep(&self) -> Result<(), ProviderError> {
+        let mut ended: Option<ProviderError> = None;
         while let Some(held) = self.leases.next() {
             let due = held.due.unwrap_or_else(Instant::now);
             tokio::select! {
@@ -159,11 +158,15 @@ impl LoggedIn {
                 Err(error) => held.failed(&error),
             };
             self.leases.put(held);
-            if let Some(error) = told {
-                return Err(error);
+            match (&mut ended, told) {
+                (Some(first), Some(next)) => {
+                    first.message = format!("{}; {}", first.message, next.message);
+                }
+                (None, told) => ended = told,
+                (Some(_), None) => {}
             }
         }
-        Ok(())
+        ended.map_or(Ok(()), Err)
     }
 
     async fn renew(&self, held: &Held) -> Result<Term, ProviderError> {

@@ -19,5 +19,6 @@ mod sops;
 mod vault;
 #[cfg(feature = "openbao")]
 mod vault_bao;
+mod vault_lease;
 mod vault_login;
 mod vault_tls;
