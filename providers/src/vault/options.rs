@@ -71,9 +71,11 @@ impl Given<'_> {
         (!value.is_empty()).then_some(value)
     }
 
-    /// A setting of the process, if it is not blank.
+    /// A setting of the process, if it is not blank: `VAULT_ADDR`, or else `BAO_ADDR`.
     pub(super) fn variable(&self, name: &str) -> Option<String> {
-        trimmed(self.context.env.process.get(name)?)
+        let text = |name: &str| trimmed(self.context.env.process.get(name)?);
+        let other = || text(&format!("BAO_{}", name.strip_prefix("VAULT_")?));
+        text(name).or_else(other)
     }
 
     /// A setting: the option, else the variable.

@@ -78,6 +78,8 @@ async fn the_address_comes_from_the_option_or_from_the_process() {
     let process = [("VAULT_ADDR", address.as_bytes()), ("VAULT_TOKEN", b"canary".as_slice())];
     let wanted = request("kv/a/b", &[]);
     assert_eq!(fetch("vault", &context(&[], &process, &[]), &wanted).await.unwrap(), "x");
+    let process = [("BAO_ADDR", address.as_bytes()), ("BAO_TOKEN", b"canary".as_slice())];
+    assert_eq!(fetch("vault", &context(&[], &process, &[]), &wanted).await.unwrap(), "x");
     // What a dotenv file of the workflow says decides nothing.
     let elsewhere = [("VAULT_ADDR", b"http://127.0.0.1:9".as_slice())];
     assert_eq!(fetch("vault", &context(&elsewhere, &process, &[]), &wanted).await.unwrap(), "x");
