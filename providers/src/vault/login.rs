@@ -92,7 +92,7 @@ impl Login {
             }
             "kubernetes" => {
                 fields.push(("role", text(role(given, auth)?)));
-                fields.push(("jwt", service_account(given)?));
+                fields.push(("jwt", service_account(given, address)?));
             }
             "jwt" => {
                 fields.extend(given.option("role").map(|role| ("role", text(role))));
@@ -219,13 +219,21 @@ fn ambient_token(given: &Given<'_>, address: &Address) -> Result<Login, Provider
             "log in with `bao login` or `vault login`, set `VAULT_TOKEN`, or choose a login with option `auth`",
         ));
     };
-    if given.variable("VAULT_ADDR").is_some() && !is_own(given, address) {
-        let message =
-            format!("the token of the environment is for `VAULT_ADDR`, not for `{address}`");
-        return Err(ProviderError::new(ProviderErrorKind::Unauthenticated, message)
-            .help("give this server's token with `vault_token_env` or `vault_token_file`"));
-    }
+    for_own_server(
+        given,
+        address,
+        "give this server's token with `vault_token_env` or `vault_token_file`",
+    )?;
     Ok(Login::Token(token))
+}
+
+/// Whoever names a server in the environment does not mean its credentials for others.
+fn for_own_server(given: &Given<'_>, address: &Address, help: &str) -> Result<(), ProviderError> {
+    if given.variable("VAULT_ADDR").is_none() || is_own(given, address) {
+        return Ok(());
+    }
+    let message = format!("the token of the environment is for `VAULT_ADDR`, not for `{address}`");
+    Err(ProviderError::new(ProviderErrorKind::Unauthenticated, message).help(help))
 }
 
 fn token_file(given: &Given<'_>) -> Result<Option<SecretValue>, ProviderError> {
@@ -241,10 +249,11 @@ fn token_file(given: &Given<'_>) -> Result<Option<SecretValue>, ProviderError> {
     Ok(bytes.filter(|bytes| !bytes.trim_ascii().is_empty()).map(|bytes| without_blanks(&bytes)))
 }
 
-fn service_account(given: &Given<'_>) -> Result<SecretValue, ProviderError> {
+fn service_account(given: &Given<'_>, address: &Address) -> Result<SecretValue, ProviderError> {
     if let Some(jwt) = given.credential("jwt")? {
         return Ok(jwt);
     }
+    for_own_server(given, address, "if it is meant for this server, name it with `jwt_file`")?;
     let place = Path::new(SERVICE_ACCOUNT_TOKEN);
     let bytes = small_file::read(place, "the service account's token")
         .map_err(|error| error.help("outside of a pod, name the token with `jwt_file`"))?;

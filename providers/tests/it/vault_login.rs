@@ -69,6 +69,13 @@ async fn the_token_of_the_environment_is_for_the_server_of_the_environment() {
     assert_eq!(error.kind, ProviderErrorKind::Unauthenticated);
     assert!(error.message.contains("is for `VAULT_ADDR`"), "{error}");
     assert_eq!(token(&process, &[("vault_token", "given")]).await.unwrap(), "given");
+    let error = token(&process, &[("auth", "kubernetes"), ("role", "app")]).await.unwrap_err();
+    assert!(error.message.contains("is for `VAULT_ADDR`"), "{error}");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "a.b.c").unwrap();
+    let jwt = ("jwt_file", file.path().to_str().unwrap());
+    let given = token(&process, &[("auth", "kubernetes"), ("role", "app"), jwt]).await;
+    assert_eq!(given.unwrap(), "hvs.canary-own");
 }
 
 #[tokio::test]
