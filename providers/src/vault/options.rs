@@ -12,8 +12,11 @@ use subrosa_engine::secret::SecretValue;
 
 use crate::small_file;
 
-/// Options that decide which login a request needs.
-pub(super) const LOGIN: &[&str] = &[
+/// All options, those of one request first; names that begin with [`DATA`] come on top.
+pub(super) const ALL: &[&str] = &[
+    "field",
+    "version",
+    "method",
     "vault_address",
     "namespace",
     "ca_cert",
@@ -48,8 +51,8 @@ pub(super) const LOGIN: &[&str] = &[
     "jwt_file",
 ];
 
-/// Options of one request; those that begin with [`DATA`] come on top.
-pub(super) const REQUEST: &[&str] = &["field", "version", "method"];
+/// Those that decide which login a request needs.
+pub(super) const LOGIN: &[&str] = ALL.split_at(3).1;
 
 /// What stands before the names of what is sent along: `data.common_name`.
 pub(super) const DATA: &str = "data.";
@@ -109,7 +112,7 @@ impl Given<'_> {
             _ => {
                 let message =
                     format!("more than one of `{name}`, `{by_name}` and `{by_file}` is given");
-                Err(invalid(message).help("keep one of them"))
+                Err(invalid(message).help("keep one of them; the configuration counts, too"))
             }
         }
     }

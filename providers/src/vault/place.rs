@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use subrosa_engine::provider::{ProviderError, SecretRequest};
 
-use super::options::{DATA, ELSEWHERE, LOGIN, REQUEST, invalid};
+use super::options::{ALL, DATA, ELSEWHERE, invalid};
 
 /// The field of a key of one part.
 const DEFAULT_FIELD: &str = "value";
@@ -55,12 +55,10 @@ impl Wanted {
     pub(super) fn parse(request: &SecretRequest) -> Result<Wanted, ProviderError> {
         let options = &request.options.0;
         for name in options.keys() {
-            let is_known =
-                [LOGIN, REQUEST, ELSEWHERE].iter().any(|known| known.contains(&name.as_str()));
+            let is_known = ALL.contains(&name.as_str()) || ELSEWHERE.contains(&name.as_str());
             if !is_known && !name.starts_with(DATA) {
-                let known = REQUEST.iter().chain(LOGIN).copied().collect::<Vec<_>>().join(", ");
                 return Err(invalid(format!("unknown option `{name}`"))
-                    .help(format!("known options: {known}, and `data.NAME`")));
+                    .help(format!("known options: {}, and `data.NAME`", ALL.join(", "))));
             }
         }
         let option =
