@@ -29,6 +29,9 @@ const BODY_LEN_MAX: usize = 2 * 1024 * 1024;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The longest pause that a server can ask for, in seconds: a day, which nobody waits anyway.
+const RETRY_AFTER_S_MAX: u64 = 24 * 60 * 60;
+
 /// Connections that are kept for the next request.
 const IDLE_MAX: usize = 32;
 
@@ -69,8 +72,8 @@ pub(crate) struct Answer {
 impl Answer {
     /// How long the server asks us to wait, if it says so in seconds.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
-        let seconds = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds))
+        let seconds: u64 = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds.min(RETRY_AFTER_S_MAX)))
     }
 }
 

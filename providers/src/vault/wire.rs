@@ -15,6 +15,10 @@ use zeroize::Zeroizing;
 use super::json;
 use super::options::invalid;
 
+/// The longest time that something is ours, in seconds: ten years. Clocks cannot count to what a number
+/// of JSON may say.
+const TTL_S_MAX: u64 = 10 * 365 * 24 * 60 * 60;
+
 /// What every good answer has.
 #[derive(Deserialize)]
 pub(super) struct Envelope<'a> {
@@ -100,7 +104,7 @@ impl<'a> Envelope<'a> {
         };
         Term {
             id: String::new(),
-            ttl: Duration::from_secs(duration.unwrap_or(0)),
+            ttl: Duration::from_secs(duration.unwrap_or(0).min(TTL_S_MAX)),
             renewable: renewable.unwrap_or(false),
         }
     }

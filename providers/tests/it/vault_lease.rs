@@ -1,5 +1,6 @@
 //! What vault gives for a run: kept and given back, whatever becomes of the single renewal.
 
+use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use serde_json::{Value, json};
 use subrosa_engine::provider::{Client, ProviderErrorKind};
@@ -127,4 +128,22 @@ async fn giving_back_is_tried_again_and_told_if_it_fails() {
     );
     assert_eq!(count(&peer, REVOKE, "creds/a/1"), 3);
     assert_eq!(count(&peer, REVOKE, "creds/b/1"), 1);
+}
+
+#[tokio::test]
+async fn times_that_no_clock_counts_are_no_trouble() {
+    let most = u64::MAX;
+    let peer = Peer::plain(move |request| match request.path.as_str() {
+        REVOKE => Reply::Answer(429, vec![format!("Retry-After: {most}")], Vec::new()),
+        _ => Reply::json(
+            200,
+            &format!(
+                r#"{{"lease_id":"x","lease_duration":{most},"renewable":true,"data":{{"user":"x"}}}}"#
+            ),
+        ),
+    });
+    let client = with_users(&peer, &["a"]).await;
+    assert!(client.keep().now_or_never().is_none());
+    let error = clean(client.close().await.unwrap_err());
+    assert!(error.message.ends_with("gets too many requests (429)"), "{error}");
 }
