@@ -83,8 +83,20 @@ impl Http {
     /// # Errors
     /// [`ProviderErrorKind::InvalidRequest`]: a file or an address in the settings is no good.
     pub(crate) fn new(settings: &HttpSettings) -> Result<Http, ProviderError> {
+        Http::with_tls(settings.tls.load()?, settings.proxy.as_ref(), settings.timeout)
+    }
+
+    /// A client whose TLS was set up by the caller.
+    ///
+    /// # Errors
+    /// [`ProviderErrorKind::InvalidRequest`]: the proxy's address is no good.
+    pub(crate) fn with_tls(
+        tls: rustls::ClientConfig,
+        proxy: Option<&Proxy>,
+        timeout: Duration,
+    ) -> Result<Http, ProviderError> {
         let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(settings.tls.load()?)
+            .tls_backend_preconfigured(tls)
             .redirect(Policy::none())
             .referer(false)
             // Also takes away the proxies of the environment.
@@ -92,10 +104,10 @@ impl Http {
             .http1_only()
             .tcp_nodelay(true)
             .pool_max_idle_per_host(IDLE_MAX)
-            .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
-            .timeout(settings.timeout)
+            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+            .timeout(timeout)
             .user_agent(concat!("subrosa/", env!("CARGO_PKG_VERSION")));
-        if let Some(proxy) = &settings.proxy {
+        if let Some(proxy) = proxy {
             builder = builder.proxy(proxy.rule()?);
         }
         let client = builder.build().map_err(|_| {

@@ -12,6 +12,7 @@ mod flight;
 mod http;
 #[cfg(feature = "keyring")]
 mod keyring;
+mod kubernetes;
 mod once;
 mod place;
 mod plugin;
@@ -23,11 +24,16 @@ mod value;
 mod vault;
 mod warnings;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use subrosa_engine::provider::Provider;
 
 pub use plugin::find_plugin;
+/// The `kubernetes` provider with the folder in which a pod has its service account.
+pub fn kubernetes_in_pod(service_account: impl Into<PathBuf>) -> Arc<dyn Provider> {
+    Arc::new(kubernetes::Kubernetes { service_account: service_account.into() })
+}
 
 /// Every provider of this build.
 pub fn builtin() -> Vec<Arc<dyn Provider>> {
@@ -40,5 +46,6 @@ pub fn builtin() -> Vec<Arc<dyn Provider>> {
         #[cfg(feature = "keyring")]
         Arc::new(keyring::KeyRing),
         Arc::new(vault::Vault),
+        kubernetes_in_pod(kubernetes::SERVICE_ACCOUNT),
     ]
 }

@@ -131,6 +131,6 @@ fn every_provider_has_a_name_of_its_own() {
     if cfg!(feature = "keyring") {
         expected.push("keyring");
     }
-    expected.extend(["sops", "vault"]);
+    expected.extend(["kubernetes", "sops", "vault"]);
     assert_eq!(names, expected);
 }

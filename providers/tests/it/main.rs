@@ -10,6 +10,7 @@ mod command;
 mod conformance;
 mod env;
 mod file;
+mod kubernetes;
 mod peer;
 mod plugin;
 #[cfg(feature = "real-tools")]

@@ -1,0 +1,227 @@
+//! Credential plugins: a program of the kubeconfig that prints a token or a client certificate.
+//!
+//! It is run without a shell, with the process environment of the run and what the kubeconfig adds, in a
+//! group of its own that is ended with it, within the deadline of a request. Nothing that it prints is
+//! repeated; its standard error is not read.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use serde::Deserialize;
+use serde_json::json;
+use subrosa_engine::provider::{ProviderError, ProviderErrorKind, ResolveContext, Retry};
+use subrosa_engine::yaml::Node;
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, Command};
+use zeroize::Zeroizing;
+
+use super::invalid;
+use super::kubeconfig::Entry;
+use super::node::{is_true, items, text, texts};
+use super::settings::{Pem, Settings};
+
+/// Bytes that it may print.
+const OUTPUT_LEN_MAX: usize = 256 * 1024;
+
+const VERSIONS: [&str; 2] =
+    ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
+
+/// A program to ask for credentials.
+pub(super) struct Plugin {
+    /// As the kubeconfig has it.
+    name: String,
+    program: PathBuf,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    version: String,
+    install_hint: Option<String>,
+    wants_cluster: bool,
+    /// What it is told of the cluster, if it wants that.
+    cluster: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct Credential<'a> {
+    kind: &'a str,
+    #[serde(rename = "apiVersion")]
+    version: &'a str,
+    #[serde(borrow)]
+    status: Option<Status<'a>>,
+}
+
+/// Borrowed from the output, which is wiped. A certificate's line ends are escaped, so its text is a copy; its
+/// key is one, too, and wiped by hand.
+#[derive(Deserialize)]
+struct Status<'a> {
+    #[serde(borrow)]
+    token: Option<&'a str>,
+    #[serde(rename = "clientCertificateData")]
+    certificate: Option<String>,
+    #[serde(rename = "clientKeyData")]
+    key: Option<String>,
+}
+
+/// Ends the plugin's group with it: what it started may hold its pipe open.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let id = self.0.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(group) = id.and_then(rustix::process::Pid::from_raw) {
+            // Gone already is as good.
+            let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+impl Plugin {
+    /// Reads the `exec` of a user.
+    ///
+    /// # Errors
+    /// It makes no sense, or wants to talk to a person.
+    pub(super) fn read(exec: &Node, user: &Entry<'_>) -> Result<Plugin, ProviderError> {
+        let bad = |what: &str| {
+            invalid(format!("kubeconfig error: `exec` of user `{}` {what}", user.name))
+        };
+        let name = text(exec, "command").ok_or_else(|| bad("has no `command`"))?;
+        let version = text(exec, "apiVersion").unwrap_or_default();
+        if !VERSIONS.contains(&version) {
+            return Err(bad("has an `apiVersion` that is not understood")
+                .help(format!("known: {}", VERSIONS.join(", "))));
+        }
+        if text(exec, "interactiveMode") == Some("Always") {
+            return Err(bad("always wants to talk to a person, and runs have none"));
+        }
+        // A bare name is looked up in the `PATH`, anything else beside the kubeconfig.
+        let program = if name.contains('/') { user.folder.join(name) } else { PathBuf::from(name) };
+        let pair = |item: &std::rc::Rc<Node>| {
+            let value = text(item, "value").unwrap_or_default();
+            Some((text(item, "name")?.to_owned(), value.to_owned()))
+        };
+        Ok(Plugin {
+            name: name.to_owned(),
+            program,
+            arguments: texts(exec, "args").map(str::to_owned).collect(),
+            environment: items(exec, "env").iter().filter_map(pair).collect(),
+            version: version.to_owned(),
+            install_hint: text(exec, "installHint").map(str::to_owned),
+            wants_cluster: is_true(exec, "provideClusterInfo"),
+            cluster: None,
+        })
+    }
+
+    /// Notes what the plugin is told of the cluster.
+    pub(super) fn note_cluster(&mut self, cluster: &Entry<'_>, authority: Option<&Pem>) {
+        if !self.wants_cluster {
+            return;
+        }
+        let mut told = serde_json::Map::new();
+        for name in ["server", "tls-server-name", "proxy-url"] {
+            told.extend(cluster.text(name).map(|value| (name.to_owned(), json!(value))));
+        }
+        if let Some(authority) = authority {
+            let encoded = data_encoding::BASE64.encode(&authority.text);
+            told.insert("certificate-authority-data".to_owned(), json!(encoded));
+        }
+        self.cluster = Some(serde_json::Value::Object(told));
+    }
+
+    /// Runs the plugin, and takes its credentials into the settings.
+    ///
+    /// # Errors
+    /// It gives none in time.
+    pub(super) async fn log_in(
+        &self,
+        context: &ResolveContext,
+        settings: &mut Settings,
+    ) -> Result<(), ProviderError> {
+        let output = tokio::time::timeout(context.request_timeout, self.run(context)).await;
+        let output = output.map_err(|_| {
+            let message = format!("the exec plugin `{}` gave no credentials in time", self.name);
+            ProviderError::new(ProviderErrorKind::TimedOut, message)
+                .help("does it wait for a person? log in by hand first")
+        })??;
+        let malformed = || {
+            let message = format!("the exec plugin `{}` printed no credentials", self.name);
+            ProviderError::new(ProviderErrorKind::Malformed, message)
+                .help(format!("it has to print an ExecCredential of {}", self.version))
+        };
+        let credential: Credential<'_> =
+            serde_json::from_slice(&output).map_err(|_| malformed())?;
+        if credential.kind != "ExecCredential" || credential.version != self.version {
+            return Err(malformed());
+        }
+        let from = format!("what the exec plugin `{}` printed", self.name);
+        let Status { token, certificate, key } = credential.status.ok_or_else(malformed)?;
+        let pem =
+            |text: String| Pem { text: Zeroizing::new(text.into_bytes()), from: from.clone() };
+        match (certificate.map(pem), key.map(pem)) {
+            (Some(certificate), Some(key)) => settings.login.certificate = Some((certificate, key)),
+            (None, None) if token.is_some() => {}
+            _ => return Err(malformed()),
+        }
+        if let Some(token) = token {
+            settings.login.bearer(token.as_bytes(), &from)?;
+        }
+        settings.login.from = from;
+        Ok(())
+    }
+
+    async fn run(&self, context: &ResolveContext) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
+        let mut child = Group(self.command(context).spawn().map_err(|error| self.absent(&error))?);
+        let pipe = child.0.stdout.take().expect("standard output was asked for as a pipe");
+        // Room for more than is read: a vector that grew would leave copies behind.
+        let mut output = Zeroizing::new(Vec::with_capacity(OUTPUT_LEN_MAX + 64));
+        let limit = u64::try_from(OUTPUT_LEN_MAX + 1).expect("a quarter of a mebibyte fits");
+        let read = pipe.take(limit).read_to_end(&mut output).await;
+        if read.is_err() || output.len() > OUTPUT_LEN_MAX {
+            let message = format!("the exec plugin `{}` printed more than 256 KiB", self.name);
+            return Err(ProviderError::new(ProviderErrorKind::Malformed, message));
+        }
+        let status = child.0.wait().await;
+        if status.is_ok_and(|status| status.success()) {
+            return Ok(output);
+        }
+        let message = format!("the exec plugin `{}` ended with a failure", self.name);
+        Err(ProviderError::new(ProviderErrorKind::Unauthenticated, message)
+            .retry(Retry::Never)
+            .help("run it by hand to see what it says; log in again if a session has ended"))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the plugin's environment block needs the bytes")]
+    fn command(&self, context: &ResolveContext) -> Command {
+        let mut told = json!({
+            "apiVersion": self.version,
+            "kind": "ExecCredential",
+            "spec": { "interactive": false },
+        });
+        if let Some(cluster) = &self.cluster {
+            told["spec"]["cluster"] = cluster.clone();
+        }
+        let process = context.env.process.iter();
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .envs(process.map(|(name, value)| (name, OsStr::from_bytes(value.expose()))))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .env("KUBERNETES_EXEC_INFO", told.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true);
+        command
+    }
+
+    fn absent(&self, error: &std::io::Error) -> ProviderError {
+        let error =
+            invalid(format!("cannot run the exec plugin `{}`: {}", self.name, error.kind()));
+        match &self.install_hint {
+            Some(hint) => error.help(hint.clone()),
+            None => error.help("is it installed, and in the `PATH`?"),
+        }
+    }
+}
