@@ -11,6 +11,8 @@ mod conformance;
 mod env;
 mod file;
 mod kubernetes;
+mod kubernetes_login;
+mod kubernetes_tls;
 mod peer;
 mod plugin;
 #[cfg(feature = "real-tools")]

@@ -70,6 +70,16 @@ impl Authority {
         self.sign(&params("127.0.0.1"))
     }
 
+    /// A server that talks only to clients with a certificate of this authority.
+    pub(crate) fn server_for_clients(&self) -> ServerConfig {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.certificate.der().clone()).unwrap();
+        let ring = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), ring);
+        let verifier = verifier.build().unwrap();
+        self.server().config_with(|wants| wants.with_client_cert_verifier(verifier))
+    }
+
     /// A client certificate, as files.
     pub(crate) fn client(&self, name: &str) -> [String; 2] {
         let mut params = params("client");
@@ -104,7 +114,7 @@ impl Signed {
         self.key.serialize_pem()
     }
 
-    fn config(&self) -> ServerConfig {
+    pub(crate) fn config(&self) -> ServerConfig {
         self.config_with(|builder| builder.with_no_client_auth())
     }
 
