@@ -12,6 +12,8 @@ mod env;
 mod file;
 mod kubernetes;
 mod kubernetes_login;
+#[cfg(feature = "kube-apiserver")]
+mod kubernetes_server;
 mod kubernetes_tls;
 mod peer;
 mod plugin;
