@@ -26,10 +26,17 @@ const START_MAX: Duration = Duration::from_secs(60);
 pub(crate) struct Bao {
     child: Child,
     folder: TempDir,
-    port: u16,
-    tls: Option<Arc<ClientConfig>>,
+    /// The way to it.
+    pub(crate) line: Line,
     /// A token that may do everything.
     pub(crate) root: String,
+}
+
+/// The way to a server, for whoever must not keep it running.
+#[derive(Clone)]
+pub(crate) struct Line {
+    port: u16,
+    tls: Option<Arc<ClientConfig>>,
 }
 
 /// The server's program.
@@ -57,7 +64,7 @@ impl Bao {
         let listen = format!("-dev-listen-address=127.0.0.1:{port}");
         let arguments = ["-dev", "-dev-root-token-id=root", &listen, "-dev-no-store-token"];
         let child = start(folder.path(), &arguments);
-        let bao = Bao { child, folder, port, tls: None, root: "root".into() };
+        let bao = Bao { child, folder, line: Line { port, tls: None }, root: "root".into() };
         bao.wait_until(|status| status == 200);
         bao
     }
@@ -85,7 +92,7 @@ impl Bao {
         fs::write(place("config.json"), config.to_string()).unwrap();
         let child = start(folder.path(), &["-config", &place("config.json")]);
         let tls = Some(Arc::new(trusting(authority)));
-        let mut bao = Bao { child, folder, port, tls, root: String::new() };
+        let mut bao = Bao { child, folder, line: Line { port, tls }, root: String::new() };
         // Not initialised.
         bao.wait_until(|status| status == 501);
         let keys =
@@ -117,13 +124,14 @@ impl Bao {
 
     /// Its address.
     pub(crate) fn url(&self) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://127.0.0.1:{}", self.port)
+        let scheme = if self.line.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.line.port)
     }
 
     fn wait_until(&self, is_it: impl Fn(u16) -> bool) {
         let until = Instant::now() + START_MAX;
         while !self
+            .line
             .call("GET", "sys/health", &self.root, b"")
             .is_some_and(|(status, _)| is_it(status))
         {
@@ -135,7 +143,7 @@ impl Bao {
     /// Does something as root that has to work; the whole answer.
     pub(crate) fn good(&self, method: &str, path: &str, body: &Value) -> Value {
         let (status, body) =
-            self.call(method, path, &self.root, body.to_string().as_bytes()).unwrap();
+            self.line.call(method, path, &self.root, body.to_string().as_bytes()).unwrap();
         assert!(
             (200..300).contains(&status),
             "{method} {path}: {}",
@@ -152,7 +160,8 @@ impl Bao {
     /// Writes as root, with the answer wrapped: the token that opens it.
     pub(crate) fn wrapped(&self, path: &str, body: &Value) -> String {
         let token = format!("{}\r\nX-Vault-Wrap-TTL: 60s", self.root);
-        let (_, answer) = self.call("POST", path, &token, body.to_string().as_bytes()).unwrap();
+        let (_, answer) =
+            self.line.call("POST", path, &token, body.to_string().as_bytes()).unwrap();
         let answer: Value = serde_json::from_slice(&answer).unwrap();
         answer["wrap_info"]["token"].as_str().unwrap().to_owned()
     }
@@ -165,7 +174,9 @@ impl Bao {
         let made = self.write("auth/token/create", &body);
         made["auth"]["client_token"].as_str().unwrap().to_owned()
     }
+}
 
+impl Line {
     /// One request, without anything of ours: the status and the body, if the server answers.
     pub(crate) fn call(
         &self,

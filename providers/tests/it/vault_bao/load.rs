@@ -7,18 +7,18 @@ use serde_json::json;
 use subrosa_engine::provider::SecretRequest;
 
 use super::with_logins;
-use crate::bao::Bao;
+use crate::bao::{Bao, Line};
 use crate::conformance::context;
 use crate::peer::{Peer, Reply};
 use crate::remote::{fetch, open, request, shown};
 
 /// Passes requests on, each so much later.
-fn slowed(bao: Bao, latency: Duration) -> Peer {
+fn slowed(line: Line, latency: Duration) -> Peer {
     Peer::plain(move |request| {
         std::thread::sleep(latency);
         let token = request.header("x-vault-token").unwrap_or_default();
         let path = request.path.trim_start_matches("/v1/");
-        let (status, body) = bao.call(&request.method, path, token, &request.body).unwrap();
+        let (status, body) = line.call(&request.method, path, token, &request.body).unwrap();
         Reply::Answer(status, Vec::new(), body)
     })
 }
@@ -47,7 +47,7 @@ async fn five_hundred_fields_of_fifty_paths_are_fifty_reads_and_one_login() {
         bao.write(&format!("secret/data/p{place}"), &json!({ "data": data }));
     }
     let role = app_role(&bao);
-    let peer = slowed(bao, Duration::from_millis(20));
+    let peer = slowed(bao.line.clone(), Duration::from_millis(20));
     let url = peer.url();
     let mut options = vec![("vault_address", url.as_str())];
     options.extend(role.each_ref().map(|(name, value)| (*name, value.as_str())));
