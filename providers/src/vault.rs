@@ -23,6 +23,7 @@ use subrosa_engine::provider::{
 };
 
 use client::Session;
+use place::{Method, Wanted};
 use settings::Settings;
 
 /// The provider.
@@ -36,6 +37,34 @@ impl Provider for Vault {
 
     fn identity(&self, request: &SecretRequest) -> Identity {
         Identity::of(request, options::LOGIN)
+    }
+
+    fn options(&self) -> &[&str] {
+        options::ALL
+    }
+
+    fn place(&self, request: &SecretRequest) -> String {
+        match Wanted::parse(request) {
+            Ok(wanted) => wanted.place.label(),
+            // It will be refused, each for itself.
+            Err(_) => request.key.clone(),
+        }
+    }
+
+    fn cache_scope(
+        &self,
+        context: &ResolveContext,
+        request: &SecretRequest,
+    ) -> Option<Vec<String>> {
+        let Wanted { place, field } = Wanted::parse(request).ok()?;
+        // Only what is surely of KV version 2: other paths may answer with something lent.
+        if place.method != Method::Read || !place.data.is_empty() || !place.path.contains("/data/")
+        {
+            return None;
+        }
+        let mut scope = settings::server_scope(context, &self.identity(request))?;
+        scope.extend([place.label(), field]);
+        Some(scope)
     }
 
     async fn open(

@@ -62,6 +62,20 @@ pub(super) async fn check(login: &LoggedIn, wanted: &Wanted) -> Result<Checked, 
     }
 }
 
+/// Finds out whether the server answers and knows the token.
+pub(super) async fn probe(login: &LoggedIn) -> Result<(), ProviderError> {
+    let path = "auth/token/lookup-self";
+    let url = login.server.url(path.split('/'))?;
+    let answer = login.server.send(Some(&login.token.header), HttpMethod::GET, url, None).await?;
+    let address = &login.server.address;
+    match answer.status {
+        status if status.is_success() => Ok(()),
+        StatusCode::FORBIDDEN if is_accepted(login).await => Ok(()),
+        StatusCode::FORBIDDEN => Err(outcome::unauthenticated(address)),
+        _ => Err(outcome::refused(address, path, &answer)),
+    }
+}
+
 /// What our token may do with a path; `None` if it may not even ask.
 async fn capabilities(login: &LoggedIn, path: &str) -> Result<Option<Capabilities>, ProviderError> {
     let path = SecretValue::new(path.into());

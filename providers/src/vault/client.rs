@@ -57,6 +57,10 @@ impl Client for Session {
         self.login.value(&*read.await?, &wanted)
     }
 
+    async fn probe(&self) -> Result<(), ProviderError> {
+        check::probe(&self.login).await
+    }
+
     async fn check(&self, request: &SecretRequest) -> Result<Checked, ProviderError> {
         check::check(&self.login, &Wanted::parse(request)?).await
     }

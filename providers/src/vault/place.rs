@@ -41,6 +41,12 @@ pub(super) struct Wanted {
 }
 
 impl Place {
+    /// A text that differs wherever the place does.
+    pub(super) fn label(&self) -> String {
+        let Place { path, version, method, data } = self;
+        format!("{path} {version:?} {method:?} {data:?}")
+    }
+
     /// The parts of the path.
     pub(super) fn segments(&self) -> impl Iterator<Item = &str> {
         self.path.split('/')

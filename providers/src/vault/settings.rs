@@ -63,6 +63,13 @@ fn address(given: &Given<'_>) -> Result<Address, ProviderError> {
     Ok(address)
 }
 
+/// Which server, and which part of it, as far as the settings are good.
+pub(super) fn server_scope(context: &ResolveContext, identity: &Identity) -> Option<Vec<String>> {
+    let given = Given { context, identity };
+    let namespace = given.setting("namespace", "VAULT_NAMESPACE").unwrap_or_default();
+    Some(vec![address(&given).ok()?.to_string(), namespace])
+}
+
 /// Whether `VAULT_ADDR` names the same server.
 pub(super) fn is_own(given: &Given<'_>, address: &Address) -> bool {
     let own = given.variable("VAULT_ADDR").and_then(|text| Address::parse(&text).ok());

@@ -287,3 +287,44 @@ fn the_identity_is_what_the_login_depends_on() {
         assert!(plain != identity(&[option]), "{option:?}");
     }
 }
+
+#[test]
+fn the_place_is_what_one_read_answers() {
+    let provider = named("vault");
+    let place = |key, options: &[(&str, &str)]| provider.place(&at("http://a", key, options));
+    assert_eq!(place("kv/data/a/x", &[]), place("kv/data/a", &[("field", "y")]));
+    assert_ne!(place("kv/data/a/x", &[]), place("kv/data/a/x", &[("version", "1")]));
+    assert_ne!(place("kv/data/a/x", &[]), place("kv/data/b/x", &[]));
+}
+
+#[test]
+fn what_is_kept_for_later_is_known_by_its_server_and_place() {
+    let provider = named("vault");
+    let process = [("VAULT_NAMESPACE", b"team".as_slice())];
+    let scope = |key, options: &[(&str, &str)]| {
+        provider.cache_scope(&context(&[], &process, &[]), &at("http://127.0.0.1:1/", key, options))
+    };
+    let known = scope("kv/data/a/x", &[]).unwrap();
+    assert_eq!((known[0].as_str(), known[1].as_str()), ("http://127.0.0.1:1", "team"));
+    for other in
+        [("field", "y"), ("version", "1"), ("namespace", "b"), ("vault_address", "http://[::1]")]
+    {
+        assert_ne!(scope("kv/data/a/x", &[other]), Some(known.clone()), "{other:?}");
+    }
+    // It may be lent.
+    assert_eq!(scope("database/creds/a/x", &[]), None);
+    assert_eq!(scope("kv/data/a/x", &[("method", "write")]), None);
+}
+
+#[tokio::test]
+async fn a_probe_asks_whether_the_token_is_known() {
+    async fn check(status: u16, expected: Result<(), ProviderErrorKind>) {
+        let peer = Peer::plain(move |_| Reply::json(status, r#"{"errors":["Vault is sealed"]}"#));
+        let wanted = at(&peer.url(), "kv/a/b", &[]);
+        let client = open("vault", &context(&[], &[], &[]), &wanted).await.unwrap();
+        assert_eq!(client.probe().await.map_err(|error| clean(error).kind), expected, "{status}");
+    }
+    check(200, Ok(())).await;
+    check(403, Err(ProviderErrorKind::Unauthenticated)).await;
+    check(503, Err(ProviderErrorKind::Unavailable)).await;
+}
