@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use subrosa_engine::names::is_env_name;
 use subrosa_engine::{EnvironmentChoice, Logins, ParamArg, Purpose, ResolveOptions};
-use subrosa_masker::{Policy, Short};
+use subrosa_masker::Short;
 use subrosa_registry::EnvironmentName;
 
 use crate::help::audit::{AUDIT, DOCTOR, EXIT_CODES_AUDIT, EXIT_CODES_DOCTOR};
@@ -82,7 +82,7 @@ pub(crate) enum Command {
     /// Run again what did not succeed in a run
     #[command(after_help = RETRY, after_long_help = format!("{RETRY}\n\n{EXIT_CODES}"))]
     Retry(RetryArgs),
-    /// Copy standard input to standard output with given values masked
+    /// Copy standard input to standard output with values masked
     #[command(after_help = MASK)]
     Mask(mask::MaskArgs),
     /// Find values of secrets, and credential files, in files and in git
@@ -140,15 +140,15 @@ pub(crate) enum Command {
 /// How values are masked.
 #[derive(Debug, Args)]
 pub(crate) struct MaskingArgs {
-    /// How to mask values that are short or common words
+    /// Where to mask values that are short or common words; without it as the workflow says, else `word`
     ///
     /// Such a value masked everywhere makes output unreadable; masked nowhere it shows.
-    #[arg(long, value_enum, value_name = "HOW", default_value_t = ShortSecrets::Word)]
-    pub(crate) short_secrets: ShortSecrets,
+    #[arg(long, value_enum, value_name = "HOW")]
+    short: Option<ShortSecrets>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum ShortSecrets {
+enum ShortSecrets {
     /// Wherever they occur, inside words too
     Always,
     /// Only where they stand as whole words
@@ -158,13 +158,13 @@ pub(crate) enum ShortSecrets {
 }
 
 impl MaskingArgs {
-    pub(crate) fn policy(&self) -> Policy {
-        let short = match self.short_secrets {
+    /// Where short values are masked, if that was said.
+    pub(crate) fn short(&self) -> Option<Short> {
+        self.short.map(|short| match short {
             ShortSecrets::Always => Short::Always,
             ShortSecrets::Word => Short::Word,
             ShortSecrets::Never => Short::Never,
-        };
-        Policy { short, ..Policy::default() }
+        })
     }
 }
 
@@ -357,7 +357,10 @@ pub(crate) struct RunsArgs {
     /// At most this many
     #[arg(short = 'n', long = "number", value_name = "N", default_value_t = 20)]
     pub(crate) number: usize,
-    /// Write one JSON object per run to standard output
+    /// List the secrets that steps of these runs printed: masked, but printed
+    #[arg(long)]
+    pub(crate) leaks: bool,
+    /// Write one JSON object per run to standard output; with --leaks, per secret printed
     #[arg(long)]
     pub(crate) json: bool,
 }

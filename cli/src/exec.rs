@@ -2,4 +2,5 @@
 
 pub(crate) mod adhoc;
 pub(crate) mod child;
-mod pump;
+mod masker;
+pub(crate) mod pump;

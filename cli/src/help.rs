@@ -122,7 +122,10 @@ pub(crate) const RUNS: &str = "\
 Examples:
   subrosa runs
   subrosa runs --workflow deploy -n 5
-  subrosa runs --json              one JSON object per run";
+  subrosa runs --json              one JSON object per run
+  subrosa runs --leaks             which steps printed which secrets
+
+Printed secrets were masked; the list says where a step should not print them.";
 
 pub(crate) const LOGS: &str = "\
 Examples:
@@ -146,13 +149,16 @@ pub(crate) const MASK: &str = "\
 Examples:
   make 2>&1 | subrosa mask --secrets-file secrets.json
   subrosa mask --secrets-file secrets.json --forms raw < build.log > masked.log
+  subrosa mask --file deploy.yaml --report < old.log > masked.log
 
-The file is a JSON array of strings, or of {\"b64\": \"...\"} for values that are
-not text. With every value its encoded forms are masked, too.
+A file of secrets is a JSON array of strings, or of {\"b64\": \"...\"} for values
+that are not text. With every value its encoded forms are masked, too. A report
+names secrets; those of a file by their place: #1, #2.
 
 Exit codes:
   0      all of the input was copied
-  3      the file of secrets is invalid or unreadable
+  3      the file of secrets or the workflow is invalid or unreadable
+  4      a secret of the workflow cannot be resolved
   5      the input cannot be read, or the output not written
 ";
 

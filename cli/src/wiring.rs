@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 use subrosa_engine::config::Settings;
 use subrosa_engine::host::{Host, Limits};
-use subrosa_masker::Policy;
+use subrosa_masker::Short;
 use subrosa_registry::Registry;
 
 use crate::failure::Failure;
@@ -117,22 +117,22 @@ impl World {
     /// current folder, if there is none.
     pub(crate) fn configured_host(
         &self,
-        policy: Policy,
+        short: Option<Short>,
         workflow: Option<&Path>,
     ) -> Result<Host, Failure> {
         let registry = self.secrets()?.registry;
-        let host = self.host_with(policy, registry.clone())?;
+        let host = self.host_with(short, registry.clone())?;
         let settings = self.settings(workflow, &host.providers)?;
         let cache = self.cache(registry, settings.cache_max_age)?;
         Ok(Host { limits: settings.limits(host.limits), settings, cache, ..host })
     }
 
     /// The engine's view of the world, without any configuration.
-    pub(crate) fn host(&self, policy: Policy) -> Result<Host, Failure> {
-        self.host_with(policy, self.secrets()?.registry)
+    pub(crate) fn host(&self, short: Option<Short>) -> Result<Host, Failure> {
+        self.host_with(short, self.secrets()?.registry)
     }
 
-    fn host_with(&self, policy: Policy, registry: Arc<Registry>) -> Result<Host, Failure> {
+    fn host_with(&self, short: Option<Short>, registry: Arc<Registry>) -> Result<Host, Failure> {
         Ok(Host {
             process_env: self.env.clone(),
             current_dir: self.current_dir.clone(),
@@ -144,7 +144,7 @@ impl World {
             clock: self.clock,
             random,
             guard: Some(vec![self.executable.clone().into(), guard::WORD.into()]),
-            policy,
+            short,
             limits: Limits::default(),
             settings: Settings::default(),
         })

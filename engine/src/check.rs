@@ -52,6 +52,7 @@ fn workflow(notes: &mut Notes, source: &Arc<SourceFile>, draft: Draft, name: Str
         params: draft.params,
         secrets: draft.secrets,
         environment: draft.environment,
+        masking: draft.masking,
         audit_required: draft.audit_required,
         working_dir: draft.working_dir,
         shell: draft.shell,

@@ -48,7 +48,7 @@ pub async fn explain(
     environment: EnvironmentChoice,
     host: &Host,
 ) -> Result<Vec<Explained>, ResolveFailure> {
-    let masks = Masks::new(host.policy);
+    let masks = Masks::of_run(workflow, host);
     let options = ResolveOptions { environment, ..ResolveOptions::new(Purpose::Dry) };
     let asker = Asker::outermost(workflow, options, host);
     let failure = |diagnostics| ResolveFailure {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use subrosa_masker::Policy;
+use subrosa_masker::Short;
 use subrosa_registry::Reader;
 
 use crate::cache::ValueCache;
@@ -34,8 +34,8 @@ pub struct Host {
     pub random: fn() -> u64,
     /// The command that ends left-over process groups if the engine is killed; `None`: no guard.
     pub guard: Option<Vec<OsString>>,
-    /// How values are masked.
-    pub policy: Policy,
+    /// How short values are masked, whatever a workflow says; `None`: as it says.
+    pub short: Option<Short>,
     /// Bounds.
     pub limits: Limits,
     /// What the configuration says.

@@ -18,6 +18,8 @@ mod explain;
 mod fields;
 mod guard;
 pub mod host;
+mod late;
+mod leaks;
 mod load;
 mod masks;
 pub mod names;
@@ -41,12 +43,14 @@ pub mod sink;
 pub mod source;
 mod spec;
 mod step;
+mod structured;
 mod substitute;
 mod validate;
 pub mod workflow;
 pub mod yaml;
 
 pub use explain::{Explained, Overridden, explain};
+pub use late::{MASK_FILE, MaskFile, MaskFileError};
 pub use load::{LoadError, load};
 pub use resolve::{
     CheckDepth, CheckReport, CheckedSecret, EnvironmentChoice, Finding, FoundAt, Logins, ParamArg,

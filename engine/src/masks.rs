@@ -12,24 +12,70 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use subrosa_masker::{MASK, MaskSet, MaskWriter, MaskedText, Policy, Reach, TooLarge};
 use zeroize::Zeroizing;
 
+use crate::host::Host;
+use crate::late::{BYTES_MAX, VALUES_MAX};
 use crate::secret::SecretValue;
 use crate::select;
+use crate::structured::{self, KeyRules};
+use crate::workflow::Workflow;
 
 /// Strings inside a JSON secret are masked from this length on, as lines of a multi-line value are.
 const PART_LEN_MIN: usize = 8;
 
 pub(crate) struct Masks {
     policy: Policy,
+    keys: KeyRules,
     current: RwLock<Arc<MaskSet>>,
-    values: Mutex<Vec<SecretValue>>,
+    held: Mutex<Held>,
+}
+
+/// All values, in an order that only ever grows at the end: counts of what was found name places in it.
+#[derive(Default)]
+struct Held {
+    values: Vec<SecretValue>,
+    /// Whose value stands at each place.
+    owners: Vec<Owner>,
+    late_count: usize,
+    late_len: usize,
+}
+
+/// Whose a value is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owner {
+    /// A declared secret of this name.
+    Secret(Arc<str>),
+    /// A value that a step registered.
+    Registered,
+    /// A part or a quoted form of values, made while the run went on.
+    Derived,
+}
+
+impl Owner {
+    /// As reports name it. No declared name has a blank or a bracket in it.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Owner::Secret(name) => name,
+            Owner::Registered => "(registered by a step)",
+            Owner::Derived => "(derived from secrets)",
+        }
+    }
+}
+
+/// Why values that a step registered cannot be masked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    TooMany,
+    TooLarge,
+    Unmaskable,
 }
 
 impl Masks {
-    pub(crate) fn new(policy: Policy) -> Masks {
+    pub(crate) fn new(policy: Policy, keys: KeyRules) -> Masks {
         Masks {
             policy,
+            keys,
             current: RwLock::new(Arc::new(MaskSet::empty())),
-            values: Mutex::new(Vec::new()),
+            held: Mutex::new(Held::default()),
         }
     }
 
@@ -41,21 +87,69 @@ impl Masks {
         &self.policy
     }
 
+    /// Those of a run of a workflow.
+    pub(crate) fn of_run(workflow: &Workflow, host: &Host) -> Masks {
+        let default = Policy::default();
+        let short = host.short.or(workflow.masking.short).unwrap_or(default.short);
+        Masks::new(Policy { short, ..default }, KeyRules::new(&workflow.masking.keys))
+    }
+
+    /// The keys whose texts are hidden.
+    pub(crate) fn keys(&self) -> &KeyRules {
+        &self.keys
+    }
+
     /// Adds values, and the strings inside those that are JSON.
-    pub(crate) fn add(&self, added: Vec<SecretValue>) -> Result<(), TooLarge> {
+    pub(crate) fn add(&self, added: Vec<(Owner, SecretValue)>) -> Result<(), TooLarge> {
         if added.is_empty() {
             return Ok(());
         }
-        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
-        for value in added {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        self.add_to(&mut held, added)
+    }
+
+    fn add_to(&self, held: &mut Held, added: Vec<(Owner, SecretValue)>) -> Result<(), TooLarge> {
+        for (owner, value) in added {
             for part in select::strings(&value, PART_LEN_MIN).into_iter().chain([value]) {
-                values.extend(self.forms(&part));
-                values.push(part);
+                let forms = self.forms(&part);
+                held.owners.extend(std::iter::repeat_n(owner.clone(), forms.len() + 1));
+                held.values.extend(forms);
+                held.values.push(part);
             }
         }
-        let set = self.build(&values)?;
+        let set = self.build(&held.values)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
         Ok(())
+    }
+
+    /// Adds what a step registered, as far as it is not hidden already. Says how many values were new.
+    #[expect(clippy::disallowed_methods, reason = "the bounds count the bytes of the values")]
+    pub(crate) fn register(&self, late: Vec<SecretValue>) -> Result<u64, Refused> {
+        let is_new =
+            |late: &SecretValue| !late.expose().trim_ascii().is_empty() && !self.covers(late);
+        let late: Vec<SecretValue> = late.into_iter().filter(is_new).collect();
+        if late.is_empty() {
+            return Ok(0);
+        }
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = late.len();
+        held.late_len += late.iter().map(|late| late.expose().len()).sum::<usize>();
+        held.late_count += count;
+        if held.late_count > VALUES_MAX {
+            return Err(Refused::TooMany);
+        }
+        if held.late_len > BYTES_MAX {
+            return Err(Refused::TooLarge);
+        }
+        let added = late.into_iter().map(|late| (Owner::Registered, late)).collect();
+        self.add_to(&mut held, added).map_err(|_| Refused::Unmaskable)?;
+        Ok(u64::try_from(count).unwrap_or(u64::MAX))
+    }
+
+    /// Whose value stands at a place of the sets.
+    pub(crate) fn owner(&self, place: usize) -> Owner {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.owners.get(place).cloned().unwrap_or(Owner::Derived)
     }
 
     /// Adds a part that was taken out of `whole`, if that is nothing but a secret.
@@ -65,7 +159,7 @@ impl Masks {
 
     /// Adds a value unless all of it is hidden already: a reference may be filled any number of times.
     pub(crate) fn add_new(&self, value: &SecretValue) -> Result<(), TooLarge> {
-        if self.covers(value) { Ok(()) } else { self.add(vec![value.clone()]) }
+        if self.covers(value) { Ok(()) } else { self.add(vec![(Owner::Derived, value.clone())]) }
     }
 
     /// Adds what quoting makes of values that hold secrets, where the masks do not know it yet: a
@@ -81,7 +175,7 @@ impl Masks {
             let of_masked = Zeroizing::new(set.mask_bytes(value.expose()));
             let differs = set.finds(value.expose())
                 && set.mask_bytes(&quoted) != self::quoted(&of_masked).as_slice();
-            differs.then(|| SecretValue::new(quoted.to_vec()))
+            differs.then(|| (Owner::Derived, SecretValue::new(quoted.to_vec())))
         });
         self.add(unknown.collect())
     }
@@ -96,7 +190,11 @@ impl Masks {
         let cut = cut.expect("writing to memory does not fail");
         let same = ended.iter().zip(&cut).take_while(|(a, b)| a == b).count();
         let tail = ended[same..].to_vec();
-        if tail.is_empty() { Ok(()) } else { self.add(vec![SecretValue::new(tail)]) }
+        if tail.is_empty() {
+            Ok(())
+        } else {
+            self.add(vec![(Owner::Derived, SecretValue::new(tail))])
+        }
     }
 
     /// Whether all of a value is hidden.
@@ -150,6 +248,14 @@ impl Masks {
         let differs = text.as_str().as_bytes() != value.expose();
         (text, masked || differs)
     }
+
+    /// The same for the text of a field, whose name may be one that hides it.
+    #[expect(clippy::disallowed_methods, reason = "it is masked and compared with its masked text")]
+    pub(crate) fn record_field(&self, name: &str, value: &SecretValue) -> (MaskedText, bool) {
+        let (text, masked) = self.record(value);
+        let by_rule = structured::field(name, &String::from_utf8_lossy(value.expose()), self);
+        if by_rule == text.as_str() { (text, masked) } else { (self.text(&by_rule), true) }
+    }
 }
 
 /// A value as it stands between the quotes of a JSON string.
@@ -164,13 +270,14 @@ fn quoted(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
 mod tests {
     use subrosa_masker::Policy;
 
-    use super::Masks;
+    use super::{Masks, Owner};
     use crate::env::from_text;
     use crate::secret::SecretValue;
+    use crate::structured::KeyRules;
 
     fn masks(secret: &[u8]) -> Masks {
-        let masks = Masks::new(Policy::default());
-        masks.add(vec![SecretValue::new(secret.to_vec())]).unwrap();
+        let masks = Masks::new(Policy::default(), KeyRules::default());
+        masks.add(vec![(Owner::Secret("S".into()), SecretValue::new(secret.to_vec()))]).unwrap();
         masks
     }
 

@@ -16,6 +16,7 @@ pub const MANAGED: &[&str] = &[
     "DAG_PUSHBACK",
     "DAG_PUSHBACK_ITERATION",
     "DAG_PUSHBACK_PREVIOUS_STDOUT_FILE",
+    crate::late::MASK_FILE,
 ];
 
 /// Prefixes that belong to the engine and to the one whose language it speaks.

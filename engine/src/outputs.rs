@@ -6,6 +6,7 @@ use crate::event::{RunStatus, Timestamp};
 use crate::masks::Masks;
 use crate::secret::SecretValue;
 use crate::select::select;
+use crate::structured;
 use crate::workflow::{Output, Workflow};
 
 /// Takes an output out of what a step printed; `None` if its path leads nowhere. A part of a secret
@@ -32,13 +33,15 @@ pub(crate) fn document(
     finished: Timestamp,
     collected: &[Collected<'_>],
     masks: &Masks,
-) -> String {
+) -> Vec<u8> {
     let mut outputs = Map::new();
     for one in collected.iter().filter(|one| !one.output.omit) {
         let key = one.output.key.clone().unwrap_or_else(|| camel_case(&one.output.name));
-        outputs
-            .insert(masks.text(&key).to_string(), Value::from(masks.value(&one.value).0.as_str()));
+        let text = lossy(&one.value);
+        outputs.insert(key, Value::from(text));
     }
+    let mut outputs = Value::Object(outputs);
+    structured::walk(&mut outputs, masks);
     let document = json!({
         "metadata": {
             "dagName": masks.text(&workflow.name).as_str(),
@@ -48,7 +51,12 @@ pub(crate) fn document(
         },
         "outputs": outputs,
     });
-    format!("{document:#}\n")
+    structured::to_bytes(&document, masks)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the document is masked before it is written")]
+fn lossy(value: &SecretValue) -> String {
+    String::from_utf8_lossy(value.expose()).into_owned()
 }
 
 /// `MY_RESULT` and `my_result` become `myResult`, and `myResult` becomes `myresult`, as in Dagu.

@@ -86,6 +86,17 @@ pub struct SecretRecord<T = String> {
     /// When the value was kept, if the offline cache gave it since the provider was out of reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached: Option<String>,
+    /// Whether its value is masked: not with `mask: false`.
+    #[serde(default = "yes")]
+    pub masked: bool,
+    /// Whether its value is too short or too common a word to be masked well.
+    #[serde(default)]
+    pub short: bool,
+}
+
+/// What records of before say by saying nothing.
+fn yes() -> bool {
+    true
 }
 
 /// Where the registry had a value.
@@ -126,6 +137,12 @@ pub struct StepRecord<T = String> {
     pub stdout: Option<PathBuf>,
     /// Log of standard error of the last attempt; the same as `stdout` if merged.
     pub stderr: Option<PathBuf>,
+    /// What was masked in its output, all attempts together.
+    #[serde(default = "Vec::new")]
+    pub masked: Vec<MaskedCount<T>>,
+    /// How many values it registered that were not hidden before.
+    #[serde(default)]
+    pub registered: u64,
     /// Named outputs.
     pub outputs: Vec<OutputRecord<T>>,
     /// Folders of called workflows' records, relative to the run's folder.
@@ -146,10 +163,27 @@ impl<T> StepRecord<T> {
             message: None,
             stdout: None,
             stderr: None,
+            masked: Vec::new(),
+            registered: 0,
             outputs: Vec::new(),
             called: Vec::new(),
         }
     }
+}
+
+/// How often a secret stood in a stream of a step, in one form. Never the value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MaskedCount<T = String> {
+    /// The secret's name; of what a step registered and of what was made of secrets, a word in brackets.
+    pub secret: T,
+    /// `value`, `line`, `layout`, or the name of an encoding.
+    pub form: String,
+    /// Of base64: how many bytes stood before the value in its group of three. Otherwise 0.
+    pub offset: u8,
+    /// `stdout`, also for both in one, or `stderr`.
+    pub stream: String,
+    /// How often.
+    pub count: u64,
 }
 
 /// A named output.

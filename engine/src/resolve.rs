@@ -14,7 +14,7 @@ use subrosa_registry::{EnvironmentName, SecretRef};
 use crate::diagnostic::Diagnostic;
 use crate::env::{self, Layer};
 use crate::host::Host;
-use crate::masks::Masks;
+use crate::masks::{Masks, Owner};
 use crate::params::{Given, RunParam};
 use crate::secret::SecretValue;
 use crate::workflow::{SecretDecl, SecretSource, Workflow};
@@ -84,6 +84,10 @@ pub struct ResolvedSecret {
     pub found: Option<FoundAt>,
     /// When the value was kept, of one that the offline cache gave.
     pub cached: Option<SystemTime>,
+    /// Whether the value is masked: not with `mask: false`.
+    pub masked: bool,
+    /// Whether the value is too short or too common a word to be masked well.
+    pub short: bool,
 }
 
 /// All values of a workflow, and what hides them.
@@ -122,6 +126,21 @@ impl Resolved {
         self.masks.current()
     }
 
+    /// The name of the secret whose value stands at a place of the masks, as counts of what was found
+    /// tell places.
+    pub fn secret_at(&self, place: usize) -> String {
+        self.masks.owner(place).name().to_owned()
+    }
+
+    /// A file in which a command that is no step registers more values; what it prints is to be masked
+    /// with the masks of the file. It lies in memory, or below the data directory of `host`.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn mask_file(&self, host: &Host) -> std::io::Result<crate::MaskFile> {
+        crate::MaskFile::create(self.masks.clone(), host, &host.data_dir)
+    }
+
     /// Where a command of the workflow starts.
     pub fn working_dir(&self) -> &Path {
         &self.setup.working_dir
@@ -154,7 +173,7 @@ pub async fn resolve(
         .iter()
         .map(|param| Given { name: param.name.clone(), value: env::from_text(&param.value) })
         .collect();
-    let masks = Arc::new(Masks::new(host.policy));
+    let masks = Arc::new(Masks::of_run(workflow, host));
     let logins = options.logins.clone();
     let asker = Asker::outermost(workflow, options, host);
     let mut resolved = resolve_with(workflow, &given, host, masks, asker).await;
@@ -207,19 +226,23 @@ pub(crate) async fn resolve_with(
     }
     let mut secrets = Vec::new();
     for (secret, FetchedValue { value, found, cached, .. }) in values {
-        warnings.extend(warn_short(secret, &value, &masks));
+        let short = if secret.mask { warn_short(secret, &value, &masks) } else { None };
+        let resolved = resolved(secret, found);
+        secrets.push(ResolvedSecret { short: short.is_some(), cached, ..resolved });
+        warnings.extend(short.or_else(|| warn_unmasked(secret)));
         let source = source_of(secret);
         setup.variables.set(Layer::Secret, &secret.name, Some(value), source);
-        secrets.push(ResolvedSecret { cached, ..resolved(secret, found) });
     }
     Ok(Resolved { setup, secrets, masks, asker, warnings, summary: fetched.summary })
 }
 
 /// The values, and those that others may still use in their place.
-fn to_mask(values: &[(&SecretDecl, FetchedValue)]) -> Vec<SecretValue> {
-    let all = values
-        .iter()
-        .flat_map(|(_, fetched)| std::iter::once(&fetched.value).chain(&fetched.retired).cloned());
+fn to_mask(values: &[(&SecretDecl, FetchedValue)]) -> Vec<(Owner, SecretValue)> {
+    let all = values.iter().filter(|(secret, _)| secret.mask).flat_map(|(secret, fetched)| {
+        let owner = Owner::Secret(secret.name.as_str().into());
+        let of_one = std::iter::once(&fetched.value).chain(&fetched.retired).cloned();
+        of_one.map(move |value| (owner.clone(), value))
+    });
     all.collect()
 }
 
@@ -230,6 +253,8 @@ fn resolved(secret: &SecretDecl, found: Option<FoundAt>) -> ResolvedSecret {
         reference: reference_of(secret).cloned(),
         found,
         cached: None,
+        masked: secret.mask,
+        short: false,
     }
 }
 
@@ -304,8 +329,17 @@ fn warn_short(secret: &SecretDecl, value: &SecretValue, masks: &Masks) -> Option
     Some(
         Diagnostic::warning("short-secret-value", message)
             .at(secret.key_span, "its value comes from here")
-            .help("use a longer value, or `--short-secrets always` to mask it everywhere"),
+            .help("use a longer value, or `masking: {short: always}` to mask it everywhere"),
     )
+}
+
+fn warn_unmasked(secret: &SecretDecl) -> Option<Diagnostic> {
+    let message = format!("the value of secret `{}` is not masked", secret.name);
+    (!secret.mask).then(|| {
+        Diagnostic::warning("unmasked-secret", message)
+            .at(secret.span, "`mask: false` is here")
+            .help("remove `mask: false` if the value must not be seen in logs and records")
+    })
 }
 
 fn too_many_masks() -> Diagnostic {

@@ -7,15 +7,16 @@
 use serde_json::{Map, Value, json};
 
 use crate::fields::{
-    CONDITION, CONTINUE_ON, DEFAULTS, EXEC, Field, HANDLERS, OUTPUT, OUTPUT_ENTRY, PARALLEL, PARAM,
-    REPEAT, RETRY, SECRET, STDOUT, STDOUT_OUTPUTS, STEP, Section, Shape, Status, WITH_CALL,
-    WITH_EXEC, WITH_SHELL, WORKFLOW,
+    CONDITION, CONTINUE_ON, DEFAULTS, EXEC, Field, HANDLERS, MASKING, OUTPUT, OUTPUT_ENTRY,
+    PARALLEL, PARAM, REPEAT, RETRY, SECRET, STDOUT, STDOUT_OUTPUTS, STEP, Section, Shape, Status,
+    WITH_CALL, WITH_EXEC, WITH_SHELL, WORKFLOW,
 };
 
 /// Every section but the workflow, which is the schema itself.
 const SECTIONS: &[&Section] = &[
     &STEP,
     &SECRET,
+    &MASKING,
     &HANDLERS,
     &DEFAULTS,
     &CONDITION,

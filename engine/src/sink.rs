@@ -9,11 +9,12 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use subrosa_masker::{MaskSet, MaskWriter};
+use subrosa_masker::{End, MaskSet, MaskWriter, Tally};
 use zeroize::Zeroize;
 
 use crate::event::{EventSink, MaskedBytes, RunEvent, StepPath, Stream, Timestamp};
 use crate::host::Host;
+use crate::late::MaskFile;
 use crate::masks::Masks;
 use crate::rundir::RunDir;
 use crate::secret::SecretValue;
@@ -23,36 +24,58 @@ pub struct MaskedSink {
     writer: MaskWriter<Fanout>,
     masks: Arc<Masks>,
     set: Arc<MaskSet>,
+    /// Where the source of the stream registers values to hide.
+    late: Option<Arc<MaskFile>>,
 }
 
 impl MaskedSink {
-    pub(crate) fn new(masks: Arc<Masks>, targets: Vec<Target>, tap: Option<Tap>) -> MaskedSink {
+    pub(crate) fn new(
+        masks: Arc<Masks>,
+        targets: Vec<Target>,
+        tap: Option<Tap>,
+        late: Option<Arc<MaskFile>>,
+    ) -> MaskedSink {
         let set = masks.current();
         let fanout = Fanout { buffer: Vec::new(), targets, tap };
-        MaskedSink { writer: MaskWriter::new(set.clone(), fanout), masks, set }
+        MaskedSink { writer: MaskWriter::new(set.clone(), fanout), masks, set, late }
     }
 
-    /// Masks a piece and hands on all of it that cannot belong to a secret any more.
+    /// Masks a piece and hands on all of it that cannot belong to a secret any more. What its source
+    /// registered before it wrote the piece is hidden in it.
     ///
     /// # Errors
-    /// A target cannot be written. The sink must not be used again.
+    /// A target cannot be written, or what was registered cannot be read; nothing of the piece is shown
+    /// then. The sink must not be used again.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(late) = &self.late {
+            late.look().map_err(io::Error::other)?;
+        }
+        self.renew()?;
+        self.writer.write_all(bytes)?;
+        self.writer.get_mut().pass_on()
+    }
+
+    /// Takes the newest masks.
+    fn renew(&mut self) -> io::Result<()> {
         let newest = self.masks.current();
         if !Arc::ptr_eq(&newest, &self.set) {
             self.writer.set_masks(newest.clone())?;
             self.set = newest;
         }
-        self.writer.write_all(bytes)?;
-        self.writer.get_mut().pass_on()
+        Ok(())
     }
 
-    /// Hands on what was held back. Of an output that was cut off, the beginning of a secret is masked.
-    pub(crate) fn finish(self, end: StreamsEnd) -> io::Result<()> {
-        let mut fanout = match end {
-            StreamsEnd::Whole => self.writer.finish()?,
-            StreamsEnd::Cut => self.writer.finish_cut()?,
+    /// Hands on what was held back; says what was found in all of it. Of an output that was cut off, the
+    /// beginning of a secret is masked.
+    pub(crate) fn finish(mut self, end: StreamsEnd) -> io::Result<Tally> {
+        self.renew()?;
+        let end = match end {
+            StreamsEnd::Whole => End::Whole,
+            StreamsEnd::Cut => End::Cut,
         };
-        fanout.pass_on()
+        let (mut fanout, tally) = self.writer.finish_counted(end)?;
+        fanout.pass_on()?;
+        Ok(tally)
     }
 }
 
@@ -194,6 +217,13 @@ pub(crate) enum StreamsEnd {
     Cut,
 }
 
+/// What came of a step's output.
+pub(crate) struct StepOutput {
+    pub(crate) captured: Option<Captured>,
+    /// What was masked in each stream.
+    pub(crate) found: Vec<(Stream, Tally)>,
+}
+
 /// What an executor writes to.
 pub struct StepIo {
     stdout: MaskedSink,
@@ -230,13 +260,13 @@ impl StepIo {
         self.end == StreamsEnd::Cut
     }
 
-    /// Hands on what was held back; returns what was captured.
-    pub(crate) fn finish(self) -> io::Result<Option<Captured>> {
-        self.stdout.finish(self.end)?;
+    /// Hands on what was held back.
+    pub(crate) fn finish(self) -> io::Result<StepOutput> {
+        let mut found = vec![(Stream::Stdout, self.stdout.finish(self.end)?)];
         if let Some(stderr) = self.stderr {
-            stderr.finish(self.end)?;
+            found.push((Stream::Stderr, stderr.finish(self.end)?));
         }
-        Ok(self.captured)
+        Ok(StepOutput { captured: self.captured, found })
     }
 }
 

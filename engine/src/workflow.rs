@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use subrosa_masker::Short;
 use subrosa_registry::{EnvironmentName, SecretRef, WorkspaceName};
 
 use crate::source::{SourceFile, Span};
@@ -42,6 +43,8 @@ pub struct Workflow {
     pub secrets: Vec<SecretDecl>,
     /// `environment:`.
     pub environment: Option<Environment>,
+    /// `masking:`; of a run, that of the outermost workflow counts.
+    pub masking: Masking,
     /// `audit: required`; without it a run goes on although the audit log cannot be written.
     pub audit_required: bool,
     /// `working_dir:`.
@@ -89,6 +92,15 @@ pub struct Environment {
     pub name: EnvironmentName,
     /// Where it stands.
     pub span: Span,
+}
+
+/// `masking:`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Masking {
+    /// How short values are masked; `None`: as by default.
+    pub short: Option<Short>,
+    /// Keys whose texts are masked where records hold objects.
+    pub keys: Vec<String>,
 }
 
 /// One `env:` entry.
@@ -141,6 +153,8 @@ pub struct SecretDecl {
     pub name: String,
     /// Where the value comes from.
     pub source: SecretSource,
+    /// Whether its value is hidden in output; `mask: false` leaves it as it is.
+    pub mask: bool,
     /// The whole entry.
     pub span: Span,
     /// The key or ref, where a failed resolution points.

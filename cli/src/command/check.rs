@@ -17,7 +17,7 @@ use crate::{load, out, table};
 /// Checks the secrets of a workflow.
 pub(crate) fn check(args: &CheckArgs, world: &World) -> Result<Exit, Failure> {
     let loaded = load::workflow(&args.file, world)?;
-    let host = world.configured_host(Policy::default(), Some(&args.file))?;
+    let host = world.configured_host(None, Some(&args.file))?;
     let (params, options) = (args.params.parse(), args.registry.options(Purpose::Check));
     let depth = if args.read { CheckDepth::Values } else { CheckDepth::Metadata };
     let logins = options.logins.clone();

@@ -13,7 +13,7 @@ use crate::{load, out, table};
 /// Resolves and shows the plan.
 pub(crate) fn dry(args: &DryArgs, world: &World) -> Result<Exit, Failure> {
     let loaded = load::workflow(&args.file, world)?;
-    let host = world.configured_host(args.masking.policy(), Some(&args.file))?;
+    let host = world.configured_host(args.masking.short(), Some(&args.file))?;
     let params = args.params.parse();
     let options = args.registry.options(Purpose::Dry);
     let logins = options.logins.clone();

@@ -2,10 +2,14 @@
 //! valid while it runs, and given back when it has ended.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
-use subrosa_engine::Purpose;
+use subrosa_engine::secret::SecretValue;
+use subrosa_engine::{MASK_FILE, Purpose};
 
 use crate::args::ExecArgs;
+use crate::exec::pump::Hiding;
 use crate::exec::{adhoc, child};
 use crate::failure::{Exit, Failure};
 use crate::load;
@@ -20,7 +24,7 @@ pub(crate) fn exec(args: &ExecArgs, world: &World) -> Result<Exit, Failure> {
         None => adhoc::empty(),
     };
     let loaded = adhoc::with_secrets(base, &args.secrets)?;
-    let host = world.configured_host(args.masking.policy(), args.file.as_deref())?;
+    let host = world.configured_host(args.masking.short(), args.file.as_deref())?;
     let params = args.params();
     let options = args.registry.options(Purpose::Exec);
     let logins = options.logins.clone();
@@ -35,12 +39,19 @@ pub(crate) fn exec(args: &ExecArgs, world: &World) -> Result<Exit, Failure> {
             load::tell_summary(&resolved);
         }
         let masks = resolved.masks();
+        let late = resolved.mask_file(&host).map_err(|error| {
+            Failure::engine(format!("the file {MASK_FILE} cannot be made: {error}"))
+        })?;
+        let mut environment = resolved.exec_environment(&host, args.keep_env);
+        environment.retain(|(name, _)| name != MASK_FILE);
+        let path = late.path().as_os_str().as_bytes().to_vec();
+        environment.push((MASK_FILE.to_owned(), SecretValue::new(path)));
         let command = child::Command {
             words: &args.command,
-            environment: resolved.exec_environment(&host, args.keep_env),
+            environment,
             current_dir: &world.current_dir,
             trampoline: &world.executable,
-            masks: masks.clone(),
+            hiding: Hiding { masks: masks.clone(), late: Some(Arc::new(late)) },
             shows_starts: args.show_starts,
             leak: host.limits.leak,
         };

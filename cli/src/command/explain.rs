@@ -1,7 +1,6 @@
 //! `explain`: where each variable comes from and what it hides, without values.
 
 use subrosa_engine::Explained;
-use subrosa_masker::Policy;
 
 use crate::args::ExplainArgs;
 use crate::command::validate::to_line;
@@ -17,7 +16,7 @@ pub(crate) fn explain(args: &ExplainArgs, world: &World) -> Result<Exit, Failure
     if let Some(step) = &args.step {
         known_step(step, loaded.workflow.steps.iter().map(|step| step.name.as_str()))?;
     }
-    let host = world.host(Policy::default())?;
+    let host = world.host(None)?;
     let params = args.params.parse();
     let (step, environment) = (args.step.as_deref(), args.environment.choice());
     let explained = subrosa_engine::explain(&loaded.workflow, step, &params, environment, &host);

@@ -1,5 +1,6 @@
-//! `mask`: a filter that hides given values.
+//! `mask`: a filter that hides given values, or the secrets of a workflow.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -9,14 +10,17 @@ use std::sync::Arc;
 use data_encoding::BASE64;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
-use subrosa_masker::{MaskSet, MaskWriter};
+use subrosa_engine::Purpose;
+use subrosa_masker::forms::Form;
+use subrosa_masker::{End, MaskSet, MaskWriter, Shape, Tally};
 use zeroize::Zeroizing;
 
 use crate::args::mask::MaskArgs;
 use crate::failure::{Exit, Failure};
 use crate::out::OutputLost;
-use crate::text;
+use crate::signals::{STOPPING, Signals};
 use crate::wiring::World;
+use crate::{load, out, table, text};
 
 /// Bytes that are read at once: few calls, and what was read is still in the processor's cache when it is
 /// searched and written.
@@ -24,13 +28,59 @@ const BLOCK_LEN: usize = 128 << 10;
 
 /// Copies standard input to standard output, masked.
 pub(crate) fn mask(args: &MaskArgs, world: &World) -> Result<Exit, Failure> {
-    let values = read_values(&world.current_dir.join(&args.secrets_file))?;
+    match &args.values.file {
+        Some(file) => mask_with_workflow(args, file, world),
+        None => mask_with_values(args, world),
+    }
+}
+
+fn mask_with_values(args: &MaskArgs, world: &World) -> Result<Exit, Failure> {
+    let path = args.values.secrets_file.as_deref().unwrap_or(Path::new(""));
+    let values = read_values(&world.current_dir.join(path))?;
     let masks = MaskSet::new(values.iter().map(|value| value.0.as_slice()), &args.policy());
     let masks = masks.map_err(|error| Failure::new(Exit::INVALID, error.to_string()))?;
     drop(values);
+    let found = copy(Arc::new(masks))?;
+    if args.report {
+        report(&found, |place| format!("#{}", place + 1));
+    }
+    Ok(Exit::OK)
+}
+
+/// With the secrets of a workflow; a signal ends it at any time.
+fn mask_with_workflow(args: &MaskArgs, file: &Path, world: &World) -> Result<Exit, Failure> {
+    let loaded = load::workflow(file, world)?;
+    let host = world.host(args.masking.short())?;
+    let options = args.registry.options(Purpose::Exec);
+    let runtime = load::runtime()?;
+    let ended = runtime.block_on(async {
+        let mut signals = Signals::listen(STOPPING)?;
+        let resolved = load::resolve(&loaded, &[], &host, options, &mut signals, world);
+        let resolved = Box::pin(resolved).await.map_err(|why| why.told(&loaded, world))?;
+        let masks = resolved.masks();
+        let copying = tokio::task::spawn_blocking(move || copy(masks));
+        tokio::select! {
+            copied = copying => {
+                let broken = |error| Failure::engine(format!("the copy broke off: {error}"));
+                let found = copied.map_err(broken)??;
+                if args.report {
+                    report(&found, |place| resolved.secret_at(place));
+                }
+                Ok(Exit::OK)
+            }
+            number = signals.next() => Ok(Exit::signal(number)),
+        }
+    });
+    // A copy that was left waits for input that nobody wants any more.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Copies until the end; says what was masked.
+fn copy(masks: Arc<MaskSet>) -> Result<Tally, Failure> {
     // Not the standard library's buffered stream: it would look for the last newline of every slice.
     let stdout = io::stdout().as_fd().try_clone_to_owned().map_err(OutputLost)?;
-    let mut writer = MaskWriter::new(Arc::new(masks), File::from(stdout));
+    let mut writer = MaskWriter::new(masks, File::from(stdout));
     let mut stdin = io::stdin().lock();
     let mut block = Zeroizing::new(vec![0; BLOCK_LEN]);
     loop {
@@ -44,8 +94,33 @@ pub(crate) fn mask(args: &MaskArgs, world: &World) -> Result<Exit, Failure> {
             }
         }
     }
-    writer.finish().map_err(OutputLost)?;
-    Ok(Exit::OK)
+    let (_, found) = writer.finish_counted(End::Whole).map_err(OutputLost)?;
+    Ok(found)
+}
+
+/// Tells what was masked: names, forms and counts.
+fn report(found: &Tally, name: impl Fn(usize) -> String) {
+    if found.is_empty() {
+        out::stderr("nothing was masked\n");
+        return;
+    }
+    let mut counts: BTreeMap<(usize, String, Shape), u64> = BTreeMap::new();
+    for (place, times) in found.iter() {
+        // Several needles may belong to one secret: they are counted together, where its first one is.
+        let name = name(place.value);
+        let same = counts.keys().find(|(_, known, _)| *known == name).map(|(first, ..)| *first);
+        *counts.entry((same.unwrap_or(place.value), name, place.shape)).or_default() += times;
+    }
+    let mut rows = vec![["SECRET", "FORM", "OFFSET", "COUNT"].map(str::to_owned).to_vec()];
+    rows.extend(counts.iter().map(|((_, name, shape), times)| {
+        let offset = match shape {
+            Shape::Encoded { form: Form::Base64 | Form::Base64Url, offset } => offset.to_string(),
+            Shape::Encoded { .. } | Shape::Value | Shape::Line | Shape::Layout => "-".to_owned(),
+        };
+        vec![text::shown(name), shape.name().to_owned(), offset, times.to_string()]
+    }));
+    let lines: String = table::lines(&rows).iter().map(|line| format!("{line}\n")).collect();
+    out::stderr(&lines);
 }
 
 fn read_values(path: &Path) -> Result<Vec<SecretBytes>, Failure> {

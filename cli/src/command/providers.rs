@@ -3,7 +3,6 @@
 use serde::Serialize;
 use subrosa_engine::host::{Host, Limits};
 use subrosa_engine::{ProbedProvider, Probing, probe_providers};
-use subrosa_masker::Policy;
 
 use crate::args::provider::ProvidersArgs;
 use crate::command::validate::to_line;
@@ -17,7 +16,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Lists the providers.
 pub(crate) fn providers(args: &ProvidersArgs, world: &World) -> Result<Exit, Failure> {
-    let host = world.configured_host(Policy::default(), None)?;
+    let host = world.configured_host(None, None)?;
     let request = host.limits.request.min(PATIENCE);
     let host = Host { limits: Limits { request, ..host.limits }, ..host };
     let probing = match (args.all, args.offline) {

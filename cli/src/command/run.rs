@@ -69,7 +69,7 @@ async fn drive(
     world: &World,
 ) -> Result<Result<RunReport, RunError>, Failure> {
     let file = start.loaded.workflow.source.path();
-    let host = Arc::new(world.configured_host(start.masking.policy(), Some(file))?);
+    let host = Arc::new(world.configured_host(start.masking.short(), Some(file))?);
     let mut signals = Signals::listen(STOPPING)?;
     let options = start.options.clone();
     let resolved = load::resolve(&start.loaded, &start.params, &host, options, &mut signals, world);

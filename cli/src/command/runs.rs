@@ -10,6 +10,8 @@ use crate::text::shown;
 use crate::wiring::World;
 use crate::{out, records, table};
 
+mod leaks;
+
 /// Lists runs. A record that cannot be read is told of and left out.
 pub(crate) fn runs(args: &RunsArgs, world: &World) -> Result<Exit, Failure> {
     let data_dir = world.data_dir()?;
@@ -24,7 +26,9 @@ pub(crate) fn runs(args: &RunsArgs, world: &World) -> Result<Exit, Failure> {
             Err(failure) => exit = failure.tell(out::stderr),
         }
     }
-    if args.json {
+    if args.leaks {
+        leaks::tell(&found, args.json)?;
+    } else if args.json {
         for run in &found {
             out::stdout(to_line(&to_json(run)?)?)?;
         }

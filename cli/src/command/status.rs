@@ -1,17 +1,18 @@
 //! `status`: one run and its steps.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::SystemTime;
 
 use serde_json::Value;
-use subrosa_engine::record::{FoundRun, SecretRecord, StepRecord};
+use subrosa_engine::record::{FoundRun, RunRecord, SecretRecord, StepRecord};
 
 use crate::args::StatusArgs;
 use crate::command::validate::to_line;
 use crate::failure::{Exit, Failure};
 use crate::render::Look;
 use crate::report::words;
-use crate::text::shown;
+use crate::text::{count, shown};
 use crate::wiring::World;
 use crate::{out, records, table};
 
@@ -61,6 +62,7 @@ fn to_text(run: &FoundRun, look: Look, now: SystemTime) -> String {
         .map(|secret| format!("{} ({})", shown(&secret.name), source(secret)))
         .collect();
     add("secrets", Some(&secrets.join(", ")));
+    add("not printed", Some(&never_printed(record)));
     add("record", Some(&shown(&run.dir.display().to_string())));
     let mut text: String = table::lines(&head).iter().map(|line| format!("{line}\n")).collect();
     if !record.steps.is_empty() {
@@ -86,7 +88,40 @@ fn source(secret: &SecretRecord) -> String {
         source.push_str(&format!(", version {}", found.version));
         source.push_str(if found.expired { ", expired" } else { "" });
     }
+    source.push_str(if secret.masked { "" } else { ", not masked" });
+    source.push_str(if secret.short { ", too short to mask well" } else { "" });
     source
+}
+
+/// Masked secrets that no step of a finished run printed, though some did print one.
+fn never_printed(record: &RunRecord) -> String {
+    let counts = || record.steps.iter().flat_map(|step| &step.masked);
+    if record.finished.is_none() || counts().next().is_none() {
+        return String::new();
+    }
+    let secrets = record.secrets.iter().filter(|secret| secret.masked);
+    let quiet = secrets.filter(|secret| !counts().any(|count| count.secret == secret.name));
+    quiet.map(|secret| shown(&secret.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// `masked TOKEN 3 times, 2 values registered`.
+fn masked(step: &StepRecord) -> Vec<String> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for count in &step.masked {
+        let sum = counts.entry(&count.secret).or_default();
+        *sum = sum.saturating_add(count.count);
+    }
+    let counts = counts.into_iter().map(|(name, sum)| format!("{} {sum}×", shown(name)));
+    let counts = counts.collect::<Vec<_>>().join(", ");
+    let mut parts = Vec::new();
+    if !counts.is_empty() {
+        parts.push(format!("masked {counts}"));
+    }
+    if step.registered > 0 {
+        let registered = usize::try_from(step.registered).unwrap_or(usize::MAX);
+        parts.push(format!("{} registered", count(registered, "value")));
+    }
+    parts
 }
 
 fn row(name: &str, value: &str) -> Vec<String> {
@@ -126,6 +161,7 @@ fn why(step: &StepRecord) -> String {
     if step.attempts > 1 {
         parts.push(format!("{} attempts", step.attempts));
     }
+    parts.extend(masked(step));
     parts.join(", ")
 }
 

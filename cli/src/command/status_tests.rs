@@ -19,6 +19,8 @@ fn step(name: &str, status: &str) -> StepRecord {
         message: None,
         stdout: None,
         stderr: None,
+        masked: Vec::new(),
+        registered: 0,
         outputs: Vec::new(),
         called: Vec::new(),
     }
@@ -45,6 +47,8 @@ fn run(status: &str, alive: bool, steps: Vec<StepRecord>) -> FoundRun {
             reference: None,
             found: None,
             cached: None,
+            masked: true,
+            short: false,
         }],
         steps,
     };
@@ -100,6 +104,8 @@ fn a_secret_with_a_ref_tells_its_version_and_whether_it_had_expired() {
         reference: Some("prod/db".into()),
         found,
         cached: None,
+        masked: true,
+        short: false,
     };
     let secrets = [secret("A", Some(found(false))), secret("B", Some(found(true)))];
     run.record.secrets.extend(secrets.into_iter().chain([secret("C", None)]));

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use subrosa_engine::names::{is_env_name, is_managed, reserved_prefix};
 use subrosa_engine::source::{SourceFile, Span};
-use subrosa_engine::workflow::{Handlers, LogOutput, Options, SecretDecl, SecretSource, Workflow};
+use subrosa_engine::workflow::{
+    Handlers, LogOutput, Masking, Options, SecretDecl, SecretSource, Workflow,
+};
 use subrosa_registry::SecretRef;
 
 use crate::failure::Failure;
@@ -32,6 +34,7 @@ pub(crate) fn empty() -> Loaded {
         params: Vec::new(),
         secrets: Vec::new(),
         environment: None,
+        masking: Masking::default(),
         audit_required: false,
         working_dir: None,
         shell: None,
@@ -90,6 +93,7 @@ fn parse(word: &str, start: usize) -> Result<SecretDecl, Failure> {
     Ok(SecretDecl {
         name: name.to_owned(),
         source: parse_source(name, provider, key)?,
+        mask: true,
         span: Span::new(start..start + word.len()),
         key_span: Span::new(key_start..start + word.len()),
     })

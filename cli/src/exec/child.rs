@@ -21,11 +21,12 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
 use rustix::pty::{OpenptFlags, grantpt, openpt, unlockpt};
 use rustix::termios::{OptionalActions, tcgetpgrp, tcsetattr, tcsetwinsize};
+use subrosa_engine::MaskFile;
 use subrosa_engine::secret::SecretValue;
 use subrosa_masker::{End, MaskSet};
 use tokio::task::JoinHandle;
 
-use super::pump::{Masker, pump};
+use super::pump::{Hiding, Masked, pump};
 use crate::failure::{Exit, Failure};
 use crate::out::{self, OutputLost};
 use crate::signals::{CONT, INT, QUIT, Signals, WINCH};
@@ -42,7 +43,7 @@ pub(crate) struct Command<'a> {
     /// Our own program, which takes the terminal for the child.
     pub(crate) trampoline: &'a Path,
     /// What is hidden in the output.
-    pub(crate) masks: Arc<MaskSet>,
+    pub(crate) hiding: Hiding,
     /// Whether a terminal shows the first bytes of what may become a secret after a pause.
     pub(crate) shows_starts: bool,
     /// How long a pipe may stay open after the child has ended.
@@ -86,10 +87,10 @@ impl Command<'_> {
             command.process_group(0);
         }
         signals.also(WINCH)?;
-        let child = spawn(command, &self.words[0], &self.masks)?;
-        let mut pumps = Pumps::new()?;
-        pumps.add(out_reader, Masker::pipe(self.masks.clone(), clone(&io::stdout())?));
-        pumps.add(err_reader, Masker::pipe(self.masks.clone(), clone(&io::stderr())?));
+        let child = spawn(command, &self.words[0], &self.hiding.masks)?;
+        let mut pumps = Pumps::new(self.hiding.late.clone())?;
+        pumps.add(out_reader, Masked::pipe(self.hiding.clone(), clone(&io::stdout())?));
+        pumps.add(err_reader, Masked::pipe(self.hiding.clone(), clone(&io::stderr())?));
         let waiting = tokio::task::spawn_blocking(move || wait(child));
         let exit = pass_on(signals, waiting, |number| forward(child, reach, number)).await?;
         pumps.finish(self.leak, exit).await
@@ -109,25 +110,25 @@ impl Command<'_> {
         let mut command = self.base(self.trampoline.as_os_str(), &words);
         let copy = || replica.try_clone().map_err(|error| no_terminal(to_errno(&error)));
         command.stdin(copy()?).stdout(copy()?);
-        let mut pumps = Pumps::new()?;
+        let mut pumps = Pumps::new(self.hiding.late.clone())?;
         if terminal::is_terminal(&io::stderr()) {
             command.stderr(copy()?);
         } else {
             let (reader, writer) = pipe()?;
             command.stderr(writer);
-            pumps.add(reader, Masker::pipe(self.masks.clone(), clone(&io::stderr())?));
+            pumps.add(reader, Masked::pipe(self.hiding.clone(), clone(&io::stderr())?));
         }
         signals.also(WINCH)?;
         signals.also(CONT)?;
         let modes = terminal::enter_raw_mode()
             .map_err(|error| Failure::engine(format!("cannot use the terminal: {error}")))?;
         tcsetattr(&replica, OptionalActions::Now, &modes).map_err(no_terminal)?;
-        let child = spawn(command, self.trampoline.as_os_str(), &self.masks)?;
+        let child = spawn(command, self.trampoline.as_os_str(), &self.hiding.masks)?;
         // Only the child has it from here on, so that its end is the end of the output.
         drop(replica);
         let screen = clone(&io::stdout())?;
-        let masker = Masker::terminal(self.masks.clone(), screen, self.shows_starts);
-        pumps.add(clone(&primary)?, masker);
+        let masked = Masked::terminal(self.hiding.clone(), screen, self.shows_starts);
+        pumps.add(clone(&primary)?, masked);
         copy_keys(clone(&primary)?);
         let (continued, going_on) = channel();
         let waiting = tokio::task::spawn_blocking(move || wait_in_terminal(child, &going_on));
@@ -256,16 +257,17 @@ fn ended(status: rustix::process::WaitStatus) -> Option<Exit> {
 struct Pumps {
     enough: OwnedFd,
     watched: Arc<OwnedFd>,
-    tasks: Vec<JoinHandle<io::Result<Masker>>>,
+    tasks: Vec<JoinHandle<io::Result<Masked>>>,
+    late: Option<Arc<MaskFile>>,
 }
 
 impl Pumps {
-    fn new() -> Result<Pumps, Failure> {
+    fn new(late: Option<Arc<MaskFile>>) -> Result<Pumps, Failure> {
         let (watched, enough) = pipe()?;
-        Ok(Pumps { enough, watched: Arc::new(watched), tasks: Vec::new() })
+        Ok(Pumps { enough, watched: Arc::new(watched), tasks: Vec::new(), late })
     }
 
-    fn add(&mut self, from: OwnedFd, to: Masker) {
+    fn add(&mut self, from: OwnedFd, to: Masked) {
         let watched = self.watched.clone();
         self.tasks.push(tokio::task::spawn_blocking(move || pump(from, &watched, to)));
     }
@@ -273,8 +275,10 @@ impl Pumps {
     /// Waits for the rest of the output; whoever the child left behind gets no more than `leak`.
     /// Output that could not be written turns a success into a failure.
     async fn finish(self, leak: Duration, exit: Exit) -> Result<Exit, Failure> {
-        let Pumps { enough, watched, mut tasks } = self;
+        let Pumps { enough, watched, mut tasks, late } = self;
         drop(watched);
+        // The command is gone: what it registered last is hidden in what is still held back.
+        let registered = late.as_ref().map_or(Ok(0), |late| late.finish());
         let deadline = tokio::time::sleep(leak);
         tokio::pin!(deadline);
         let mut enough = Some(enough);
@@ -288,9 +292,14 @@ impl Pumps {
                     task.await
                 }
             };
-            let end = if exit == Exit::OK && enough.is_some() { End::Whole } else { End::Cut };
+            let is_cut = exit != Exit::OK || enough.is_none() || registered.is_err();
+            let end = if is_cut { End::Cut } else { End::Whole };
             let rest = ended.map_err(io::Error::from).flatten();
             written = written.and(rest.and_then(|to| to.finish(end)));
+        }
+        if let Some(error) = late.and_then(|late| late.finish().err()) {
+            return Err(Failure::engine(error.to_string())
+                .help("the rest of the output is not shown: it may hold what was to be hidden"));
         }
         match written {
             Err(error) if exit == Exit::OK => Err(OutputLost(error).into()),
@@ -360,6 +369,7 @@ mod tests {
     use subrosa_masker::MaskSet;
 
     use super::Command;
+    use crate::exec::pump::Hiding;
     use crate::failure::{Exit, Failure};
     use crate::signals::Signals;
 
@@ -371,7 +381,7 @@ mod tests {
             environment: vec![path],
             current_dir: Path::new("/"),
             trampoline: Path::new("/nowhere"),
-            masks: Arc::new(MaskSet::empty()),
+            hiding: Hiding { masks: Arc::new(MaskSet::empty()), late: None },
             shows_starts: false,
             leak,
         };

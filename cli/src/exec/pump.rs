@@ -1,78 +1,87 @@
 //! Copies what a child writes through the masker to one of our streams.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use subrosa_masker::{End, MaskSet, MaskWriter, TerminalWriter};
+use rustix::event::{PollFd, PollFlags, poll};
+use subrosa_engine::MaskFile;
+use subrosa_masker::{End, MaskSet};
+
+use super::masker::Masker;
 
 const CHUNK_LEN: usize = 64 * 1024;
-/// A program on a terminal that says nothing for so long waits for keys.
-const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-/// What hides the secrets on the way to one of our streams.
-pub(super) enum Masker {
-    Pipe(Box<MaskWriter<File>>),
-    /// Control sequences within secrets do not hide them.
-    Terminal {
-        writer: Box<TerminalWriter<File>>,
-        /// Whether a pause shows the first bytes of what may become a secret.
-        shows_starts: bool,
-    },
+/// What hides values in the streams of a child.
+#[derive(Clone)]
+pub(crate) struct Hiding {
+    /// The masks when the child is started.
+    pub(crate) masks: Arc<MaskSet>,
+    /// Where the child registers more values.
+    pub(crate) late: Option<Arc<MaskFile>>,
 }
 
-impl Masker {
-    pub(super) fn pipe(masks: Arc<MaskSet>, to: OwnedFd) -> Masker {
-        Masker::Pipe(Box::new(MaskWriter::new(masks, File::from(to))))
+/// One of our streams, behind the masks.
+pub(super) struct Masked {
+    to: Masker,
+    hiding: Hiding,
+    /// What the child registered cannot be read: the rest of its output is not shown.
+    refused: bool,
+}
+
+impl Masked {
+    /// A stream that is read as it comes.
+    pub(super) fn pipe(hiding: Hiding, to: OwnedFd) -> Masked {
+        let to = Masker::pipe(hiding.masks.clone(), to);
+        Masked { to, hiding, refused: false }
     }
 
-    pub(super) fn terminal(masks: Arc<MaskSet>, to: OwnedFd, shows_starts: bool) -> Masker {
-        let writer = Box::new(TerminalWriter::new(masks, File::from(to)));
-        Masker::Terminal { writer, shows_starts }
+    /// A stream that is a terminal.
+    pub(super) fn terminal(hiding: Hiding, to: OwnedFd, shows_starts: bool) -> Masked {
+        let to = Masker::terminal(hiding.masks.clone(), to, shows_starts);
+        Masked { to, hiding, refused: false }
     }
 
-    /// Ends the stream: writes what is held back.
-    pub(super) fn finish(self, end: End) -> io::Result<()> {
-        match self {
-            Masker::Pipe(writer) => writer.finish_counted(end).map(drop),
-            Masker::Terminal { writer, .. } => writer.finish(end).map(drop),
+    /// Writes a piece that was just read; what was registered before it was written is hidden in it.
+    fn write(&mut self, piece: &[u8]) -> io::Result<()> {
+        if let Some(late) = &self.hiding.late {
+            self.refused |= late.look().is_err();
+        }
+        if self.refused {
+            return Ok(());
+        }
+        self.renew()?;
+        self.to.write(piece)
+    }
+
+    fn renew(&mut self) -> io::Result<()> {
+        let newest = self.hiding.late.as_ref().map(|late| late.masks());
+        match newest.filter(|newest| !Arc::ptr_eq(newest, &self.hiding.masks)) {
+            Some(newest) => {
+                self.hiding.masks = newest.clone();
+                self.to.set_masks(newest)
+            }
+            None => Ok(()),
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let writer: &mut dyn Write = match self {
-            Masker::Pipe(writer) => &mut **writer,
-            Masker::Terminal { writer, .. } => &mut **writer,
-        };
-        writer.write_all(bytes)?;
-        writer.flush()
-    }
-
-    /// How long to wait for more before [`Masker::pause`].
-    fn patience(&self) -> Option<&'static Timespec> {
-        match self {
-            Masker::Terminal { writer, shows_starts: true } if writer.is_holding() => Some(&PAUSE),
-            Masker::Terminal { .. } | Masker::Pipe(_) => None,
-        }
-    }
-
-    fn pause(&mut self) -> io::Result<()> {
-        match self {
-            Masker::Terminal { writer, .. } => writer.pause(),
-            Masker::Pipe(_) => Ok(()),
-        }
+    /// Ends the stream of a child that is gone, and whose last registrations were read.
+    pub(super) fn finish(mut self, end: End) -> io::Result<()> {
+        self.renew()?;
+        let end = if self.refused { End::Cut } else { end };
+        self.to.finish(end)
     }
 }
 
 /// Copies until `from` ends, `enough` is closed on its other side, or nobody reads `to` any more.
 /// What cannot become part of a secret any more is written at once, with or without a newline; how to
-/// end the rest is for the caller, who knows how the child ended.
-pub(super) fn pump(from: OwnedFd, enough: &OwnedFd, mut to: Masker) -> io::Result<Masker> {
+/// end the rest is for the caller, who knows how the child ended. Output that may not be shown is read
+/// all the same: a child in a terminal would wait for ever.
+pub(super) fn pump(from: OwnedFd, enough: &OwnedFd, mut to: Masked) -> io::Result<Masked> {
     let mut from = File::from(from);
     let mut chunk = vec![0; CHUNK_LEN];
-    while is_readable(&from, enough, &mut to)? {
+    while is_readable(&from, enough, &mut to.to)? {
         let length = match from.read(&mut chunk) {
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -118,21 +127,21 @@ mod tests {
 
     use subrosa_masker::MaskSet;
 
-    use super::{Masker, pump};
+    use super::{Hiding, Masked, pump};
 
     struct Pumped {
         input: File,
         output: File,
         enough: OwnedFd,
-        thread: std::thread::JoinHandle<std::io::Result<Masker>>,
+        thread: std::thread::JoinHandle<std::io::Result<Masked>>,
     }
 
     fn start() -> Pumped {
         let (from, input) = rustix::pipe::pipe().unwrap();
         let (output, to) = rustix::pipe::pipe().unwrap();
         let (watched, enough) = rustix::pipe::pipe().unwrap();
-        let masks = Arc::new(MaskSet::empty());
-        let to = Masker::pipe(masks, to);
+        let hiding = Hiding { masks: Arc::new(MaskSet::empty()), late: None };
+        let to = Masked::pipe(hiding, to);
         let thread = std::thread::spawn(move || pump(from, &watched, to));
         Pumped { input: input.into(), output: output.into(), enough, thread }
     }

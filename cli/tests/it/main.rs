@@ -18,6 +18,7 @@ mod guard;
 mod import;
 mod key;
 mod mask;
+mod masking;
 mod pages;
 mod program;
 mod providers;

@@ -64,7 +64,7 @@ fn command_lines_without_sense_end_with_2() {
         &["run"],
         &["run", "a.yaml", "b.yaml"],
         &["run", "a.yaml", "--follow", "--quiet"],
-        &["run", "a.yaml", "--short-secrets", "sometimes"],
+        &["run", "a.yaml", "--short", "sometimes"],
         &["run", "a.yaml", "--env"],
         &["explain", "a.yaml", "--allow-protected"],
         &["validate", "a.yaml", "--env", "prod"],

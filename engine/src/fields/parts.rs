@@ -20,6 +20,29 @@ pub(crate) static SECRET: Section = Section {
         ),
         works("key", Shape::Text, "What to ask the provider for. Literal, nothing is expanded."),
         works("options", Shape::TextMap, "Settings of the provider. Literal."),
+        works(
+            "mask",
+            Shape::Flag,
+            "`false`: the value is not hidden in output. Every run says so and records it.",
+        ),
+    ],
+};
+
+/// `masking:`.
+pub(crate) static MASKING: Section = Section {
+    name: "`masking`",
+    id: "masking",
+    fields: &[
+        works(
+            "short",
+            Shape::OneOf(&["always", "word", "never"]),
+            "Where values are masked that are short or common words: everywhere, as whole words (default), nowhere. `--short` wins.",
+        ),
+        works(
+            "keys",
+            Shape::Texts,
+            "Keys whose texts are masked in `outputs.json`, in recorded outputs and in results of calls, whatever they are: `password`, `token`. In any case of letters.",
+        ),
     ],
 };
 

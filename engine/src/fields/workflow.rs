@@ -1,6 +1,6 @@
 //! The fields of a workflow.
 
-use super::{DEFAULTS, Field, HANDLERS, Section, Shape, Status, alias, refused, works};
+use super::{DEFAULTS, Field, HANDLERS, MASKING, Section, Shape, Status, alias, refused, works};
 
 const NOT_RUN: &str = "is not run by subrosa";
 const NOT_YET: &str = "is not run by subrosa yet";
@@ -46,6 +46,7 @@ pub(crate) static WORKFLOW: Section = Section {
             Shape::OneOf(&["required", "optional"]),
             "`required`: no value is taken from the registry unless its audit log can be written.",
         ),
+        works("masking", Shape::Object(&MASKING), "How values are hidden."),
         works("working_dir", Shape::Text, "Folder of the steps; without it the file's folder."),
         works("shell", Shape::Texts, "Shell of the steps, with arguments: `bash -e`."),
         works("shell_args", Shape::Texts, "More arguments of `shell`."),

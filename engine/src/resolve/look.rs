@@ -19,7 +19,7 @@ use super::group::{Answered, Group, Indexed, Surroundings};
 use super::{Given, ParamArg, ResolveFailure, ResolveOptions, env, prepare, provider_of};
 use crate::diagnostic::Diagnostic;
 use crate::host::Host;
-use crate::masks::Masks;
+use crate::masks::{Masks, Owner};
 use crate::provider::{Checked, ProviderError};
 use crate::secret::SecretValue;
 use crate::workflow::{SecretDecl, SecretSource, Workflow};
@@ -89,7 +89,7 @@ pub async fn check_secrets(
         .iter()
         .map(|param| Given { name: param.name.clone(), value: env::from_text(&param.value) })
         .collect();
-    let masks = Masks::new(host.policy);
+    let masks = Masks::of_run(workflow, host);
     let asker = Asker::outermost(workflow, options, host);
     let setup = prepare(workflow, &given, host, &masks, asker.options.purpose).await;
     let setup = setup.map_err(|diagnostics| ResolveFailure {
@@ -106,7 +106,7 @@ pub async fn check_secrets(
     );
     outcomes.extend(of_refs);
     // Messages of a provider that was given values by others pass the masks, too.
-    masks.add(values).ok();
+    masks.add(values.into_iter().map(|value| (Owner::Derived, value)).collect()).ok();
     let left = asker.options.logins.close(host.limits.close).await;
     warnings.extend(left.into_iter().map(|told| Diagnostic::warning("provider-close", told)));
     let declared = workflow.secrets.iter().enumerate();

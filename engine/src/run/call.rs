@@ -22,6 +22,7 @@ use crate::rundir::RunDir;
 use crate::secret::SecretValue;
 use crate::sink::StepIo;
 use crate::step::fill;
+use crate::structured;
 use crate::workflow::{CallParam, Parallel, ParallelItem, ParallelItems, Text};
 
 /// What a step asks for.
@@ -98,8 +99,10 @@ pub(crate) async fn run(
     let outputs = done.iter().flat_map(|done| done.outputs.iter().map(|(_, value)| value));
     masks.add_quoted(outputs).map_err(|error| unmaskable(masks, &error))?;
     let parallel = asked.parallel.is_some();
-    let raw = document(&handle, &done, parallel, text_of);
-    let shown = document(&handle, &done, parallel, |value| masks.value(value).0.to_string());
+    let raw = document(&handle, &done, parallel, |_, value| text_of(value));
+    let shown = document(&handle, &done, parallel, |name, value| {
+        structured::field(name, &text_of(value), masks)
+    });
     let (mut stdout, _) = io.split();
     stdout
         .write_apart(raw.as_bytes(), shown.as_bytes())
@@ -325,19 +328,19 @@ fn text_of(value: &SecretValue) -> String {
     String::from_utf8_lossy(value.expose()).into_owned()
 }
 
-/// What the step prints, with each value as `text` gives it.
+/// What the step prints, with the value of each output as `text` gives it.
 fn document(
     handle: &WorkflowHandle,
     done: &[Done],
     parallel: bool,
-    text: impl Fn(&SecretValue) -> String,
+    text: impl Fn(&str, &SecretValue) -> String,
 ) -> String {
     let name = &handle.get().name;
     let result = |done: &Done| {
         let outputs: Map<String, Value> = done
             .outputs
             .iter()
-            .map(|(name, value)| (name.clone(), Value::from(text(value))))
+            .map(|(name, value)| (name.clone(), Value::from(text(name, value))))
             .collect();
         json!({"name": name, "status": status_word(done.end.status), "outputs": outputs})
     };

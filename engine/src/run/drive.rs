@@ -292,7 +292,7 @@ impl Drive {
         if !collected.is_empty() {
             let (run, masks) = (&level.shared.run, &level.shared.masks);
             let text = outputs::document(level.workflow(), run, end.status, now, &collected, masks);
-            if let Err(error) = level.dir.replace_file("outputs.json", text.as_bytes()) {
+            if let Err(error) = level.dir.replace_file("outputs.json", &text) {
                 level.warn(None, &format!("outputs.json cannot be written: {error}"));
             }
         }

@@ -331,6 +331,8 @@ fn secret_record(secret: &ResolvedSecret, masks: &Masks) -> SecretRecord<MaskedT
         reference: secret.reference.as_ref().map(|reference| masks.text(reference.as_str())),
         found,
         cached: secret.cached.map(|at| Timestamp(at).to_string()),
+        masked: secret.masked,
+        short: secret.short,
     }
 }
 

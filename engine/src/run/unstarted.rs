@@ -47,6 +47,8 @@ pub fn record_unstarted(
         reference: reference_of(secret).map(|reference| masks.mask_text(reference.as_str())),
         found: None,
         cached: None,
+        masked: secret.mask,
+        short: false,
     });
     let steps =
         workflow.steps.iter().map(|step| StepRecord::not_started(masks.mask_text(&step.name)));

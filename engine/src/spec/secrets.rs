@@ -27,7 +27,7 @@ pub(super) fn secrets(notes: &mut Notes, node: &Node) -> Vec<SecretDecl> {
     let mut seen: HashMap<String, Span> = HashMap::new();
     let mut secrets = Vec::new();
     for item in items {
-        let Some((name, source)) = entry(notes, item) else { continue };
+        let Some((name, source, mask)) = entry(notes, item) else { continue };
         if let Some(first) = seen.get(&name.raw) {
             let message = format!("two secrets are called {}", shown(&name.raw));
             notes.add(
@@ -40,20 +40,21 @@ pub(super) fn secrets(notes: &mut Notes, node: &Node) -> Vec<SecretDecl> {
         }
         seen.insert(name.raw.clone(), name.span);
         let Some((source, key_span)) = source else { continue };
-        secrets.push(SecretDecl { name: name.raw, source, span: item.span, key_span });
+        secrets.push(SecretDecl { name: name.raw, source, mask, span: item.span, key_span });
     }
     secrets
 }
 
 type Source = Option<(SecretSource, Span)>;
 
-fn entry(notes: &mut Notes, item: &Node) -> Option<(Text, Source)> {
+fn entry(notes: &mut Notes, item: &Node) -> Option<(Text, Source, bool)> {
     let fields = Fields::read(notes, &SECRET, item)?;
     let source = source(notes, &fields);
+    let mask = fields.flag(notes, "mask").unwrap_or(true);
     match given(notes, &fields, "name") {
         Given::Text(name) => {
             check_name(notes, &name);
-            Some((name, source))
+            Some((name, source, mask))
         }
         Given::Unreadable => None,
         Given::Absent => {

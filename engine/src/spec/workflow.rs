@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use subrosa_masker::Short;
 use subrosa_registry::EnvironmentName;
 
 use crate::diagnostic::Diagnostic;
-use crate::fields::WORKFLOW;
+use crate::fields::{MASKING, WORKFLOW};
 use crate::names::shown;
 use crate::source::Span;
 use crate::workflow::{
-    Condition, EnvEntry, Environment, LogOutput, Param, SecretDecl, Shell, Text,
+    Condition, EnvEntry, Environment, LogOutput, Masking, Param, SecretDecl, Shell, Text,
 };
 use crate::yaml::Node;
 
@@ -42,6 +43,8 @@ pub(crate) struct Draft {
     pub(crate) secrets: Vec<SecretDecl>,
     /// `environment:`.
     pub(crate) environment: Option<Environment>,
+    /// `masking:`.
+    pub(crate) masking: Masking,
     /// `audit: required`.
     pub(crate) audit_required: bool,
     /// `working_dir:`.
@@ -87,6 +90,7 @@ pub(crate) fn decode(notes: &mut Notes, node: &Node) -> Draft {
         params: fields.get("params").map(|n| params::declared(notes, n)).unwrap_or_default(),
         secrets: fields.get("secrets").map(|n| secrets(notes, n)).unwrap_or_default(),
         environment: environment(notes, &fields),
+        masking: masking(notes, &fields),
         audit_required: fields.word(notes, "audit", &["required", "optional"]) == Some("required"),
         working_dir: fields.trimmed(notes, "working_dir"),
         shell: shell(notes, &fields),
@@ -116,6 +120,21 @@ fn checked_name(notes: &mut Notes, name: Text) -> Text {
         );
     }
     name
+}
+
+fn masking(notes: &mut Notes, fields: &Fields<'_>) -> Masking {
+    let Some(node) = fields.get("masking") else { return Masking::default() };
+    let Some(fields) = Fields::read(notes, &MASKING, node) else { return Masking::default() };
+    let short = fields.word(notes, "short", &["always", "word", "never"]);
+    let keys = fields.texts(notes, "keys").unwrap_or_default();
+    Masking {
+        short: short.map(|word| match word {
+            "always" => Short::Always,
+            "never" => Short::Never,
+            _ => Short::Word,
+        }),
+        keys: keys.into_iter().map(|key| key.raw).collect(),
+    }
 }
 
 /// A blank text is no name: whoever wrote it meant some environment.

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use subrosa_masker::MaskedText;
+use subrosa_masker::{MaskedText, Tally};
 use tokio::time::{Instant, sleep_until};
 
 use super::context::{arguments, fill, reference};
@@ -14,6 +15,8 @@ use crate::cancel::{Stop, stop_pair};
 use crate::env::{self, Layer};
 use crate::event::{RunEvent, StepEnd, Stream};
 use crate::executor::{ExitHow, StepCall};
+use crate::late::{MASK_FILE, MaskFile};
+use crate::leaks;
 use crate::names;
 use crate::run::level::Level;
 use crate::run::{call, status_word};
@@ -52,6 +55,7 @@ struct Try<'a> {
     step: &'a Step,
     context: &'a Context,
     logs: &'a [PathBuf],
+    late: Option<&'a MaskFile>,
     deadline: Option<Instant>,
 }
 
@@ -59,6 +63,8 @@ struct Try<'a> {
 struct Opened {
     io: StepIo,
     logs: Vec<PathBuf>,
+    /// Of a step that runs processes.
+    late: Option<Arc<MaskFile>>,
 }
 
 impl StepRun {
@@ -82,7 +88,7 @@ impl StepRun {
             Ok(opened) => opened,
             Err(message) => return broken(message, Vec::new()),
         };
-        let Opened { mut io, logs } = opened;
+        let Opened { mut io, logs, late } = opened;
         self.level.recorder.step(self.level.record_index(self.index), |record| {
             record.status = status_word(crate::event::StepStatus::Running);
             record.attempts = self.attempts;
@@ -90,12 +96,23 @@ impl StepRun {
             record.stdout = logs.first().cloned();
             record.stderr = logs.last().cloned();
         });
-        let result = Box::pin(self.act(step, context, &mut io, &logs)).await;
+        let late = late.as_deref();
+        let acted = Box::pin(self.act(step, context, &mut io, &logs, late)).await;
+        // What was registered last is hidden in what is still held back, and in all that follows. A
+        // refusal comes before what it led to.
+        let registered = late.map_or(Ok(0), MaskFile::finish);
+        let result = match registered {
+            Ok(_) => acted,
+            Err(error) => Err(shared.masks.text(&error.to_string())),
+        };
         if !matches!(result, Ok(StepEnd::Exited { code: 0 } | StepEnd::Called { .. })) {
             io.cut();
         }
         let was_cut = io.was_cut();
-        let finished = io.finish();
+        let finished = io.finish().map(|output| {
+            self.note_found(&output.found, registered.unwrap_or(0));
+            output.captured
+        });
         if was_cut && let Ok(Some(captured)) = &finished {
             // Too many masks: the tail stays a tail, and the run has failed a step already.
             let _unmasked = shared.masks.add_cut(&captured.whole()).err();
@@ -110,15 +127,30 @@ impl StepRun {
         }
     }
 
+    /// Adds to the record what was masked in an attempt, and how many values it registered.
+    fn note_found(&self, found: &[(Stream, Tally)], registered: u64) {
+        if registered == 0 && found.iter().all(|(_, tally)| tally.is_empty()) {
+            return;
+        }
+        let masks = &self.level.shared.masks;
+        self.level.recorder.step(self.level.record_index(self.index), |record| {
+            record.registered += registered;
+            for (stream, tally) in found {
+                leaks::count(&mut record.masked, *stream, tally, masks);
+            }
+        });
+    }
+
     async fn act(
         &self,
         step: &Step,
         context: &Context,
         io: &mut StepIo,
         logs: &[PathBuf],
+        late: Option<&MaskFile>,
     ) -> Result<StepEnd, MaskedText> {
         let deadline = step.timeout.map(|timeout| Instant::now() + timeout);
-        let this = Try { step, context, logs, deadline };
+        let this = Try { step, context, logs, late, deadline };
         let name = self.level.file_name(self.index);
         let place = ScriptPlace {
             dir: &self.level.dir,
@@ -210,7 +242,7 @@ impl StepRun {
         more: Vec<(String, SecretValue)>,
         io: &mut StepIo,
     ) -> Result<StepEnd, MaskedText> {
-        let Try { step, context, logs, deadline } = this;
+        let Try { step, context, logs, late, deadline } = this;
         let shared = &self.level.shared;
         let limits = &shared.host.limits;
         let mut variables = context.variables.clone();
@@ -219,6 +251,8 @@ impl StepRun {
         };
         variables.set(Layer::Managed, "DAG_RUN_STEP_STDOUT_FILE", log(logs.first()), "engine");
         variables.set(Layer::Managed, "DAG_RUN_STEP_STDERR_FILE", log(logs.last()), "engine");
+        let late = late.map(|late| env::from_os(late.path().as_os_str()));
+        variables.set(Layer::Managed, MASK_FILE, late, "engine");
         let own = variables.values().filter(|(name, _)| names::is_env_name(name));
         let env = own.map(|(name, value)| (name.to_owned(), value.clone())).chain(more).collect();
         let call = StepCall {
@@ -298,6 +332,7 @@ impl StepRun {
             step.log_output.unwrap_or(self.level.workflow().log_output) == LogOutput::Merged;
         let endings: &[&str] = if merged { &["log"] } else { &["out", "err"] };
         let streams = [(Stream::Stdout, &step.stdout), (Stream::Stderr, &step.stderr)];
+        let late = self.mask_file(step)?;
         let mut logs = Vec::new();
         let mut sinks = Vec::new();
         for (ending, (stream, redirect)) in endings.iter().zip(streams) {
@@ -308,15 +343,33 @@ impl StepRun {
                 targets.push(Target::Open(self.redirect(text, context).await?));
             }
             logs.push(log);
-            sinks.push(self.sink(targets, stream));
+            sinks.push(self.sink(targets, stream, late.clone()));
         }
         let mut sinks = sinks.into_iter();
         let stdout = sinks.next().expect("every step has a stdout");
         let io = StepIo::new(stdout, sinks.next(), !step.outputs.is_empty());
-        Ok(Opened { io, logs })
+        Ok(Opened { io, logs, late })
     }
 
-    fn sink(&self, targets: Vec<Target>, stream: Stream) -> MaskedSink {
+    /// Where the step's processes register values to hide; a call has none of its own.
+    fn mask_file(&self, step: &Step) -> Result<Option<Arc<MaskFile>>, MaskedText> {
+        match step.action {
+            Action::Call { .. } => return Ok(None),
+            Action::Shell(_) | Action::Script { .. } | Action::Exec(_) => {}
+        }
+        let shared = &self.level.shared;
+        let made = MaskFile::create(shared.masks.clone(), &shared.host, &self.level.dir.work());
+        made.map(|file| Some(Arc::new(file))).map_err(|error| {
+            shared.masks.text(&format!("the file {MASK_FILE} cannot be made: {error}"))
+        })
+    }
+
+    fn sink(
+        &self,
+        targets: Vec<Target>,
+        stream: Stream,
+        late: Option<Arc<MaskFile>>,
+    ) -> MaskedSink {
         let shared = &self.level.shared;
         let tap = shared.events.watcher().wants_output().then(|| Tap {
             events: shared.events.watcher().clone(),
@@ -324,7 +377,7 @@ impl StepRun {
             step: self.path.clone(),
             stream,
         });
-        MaskedSink::new(shared.masks.clone(), targets, tap)
+        MaskedSink::new(shared.masks.clone(), targets, tap, late)
     }
 
     async fn redirect(&self, text: &Text, context: &Context) -> Result<std::fs::File, MaskedText> {

@@ -114,7 +114,7 @@ async fn succeeds(
         grace: shared.host.limits.grace,
         leak: shared.host.limits.leak,
     };
-    let nowhere = MaskedSink::new(shared.masks.clone(), Vec::new(), None);
+    let nowhere = MaskedSink::new(shared.masks.clone(), Vec::new(), None, None);
     let mut io = StepIo::new(nowhere, None, false);
     let exit = shared.executor.run(call, &mut io, stop).await;
     match exit.map_err(|error| shared.masks.text(&format!("a condition: {error}")))?.how {

@@ -188,7 +188,7 @@ pub(crate) fn output_records(
 ) -> Vec<OutputRecord<MaskedText>> {
     let found = step.outputs.iter().filter_map(|output| {
         let value = facts.outputs.get(&output.name)?;
-        let (value, masked) = masks.record(value);
+        let (value, masked) = masks.record_field(&output.name, value);
         Some(OutputRecord { name: output.name.clone(), value, masked })
     });
     found.collect()

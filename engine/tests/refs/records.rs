@@ -40,8 +40,10 @@ async fn retired_values_are_masked_like_values_and_the_record_says_where_they_ca
     };
     let (pay, prod) = (Some("pay"), Some("prod"));
     let secrets = json!([
-        {"name": "A", "provider": "ref", "ref": "key", "found": found(pay, prod, 3, true)},
-        {"name": "B", "provider": "ref", "ref": "other", "found": found(None, None, 1, false)},
+        {"name": "A", "provider": "ref", "ref": "key", "found": found(pay, prod, 3, true),
+            "masked": true, "short": false},
+        {"name": "B", "provider": "ref", "ref": "other", "found": found(None, None, 1, false),
+            "masked": true, "short": false},
     ]);
     assert_eq!(record["secrets"], secrets);
 }
@@ -66,7 +68,8 @@ async fn a_run_that_could_not_start_is_recorded_under_the_id_that_the_registry_w
         (&record["environment"], &record["environment_given"]),
         (&json!("prod"), &json!(true))
     );
-    let unresolved = json!({"name": "B", "provider": "ref", "ref": "other", "found": null});
+    let unresolved = json!({"name": "B", "provider": "ref", "ref": "other", "found": null,
+        "masked": true, "short": false});
     assert_eq!(record["secrets"][1], unresolved);
     assert_eq!(record["run"].as_str(), world.registry().asked()[0].0.actor.run.as_deref());
     assert!(dir.starts_with(world.home()));

@@ -20,7 +20,6 @@ use subrosa_engine::{
     EnvironmentChoice, Purpose, ResolveFailure, ResolveOptions, Resolved, RunOptions, RunReport,
     resolve, run, validate,
 };
-use subrosa_masker::Policy;
 use subrosa_registry::{EnvironmentName, Reader};
 use tempfile::TempDir;
 
@@ -127,7 +126,7 @@ impl World {
             clock: now,
             random: || u64::MAX,
             guard: None,
-            policy: Policy::default(),
+            short: None,
             limits: self.limits,
             settings: self.settings.clone(),
         }
