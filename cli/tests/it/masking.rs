@@ -289,3 +289,33 @@ fn steps_of_called_workflows_are_among_the_leaks() {
     let leaks = place.run(&["runs", "--leaks"]).stdout;
     assert!(leaks.contains("go/say") && leaks.contains("TOKEN"), "{leaks}");
 }
+
+#[test]
+fn a_retry_runs_a_step_again_that_registered_values_if_others_need_it() {
+    let place = Place::new();
+    let text = r#"
+name: again
+steps:
+  - name: fetch
+    run: |
+      echo "late-$(echo value)" >> "$SUBROSA_MASK_FILE"
+      echo "late-$(echo value)" > kept
+  - name: apart
+    run: "true"
+  - name: use
+    depends: [fetch, apart]
+    run: |
+      cat kept
+      test -e mended
+"#;
+    place.write("work.yaml", text);
+    assert_eq!(place.run(&["run", "work.yaml"]).code, 1);
+    place.write("mended", "");
+    let runs = place.run(&["runs", "--json"]).stdout;
+    let first: serde_json::Value = serde_json::from_str(runs.lines().next().unwrap()).unwrap();
+    let retry = place.run(&["retry", first["run"].as_str().unwrap(), "--follow"]);
+    assert_eq!(retry.code, 0, "{retry:?}");
+    assert!(retry.stdout.contains("use | *******"), "{retry:?}");
+    assert!(!retry.stdout.contains("late-value"), "{retry:?}");
+    assert!(!retry.stdout.contains("apart: started"), "{retry:?}");
+}

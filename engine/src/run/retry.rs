@@ -1,7 +1,8 @@
 //! What a retry need not run again.
 //!
 //! A step that succeeded is kept with its outputs, unless an output is needed whose record is
-//! masked: a masked copy is never read back as a value, so such a step runs again.
+//! masked: a masked copy is never read back as a value, so such a step runs again. So does one that registered
+//! values to hide, if a step depends on it that runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -49,7 +50,9 @@ fn kept_steps<'a>(
     let usable = |step: &'a Step| {
         let outputs = of(step).map(|record| record.outputs.as_slice()).unwrap_or_default();
         let found = |name: &str| outputs.iter().any(|output| output.name == name && !output.masked);
-        step.outputs.iter().all(|output| found(&output.name))
+        // What it registered is on no disk, and what follows may print it.
+        let registered = of(step).is_some_and(|record| record.registered > 0);
+        !registered && step.outputs.iter().all(|output| found(&output.name))
     };
     let succeeded = |index: &usize| of(&steps[*index]).is_some_and(|r| r.status == "succeeded");
     let mut kept: BTreeSet<usize> = (0..steps.len()).filter(succeeded).collect();
