@@ -319,3 +319,14 @@ steps:
     assert!(!retry.stdout.contains("late-value"), "{retry:?}");
     assert!(!retry.stdout.contains("apart: started"), "{retry:?}");
 }
+
+#[test]
+fn what_the_record_held_before_a_value_was_registered_is_masked_at_its_end() {
+    let text =
+        "name: given\nparams: {GIVEN: none}\nsteps:\n  - run: echo $GIVEN >> $SUBROSA_MASK_FILE\n";
+    let (place, ended) = run(text, &["--", "GIVEN=late-value"], &["late-value"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let record: serde_json::Value = serde_json::from_str(&place.find("status.json")).unwrap();
+    assert_eq!(record["params"][0]["value"], "*******");
+    assert_eq!(record["params"][0]["masked"], true);
+}

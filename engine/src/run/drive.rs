@@ -284,6 +284,7 @@ impl Drive {
         let level = &self.level;
         let now = level.shared.now();
         level.recorder.finish(|record| {
+            crate::leaks::mask_again(record, &level.shared.masks);
             record.status = status_word(end.status);
             record.reason.clone_from(&end.reason);
             record.finished = Some(now.to_string());
