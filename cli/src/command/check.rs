@@ -3,7 +3,7 @@
 use serde::Serialize;
 use subrosa_engine::provider::{ProviderError, ProviderErrorKind};
 use subrosa_engine::{CheckDepth, CheckReport, CheckedSecret, Finding, Purpose, check_secrets};
-use subrosa_masker::{MaskSet, Policy};
+use subrosa_masker::MaskSet;
 
 use crate::args::provider::CheckArgs;
 use crate::command::validate::to_line;
