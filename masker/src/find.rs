@@ -37,8 +37,9 @@ impl Pending {
 #[derive(Default)]
 pub(crate) struct Search {
     pub(crate) pending: Vec<Pending>,
-    /// The last newline, while the line after it is too short for a gram.
-    newline: Option<u64>,
+    /// The last newline, while the line after it is too short for a gram; or the one before a tail that
+    /// is searched for other needles.
+    pub(crate) newline: Option<u64>,
     /// Where the automaton is.
     pub(crate) state: State,
 }
@@ -109,7 +110,7 @@ impl<'a> Finder<'a> {
         let pending = std::mem::take(&mut search.pending);
         let whole = pending.into_iter().filter(is_whole);
         let found = whole.map(|one| {
-            counts.add(masks, Counted::Literal(one.needle), end);
+            counts.note(Counted::literal(one.needle), end);
             one.start..end
         });
         found.collect()
@@ -140,6 +141,7 @@ impl<'a> Finder<'a> {
     fn probe_lines(&mut self) {
         let newline = self.search.newline.take().filter(|&at| at >= self.view.held_start);
         if let Some(newline) = newline {
+            self.probe_line_end(newline);
             self.probe_line_start(newline);
         }
         let (piece, begin) = (self.view.piece, self.view.piece_start());
@@ -255,7 +257,7 @@ impl<'a> Finder<'a> {
         let is_early = in_stretch < grams.step();
         match pass {
             Pass::Piece if is_early => true,
-            Pass::Bridge if is_early => start < begin && start + window_len > begin,
+            Pass::Bridge if is_early && start + window_len > begin => start < begin,
             Pass::Piece | Pass::Bridge => {
                 let until = offset + in_stretch;
                 start < self.low || !self.view.has(start, &bytes[offset..until])
@@ -323,7 +325,10 @@ impl<'a> Finder<'a> {
         let (number, start) = (pending.needle, pending.start);
         let needle = &self.masks.needles[number];
         if needle.ends.anywhere {
-            self.counts.add(self.masks, Counted::Literal(number), end);
+            // What ended before is met again where a line is probed that began before.
+            if end > self.view.piece_start() {
+                self.counts.note(Counted::literal(number), end);
+            }
             self.cover(start..end);
         }
         if end - start != needle.bytes.len() as u64 {
@@ -336,7 +341,7 @@ impl<'a> Finder<'a> {
             if end == self.view.end() {
                 self.keep(pending);
             } else if !is_word(self.view.byte(end)) {
-                self.counts.add(self.masks, Counted::Literal(number), end);
+                self.counts.note(Counted::literal(number), end);
                 self.cover(start..end);
             }
         }
@@ -388,7 +393,7 @@ impl<'a> Finder<'a> {
             if run.found {
                 let end = begin + next as u64;
                 let number = self.masks.finders.stepped_numbers[stepped.found_number(run.state)];
-                self.counts.add(self.masks, Counted::Literal(number), end);
+                self.counts.note(Counted::literal(number), end);
                 self.cover(end - stepped.found_len(run.state)..end);
             }
         }

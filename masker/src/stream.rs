@@ -100,6 +100,7 @@ impl Stream {
         let (before, tail) = held.split_at(index(self.tail - self.held_start));
         let view = View { held: before, held_start: self.held_start, piece: tail };
         (self.search, self.track) = (Search::default(), Track::default());
+        self.search.newline = memchr::memrchr(b'\n', before).map(|at| self.held_start + at as u64);
         self.end = self.tail;
         self.scan(masks, view);
         self.release(self.tail, view, out)?;
@@ -153,7 +154,7 @@ impl Stream {
         let mut covered = Finder::whole_words(masks, &mut self.search, &mut self.counts, end);
         let folded = masks.folded.as_ref().and_then(|folded| self.track.finish(folded));
         if let Some(Covered { len, needle, .. }) = folded {
-            self.counts.add(masks, Counted::Folded(needle), end);
+            self.counts.note(Counted::folded(masks, needle), end);
             covered.push(end - len..end);
         }
         self.cover(covered);
@@ -176,6 +177,7 @@ impl Stream {
             held_len(folded.map(|folded| self.track.held_len(folded))),
         ];
         self.tail = tails.into_iter().chain(pending).min().unwrap_or(self.end);
+        self.counts.end_search(masks, self.tail);
     }
 
     /// Follows folded needles through the piece, from each of their heads on.
@@ -214,7 +216,7 @@ impl Stream {
                 at += 1;
                 let counts = &mut self.counts;
                 self.track.push(folded, byte, |Covered { after, len, needle }| {
-                    counts.add(masks, Counted::Folded(needle), at - after);
+                    counts.note(Counted::folded(masks, needle), at - after);
                     covered.push(at - after - len..at - after);
                 });
                 if !self.track.is_active() {

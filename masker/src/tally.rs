@@ -1,7 +1,9 @@
 //! Counts what was found: which value, in which shape, how often.
 //!
-//! Counting is by occurrence: where values overlap, or one contains another, each counts. A stream counts
-//! by needle, which is an index and no search; what a needle means is looked up when the counts are read.
+//! Counting is by occurrence: where values overlap, or one contains another, each counts. Of needles that
+//! end at one byte and that the automaton finds (those that repeat themselves, and layouts) only the longest
+//! counts. A stream counts by needle, which is an index and no search; what a needle means is looked up when
+//! the counts are read.
 
 use std::collections::BTreeMap;
 
@@ -71,54 +73,89 @@ impl Tally {
     }
 }
 
-/// A needle of a set, as counts name it.
-#[derive(Clone, Copy)]
-pub(crate) enum Counted {
-    Literal(usize),
-    Folded(usize),
+/// A needle of a set as counts name it: the literal ones first, then those of the folded stream.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Counted(usize);
+
+impl Counted {
+    pub(crate) fn literal(number: usize) -> Counted {
+        Counted(number)
+    }
+
+    pub(crate) fn folded(masks: &MaskSet, number: usize) -> Counted {
+        Counted(masks.needles.len() + number)
+    }
+
+    fn origins<'a>(&self, masks: &'a MaskSet) -> &'a [Match] {
+        match masks.needles.get(self.0) {
+            Some(needle) => &masks.origins[needle.origins.clone()],
+            None => std::slice::from_ref(&masks.layouts[self.0 - masks.needles.len()]),
+        }
+    }
 }
+
+/// So many matches are noted before they are counted.
+const NOTED_MAX: usize = 1 << 16;
 
 /// The counts of one stream.
 #[derive(Default)]
 pub(crate) struct Counts {
-    /// For every needle of the set, the literal ones first; empty until the first match.
-    by_needle: Vec<Count>,
+    /// The matches of this search and where they end, in any order: one is met on several occasions.
+    noted: Vec<(Counted, u64)>,
+    by_needle: BTreeMap<Counted, u64>,
+    /// Those of the last search that end in the tail: another set would meet them again.
+    in_tail: Vec<(Counted, u64)>,
+    /// What former sets found there.
+    former: Vec<(Match, u64)>,
     /// What was counted for former sets.
     settled: Tally,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Count {
-    times: u64,
-    /// Where the last match ended: one that is met twice counts once.
-    end: u64,
-}
-
 impl Counts {
-    /// Counts a match that ends at `end`.
-    pub(crate) fn add(&mut self, masks: &MaskSet, needle: Counted, end: u64) {
-        if self.by_needle.is_empty() {
-            self.by_needle = vec![Count::default(); masks.needles.len() + masks.layouts.len()];
+    /// Notes a match that ends at `end`.
+    pub(crate) fn note(&mut self, needle: Counted, end: u64) {
+        self.noted.push((needle, end));
+        if self.noted.len() == NOTED_MAX {
+            self.count();
         }
-        let index = match needle {
-            Counted::Literal(number) => number,
-            Counted::Folded(number) => masks.needles.len() + number,
-        };
-        let count = &mut self.by_needle[index];
-        if count.end != end {
-            *count = Count { times: count.times + 1, end };
+    }
+
+    /// Ends a search that left the bytes from `tail` on undecided.
+    pub(crate) fn end_search(&mut self, masks: &MaskSet, tail: u64) {
+        self.noted.sort_unstable();
+        self.noted.dedup();
+        let former = std::mem::take(&mut self.former);
+        if !former.is_empty() {
+            let is_new = |(needle, end): &(Counted, u64)| {
+                needle.origins(masks).iter().all(|origin| !former.contains(&(*origin, *end)))
+            };
+            self.noted.retain(is_new);
         }
+        self.in_tail.clear();
+        self.in_tail.extend(self.noted.iter().filter(|(_, end)| *end > tail));
+        self.count();
+    }
+
+    fn count(&mut self) {
+        self.noted.sort_unstable();
+        self.noted.dedup();
+        for of_needle in self.noted.chunk_by(|one, other| one.0 == other.0) {
+            *self.by_needle.entry(of_needle[0].0).or_default() += of_needle.len() as u64;
+        }
+        self.noted.clear();
     }
 
     /// Turns the counts for `masks` into what they mean; another set may follow.
     pub(crate) fn settle(&mut self, masks: &MaskSet) {
-        let by_needle = std::mem::take(&mut self.by_needle);
-        let origins = masks.needles.iter().map(|needle| &masks.origins[needle.origins.clone()]);
-        let layouts = masks.layouts.iter().map(std::slice::from_ref);
-        for (count, origins) in by_needle.iter().zip(origins.chain(layouts)) {
-            for origin in origins.iter().filter(|_| count.times > 0) {
-                *self.settled.0.entry(*origin).or_default() += count.times;
+        self.count();
+        for (needle, times) in std::mem::take(&mut self.by_needle) {
+            for origin in needle.origins(masks) {
+                *self.settled.0.entry(*origin).or_default() += times;
             }
+        }
+        for (needle, end) in std::mem::take(&mut self.in_tail) {
+            let origins = needle.origins(masks).iter();
+            self.former.extend(origins.map(|origin| (*origin, end)));
         }
     }
 

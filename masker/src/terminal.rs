@@ -5,14 +5,17 @@
 //! stood; those inside a masked region follow its mask. What comes out passes a second masker, for values
 //! that have control sequences in them or stand in one (the title of a window).
 //!
-//! Left out are `ESC [ ... final byte` and the short sequences of `ESC`, which carry numbers and no text.
-//! Commands with text in them (titles, links, the clipboard) are text. Backspaces and carriage returns are
-//! not followed: a value that is drawn over with other letters, or letter by letter in no order, is another
-//! value.
+//! Left out are `ESC [ ... final byte` and the short sequences of `ESC`, which carry numbers and no text; an
+//! unfinished one waits, since it draws nothing. Commands with text in them (titles, links, the clipboard)
+//! are text, as are sequences that begin with U+009B or have control characters in them. Backspaces and
+//! carriage returns are not followed: a value that is drawn over with other letters, or letter by letter in
+//! no order, is another value. A very short value, masked as a word, is masked in the numbers of a sequence.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 use crate::set::MaskSet;
 use crate::stream::{Out, Piece, Stream};
@@ -33,7 +36,7 @@ pub struct TerminalWriter<W: Write> {
     masks: Arc<MaskSet>,
     stream: Stream,
     /// The control sequence that the input ends in.
-    sequence: Vec<u8>,
+    sequence: Zeroizing<Vec<u8>>,
     out: Woven<W>,
     /// How many bytes of text came in.
     text_len: u64,
@@ -43,7 +46,7 @@ pub struct TerminalWriter<W: Write> {
 /// Puts control sequences back between decided text.
 struct Woven<W: Write> {
     /// Complete control sequences, and before which byte of the text each one stood.
-    waiting: VecDeque<(u64, Vec<u8>)>,
+    waiting: VecDeque<(u64, Zeroizing<Vec<u8>>)>,
     waiting_len: usize,
     /// How many bytes of text are decided.
     decided: u64,
@@ -57,7 +60,7 @@ impl<W: Write> TerminalWriter<W> {
         TerminalWriter {
             masks,
             stream: Stream::default(),
-            sequence: Vec::new(),
+            sequence: Zeroizing::default(),
             out: Woven { waiting: VecDeque::new(), waiting_len: 0, decided: 0, inner },
             text_len: 0,
             failed: false,
@@ -84,8 +87,7 @@ impl<W: Write> TerminalWriter<W> {
 
     /// Whether bytes are held back that may begin a value.
     pub fn is_holding(&self) -> bool {
-        let is_waiting = !self.sequence.is_empty() || !self.out.waiting.is_empty();
-        is_waiting || self.stream.is_holding() || self.out.inner.is_holding()
+        !self.out.waiting.is_empty() || self.stream.is_holding() || self.out.inner.is_holding()
     }
 
     /// Says that the source has paused: shows the first of the bytes that are held back, at most three of
@@ -96,9 +98,6 @@ impl<W: Write> TerminalWriter<W> {
     /// The inner writer failed, now or before.
     pub fn pause(&mut self) -> io::Result<()> {
         self.pass(|writer| {
-            // A program that stops in the middle of a sequence did not mean one.
-            let unfinished = std::mem::take(&mut writer.sequence);
-            writer.text(&unfinished)?;
             writer.stream.show(SHOWN_LEN_MAX, &mut writer.out)?;
             writer.out.inner.pause(SHOWN_LEN_MAX)
         })
@@ -167,7 +166,7 @@ impl<W: Write> TerminalWriter<W> {
         self.stream.write(&self.masks, text, &mut self.out)
     }
 
-    fn control(&mut self, sequence: Vec<u8>) -> io::Result<()> {
+    fn control(&mut self, sequence: Zeroizing<Vec<u8>>) -> io::Result<()> {
         self.out.waiting_len += sequence.len();
         self.out.waiting.push_back((self.text_len, sequence));
         if self.out.waiting_len > WAITING_LEN_MAX {

@@ -10,8 +10,8 @@
 
 use crate::view::View;
 
-/// The fewest characters of a line between two wraps. No window of a needle is longer, so at most one
-/// wrap cuts it.
+/// The fewest characters of a line between two wraps: enough that a line which two wraps cut out of a window
+/// begins and ends with a gram of it.
 pub(crate) const LINE_LEN_MIN: u32 = 24;
 /// The deepest indentation of a wrapped line.
 pub(crate) const BLANKS_MAX: u32 = 64;

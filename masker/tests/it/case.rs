@@ -87,7 +87,8 @@ fn values_later(dice: &mut Dice<'_>, values: &[Vec<u8>], keeps: bool) -> Vec<Vec
 fn values(dice: &mut Dice<'_>, known: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut values: Vec<Vec<u8>> = known.to_vec();
     for _ in 0..dice.throw(5) {
-        let value = match dice.throw(6) {
+        let value = match dice.throw(7) {
+            6 => long(dice),
             0 => dice.string(LETTERS, 4),
             1 => dice.string(b"ab", 12),
             2 if dice.throw(2) == 0 => b"on".to_vec(),
@@ -98,6 +99,19 @@ fn values(dice: &mut Dice<'_>, known: &[Vec<u8>]) -> Vec<Vec<u8>> {
         values.push(value);
     }
     values.split_off(known.len())
+}
+
+/// A value long enough that a line of it, and its windows, are as long as they get. A byte or two of the
+/// case make all of it, which leaves the rest for texts.
+fn long(dice: &mut Dice<'_>) -> Vec<u8> {
+    let mut state = 1 + dice.throw(250);
+    let len = 30 + dice.throw(100);
+    let letters = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    let mut letter = || {
+        state = state * 1_103_515_245 % 2_147_483_629;
+        letters[state % letters.len()]
+    };
+    (0..len).map(|_| letter()).collect()
 }
 
 fn lines(dice: &mut Dice<'_>) -> Vec<u8> {
@@ -135,7 +149,7 @@ fn form(dice: &mut Dice<'_>, known: &[Vec<u8>]) -> Vec<u8> {
         return Vec::new();
     }
     let bytes = &forms[dice.throw(forms.len())].bytes;
-    let line_len = [usize::MAX, usize::MAX, 8, 24, 25, 30][dice.throw(6)];
+    let line_len = [usize::MAX, usize::MAX, 8, 24, 24, 25, 30, 40][dice.throw(8)];
     let wrap: &[u8] = [&b"\n"[..], b"\r\n", b"\n  ", b"\n\n"][dice.throw(4)];
     let mut text = Vec::new();
     let mut room = line_len.min(1 + dice.throw(40));

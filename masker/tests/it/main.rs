@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests, outside `#[test]` functions")]
 
+mod borders;
 mod case;
 mod check;
 mod examples;

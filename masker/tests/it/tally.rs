@@ -54,6 +54,35 @@ fn a_wrapped_form_counts_once() {
 }
 
 #[test]
+fn what_is_met_on_several_occasions_counts_once() {
+    let base64 = |value: &str| data_encoding::BASE64_NOPAD.encode(value.as_bytes());
+    // Lines are probed after the rest, and a text that repeats itself is met by two finders.
+    let form = base64("hunter2Qxy");
+    for (at, pad, gap) in (1..form.len()).flat_map(|at| (0..12).map(move |pad| (at, pad, 12 - pad)))
+    {
+        let one = format!("{}\n{}", &form[..at], &form[at..]);
+        let text = format!("{}{one}{}{one} ", " ".repeat(pad), " ".repeat(gap));
+        check(&["hunter2Qxy"], &text, "hunter2Qxy:base64:2");
+    }
+    let same = "a".repeat(24);
+    check(&[&same], &format!("{0} {0} ", base64(&same)), &format!("{same}:base64:2"));
+    let head = "abababababab\nxyzzy";
+    let text = format!(" {} ", "ab".repeat(20));
+    check(&[head], &text, &format!("{}:line:15", head.escape_default()));
+}
+
+#[test]
+fn what_a_swap_searches_again_counts_once() {
+    let values = [b"hunter2".to_vec(), b"xhunter2yyyy".to_vec()];
+    let mut writer = MaskWriter::new(set(&values, &Policy::default()), Vec::new());
+    writer.write_all(b"xhunter2").unwrap();
+    writer.set_masks(set(&values, &Policy::default())).unwrap();
+    writer.write_all(b" ").unwrap();
+    let tally = writer.finish_counted(End::Whole).unwrap().1;
+    assert_eq!(tally.iter().map(|(_, times)| times).sum::<u64>(), 1);
+}
+
+#[test]
 fn the_alignment_of_base64_is_told() {
     for (before, offset) in [("", 0), ("x", 1), ("xx", 2), ("xxx", 0)] {
         let text = data_encoding::BASE64.encode(format!("{before}hunter2-hunter2").as_bytes());

@@ -75,7 +75,8 @@ fn a_pause_shows_three_bytes_and_matching_goes_on() {
     check_out("$ hunte~", "$ hun");
     check_out("h^[31m", "");
     check_out("h^[31m~", "h^[31m");
-    check_out("^[3~", "^[3");
+    check_out("^[3~", "");
+    check_out("hunter2^[3~1m-hunter2 ", "hun*******^[31m ");
 }
 
 #[test]
