@@ -33,11 +33,11 @@ secrets:
 
 #[test]
 fn a_check_tells_what_is_known_without_reading() {
-    let place = place(ALL_GOOD);
+    let place = place(&format!("{ALL_GOOD}  - {{name: C, provider: command, key: /bin/echo}}\n"));
     let looked = place.run(&["check", "w.yaml"]);
     assert_eq!(looked.code, 0, "{looked:?}");
     let last = words(&looked.stdout).pop().unwrap();
-    assert_eq!(last, "2 secrets, 1 would have to be read to tell");
+    assert_eq!(last, "3 secrets, 1 would have to be read to tell");
     let read = place.run(&["check", "--read", "w.yaml"]);
     assert_eq!(
         words(&read.stdout),
@@ -45,7 +45,8 @@ fn a_check_tells_what_is_known_without_reading() {
             "SECRET FROM KEY RESULT",
             "A env PATH read was read",
             "B file token.txt read was read",
-            "2 secrets, nothing stands in the way"
+            "C command /bin/echo read was read",
+            "3 secrets, nothing stands in the way"
         ]
     );
     assert_eq!(read.code, 0);
