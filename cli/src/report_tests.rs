@@ -28,7 +28,8 @@ fn run_started(dir: &Path) -> RunEvent {
         workflow: text("deploy"),
         environment: None,
         steps: 3,
-        secrets: vec![text("TOKEN")],
+        secrets: vec![text("TOKEN"), text("PUBLIC")],
+        unmasked: vec![text("PUBLIC")],
         dir: dir.to_path_buf(),
     }
 }
@@ -94,13 +95,14 @@ const SUMMARY: &str = "
 
 failed in 2.5s: 1 succeeded, 1 failed, 1 not run
 masked   1 secret (TOKEN)
+shown    PUBLIC (`mask: false`)
 record   /nowhere
 ";
 
 #[test]
 fn plain_is_a_line_per_event_and_a_summary() {
     let expected = "\
-deploy: run 2026-ab, 3 steps, 1 secret
+deploy: run 2026-ab, 3 steps, 2 secrets
 build: started
 build: succeeded in 1.2s
 test\\u{1b}: started
@@ -216,7 +218,7 @@ fn live_keeps_what_is_done_and_redraws_what_goes_on() {
     live.end(&mut bytes);
     screen.take(&bytes);
     let expected = "\
-deploy  run 2026-ab, 3 steps, 1 secret
+deploy  run 2026-ab, 3 steps, 2 secrets
 ✓ build  succeeded in 1.2s
 ↻ test\\u{1b}  timed out, next try in 500ms
 ✗ test\\u{1b}  failed (exit 3) in 1.2s

@@ -131,6 +131,9 @@ pub enum RunEvent {
         steps: usize,
         /// Names of the resolved secrets.
         secrets: Vec<MaskedText>,
+        /// Names of those that are not masked.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        unmasked: Vec<MaskedText>,
         /// Folder of the run's record.
         dir: PathBuf,
     },

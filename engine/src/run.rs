@@ -18,7 +18,7 @@ use crate::guard::Guard;
 use crate::host::Host;
 use crate::masks::Masks;
 use crate::recorder::Events;
-use crate::resolve::Resolved;
+use crate::resolve::{Resolved, ResolvedSecret};
 use crate::rundir::{RunDir, run_id};
 use crate::scope::StepFacts;
 use crate::workflow::Workflow;
@@ -137,7 +137,11 @@ fn begin(
         Some(dir) => retry::plan(workflow, dir, &masks)?,
         None => retry::Kept::default(),
     };
-    let secrets = resolved.secrets.iter().map(|secret| masks.text(&secret.name)).collect();
+    let names = |of: fn(&ResolvedSecret) -> bool| {
+        let some = resolved.secrets.iter().filter(|secret| of(secret));
+        some.map(|secret| masks.text(&secret.name)).collect()
+    };
+    let (secrets, unmasked) = (names(|_| true), names(|secret| !secret.masked));
     let environment = resolved.environment().map(|name| masks.text(name.as_str()));
     let level = start(workflow, resolved, &kept, host, events)?;
     let started = level.shared.now();
@@ -148,6 +152,7 @@ fn begin(
         environment,
         steps: workflow.steps.len(),
         secrets,
+        unmasked,
         dir: level.dir.path().to_path_buf(),
     });
     Ok((level, kept.steps, started))

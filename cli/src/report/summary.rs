@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use subrosa_engine::event::{RunEvent, RunStatus, StepStatus};
+use subrosa_masker::MaskedText;
 
 use super::{tail, words};
 use crate::render::Look;
@@ -16,7 +17,9 @@ const TAIL_LINES: usize = 10;
 pub(super) struct Tally {
     run: String,
     dir: PathBuf,
+    /// The masked ones.
     secrets: Vec<String>,
+    unmasked: Vec<String>,
     counts: Vec<(StepStatus, usize)>,
     failed: Vec<(String, String)>,
     finished: Option<(RunStatus, u64, Option<String>)>,
@@ -26,10 +29,15 @@ impl Tally {
     /// Takes an event.
     pub(super) fn event(&mut self, event: &RunEvent) {
         match event {
-            RunEvent::RunStarted { run, secrets, dir, .. } => {
+            RunEvent::RunStarted { run, secrets, unmasked, dir, .. } => {
                 self.run.clone_from(run);
                 self.dir.clone_from(dir);
-                self.secrets = secrets.iter().map(|name| shown(name.as_str())).collect();
+                let (open, masked): (Vec<_>, Vec<_>) =
+                    secrets.iter().partition(|name| unmasked.contains(name));
+                let names = |all: Vec<&MaskedText>| -> Vec<String> {
+                    all.into_iter().map(|name| shown(name.as_str())).collect()
+                };
+                (self.secrets, self.unmasked) = (names(masked), names(open));
             }
             RunEvent::StepFinished { step, status, end, .. } => {
                 // The first line told the number of steps, and handlers are none of them.
@@ -79,6 +87,9 @@ impl Tally {
         if !self.secrets.is_empty() {
             let masked = count(self.secrets.len(), "secret");
             text.push_str(&format!("masked   {masked} ({})\n", self.secrets.join(", ")));
+        }
+        if !self.unmasked.is_empty() {
+            text.push_str(&format!("shown    {} (`mask: false`)\n", self.unmasked.join(", ")));
         }
         text.push_str(&format!("record   {}\n", shown(&self.dir.display().to_string())));
         text
