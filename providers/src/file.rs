@@ -20,6 +20,9 @@ use crate::place::{self, SecretFile, VALUE_LEN_MAX};
 use crate::value;
 use crate::warnings::Warnings;
 
+/// Files that are read in one go, so that others can be read meanwhile.
+const BATCH_LEN_MAX: usize = 64;
+
 /// The provider.
 pub(crate) struct Files;
 
@@ -27,6 +30,10 @@ pub(crate) struct Files;
 impl Provider for Files {
     fn name(&self) -> &str {
         "file"
+    }
+
+    fn needs_settings(&self) -> bool {
+        false
     }
 
     async fn open(
@@ -63,8 +70,7 @@ impl Folders {
 impl Client for Folders {
     async fn fetch(&self, request: &SecretRequest) -> Result<SecretValue, ProviderError> {
         let Some(field) = Field::of(request, &request.key)? else {
-            let SecretFile { place, bytes, .. } = self.read(request).await?;
-            return value::from_bytes(bytes, || format!("secret file {}", place.display()));
+            return whole(self.read(request).await?);
         };
         let parse = async {
             let file = self.read(request).await?;
@@ -77,6 +83,35 @@ impl Client for Folders {
         document.field(&field, &self.environment, place)
     }
 
+    fn batch_len_max(&self) -> usize {
+        BATCH_LEN_MAX
+    }
+
+    async fn fetch_many(
+        &self,
+        requests: &[SecretRequest],
+    ) -> Vec<Result<SecretValue, ProviderError>> {
+        let is_whole =
+            |request: &SecretRequest| matches!(Field::of(request, &request.key), Ok(None));
+        let whole_ones = || requests.iter().filter(|request| is_whole(request));
+        let keys = whole_ones().map(|request| request.key.clone()).collect();
+        let files = place::read_many(keys, &self.folders, VALUE_LEN_MAX).await;
+        let mut files = whole_ones().zip(files).map(|(request, file)| {
+            let file = file?;
+            self.warnings.look_at(request, "secret file", &file);
+            whole(file)
+        });
+        let mut answers = Vec::with_capacity(requests.len());
+        for request in requests {
+            let read = if is_whole(request) { files.next() } else { None };
+            answers.push(match read {
+                Some(answer) => answer,
+                None => self.fetch(request).await,
+            });
+        }
+        answers
+    }
+
     async fn check(&self, request: &SecretRequest) -> Result<Checked, ProviderError> {
         let field = Field::of(request, &request.key)?;
         place::locate(&request.key, &self.folders).await?;
@@ -87,4 +122,10 @@ impl Client for Folders {
     fn warnings(&self) -> Vec<ProviderWarning> {
         self.warnings.take()
     }
+}
+
+/// A value that is all of a file.
+fn whole(file: SecretFile) -> Result<SecretValue, ProviderError> {
+    let SecretFile { place, bytes, .. } = file;
+    value::from_bytes(bytes, || format!("secret file {}", place.display()))
 }

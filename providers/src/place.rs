@@ -36,36 +36,43 @@ pub(crate) async fn read(
     folders: &Arc<[PathBuf]>,
     len_max: usize,
 ) -> Result<SecretFile, ProviderError> {
-    let (key, folders) = (key.to_owned(), folders.clone());
-    off_thread(key.clone(), move || {
-        let (place, file) = find(&key, &folders)?;
+    let mut files = read_many(vec![key.to_owned()], folders, len_max).await;
+    files.pop().unwrap_or_else(|| Err(called_off(key)))
+}
+
+/// Reads the files that several keys lead to, one after the other and off the async threads: handing
+/// each to a thread of its own takes longer than reading it. One answer for each key, in their order.
+pub(crate) async fn read_many(
+    keys: Vec<String>,
+    folders: &Arc<[PathBuf]>,
+    len_max: usize,
+) -> Vec<Result<SecretFile, ProviderError>> {
+    let (to_read, folders) = (keys.clone(), folders.clone());
+    let one = move |key: &String| {
+        let (place, file) = find(key, &folders)?;
         read_file(place, file, len_max)
-    })
-    .await
+    };
+    let reading = move || to_read.iter().map(one).collect();
+    match tokio::task::spawn_blocking(reading).await {
+        Ok(files) => files,
+        Err(_) => keys.iter().map(|key| Err(called_off(key))).collect(),
+    }
 }
 
 /// Where the file is that a key leads to; it may be read.
 pub(crate) async fn locate(key: &str, folders: &Arc<[PathBuf]>) -> Result<PathBuf, ProviderError> {
-    let (key, folders) = (key.to_owned(), folders.clone());
-    off_thread(key.clone(), move || {
-        let (place, file) = find(&key, &folders)?;
+    let (to_find, folders) = (key.to_owned(), folders.clone());
+    let finding = move || {
+        let (place, file) = find(&to_find, &folders)?;
         regular_size(&place, &file)?;
         Ok(place)
-    })
-    .await
+    };
+    tokio::task::spawn_blocking(finding).await.unwrap_or_else(|_| Err(called_off(key)))
 }
 
-async fn off_thread<T: Send + 'static>(
-    key: String,
-    work: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
-) -> Result<T, ProviderError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(_) => Err(ProviderError::new(
-            ProviderErrorKind::Unavailable,
-            format!("reading secret file {key} was called off"),
-        )),
-    }
+fn called_off(key: &str) -> ProviderError {
+    let message = format!("reading secret file {key} was called off");
+    ProviderError::new(ProviderErrorKind::Unavailable, message)
 }
 
 fn find(key: &str, folders: &[PathBuf]) -> Result<(PathBuf, File), ProviderError> {

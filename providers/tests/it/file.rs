@@ -205,6 +205,43 @@ fn many_fields_read_their_file_once() {
 }
 
 #[test]
+fn many_files_are_read_in_one_call_and_each_has_its_own_answer() {
+    let mut folder = Folder::new();
+    folder.put("A", b"one");
+    folder.put("B", b"two");
+    folder.put("c.json", br#"{"x":"three"}"#);
+    fs::set_permissions(folder.path().join("B"), fs::Permissions::from_mode(0o604)).unwrap();
+    let asked = [
+        request("A", &[]),
+        request("absent", &[]),
+        request("c.json", &[("field", "x")]),
+        request("B", &[]),
+        request("c.json", &[("field", "")]),
+    ];
+    in_runtime(async {
+        let client = named("file").open(&folder.context(), &Identity::default()).await.unwrap();
+        assert_eq!(client.batch_len_max(), 64);
+        let answers = client.fetch_many(&asked).await;
+        let shown: Vec<_> = answers
+            .iter()
+            .map(|answer| answer.as_ref().map(plain).map_err(|error| error.message.as_str()))
+            .collect();
+        let expected = [
+            Ok(b"one".to_vec()),
+            Err("secret file not found: absent"),
+            Ok(b"three".to_vec()),
+            Ok(b"two".to_vec()),
+            Err("option `field`: an empty key"),
+        ];
+        assert_eq!(shown, expected);
+        let warned = client.warnings();
+        let place = folder.path().join("B").display().to_string();
+        let of_b: Vec<bool> = warned.iter().map(|told| told.message.ends_with(&place)).collect();
+        assert_eq!(of_b.iter().filter(|is_of_b| **is_of_b).count(), 1, "{warned:?}");
+    });
+}
+
+#[test]
 fn a_file_that_others_may_read_is_warned_of_once() {
     let mut folder = Folder::new();
     let context = folder.context();
