@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use subrosa_engine::config::{ConfigFile, Origin, Settings, parse};
-use subrosa_engine::provider::Provider;
+use subrosa_engine::provider::Providers;
 
 use crate::failure::{Exit, Failure};
 use crate::load;
@@ -25,7 +25,7 @@ impl World {
     pub(crate) fn settings(
         &self,
         workflow: Option<&Path>,
-        providers: &[Arc<dyn Provider>],
+        providers: &Providers,
     ) -> Result<Settings, Failure> {
         let user = self.config_file().filter(|path| is_there(path));
         let project = self.project_file(workflow);
@@ -60,7 +60,7 @@ impl World {
         &self,
         path: &Path,
         origin: Origin,
-        providers: &[Arc<dyn Provider>],
+        providers: &Providers,
     ) -> Result<ConfigFile, Failure> {
         let shown = path.strip_prefix(&self.current_dir).unwrap_or(path);
         let source = subrosa_engine::load(path)

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use subrosa_engine::config::Settings;
 use subrosa_engine::host::{Host, Limits};
+use subrosa_engine::provider::{FindProvider, Providers};
 use subrosa_masker::Short;
 use subrosa_registry::Registry;
 
@@ -137,7 +138,7 @@ impl World {
             process_env: self.env.clone(),
             current_dir: self.current_dir.clone(),
             data_dir: self.data_dir()?,
-            providers: subrosa_providers::builtin(),
+            providers: self.providers(),
             registry: Some(registry),
             cache: None,
             user: self.user(),
@@ -148,6 +149,15 @@ impl World {
             limits: Limits::default(),
             settings: Settings::default(),
         })
+    }
+
+    /// The providers of this build, and plugins in the folders of `PATH`.
+    fn providers(&self) -> Providers {
+        let path = self.var("PATH").map(OsStr::to_owned);
+        let find = path.map(|path| -> FindProvider {
+            Arc::new(move |name| subrosa_providers::find_plugin(name, &path))
+        });
+        Providers { built_in: subrosa_providers::builtin(), find }
     }
 
     /// How to write to a stream: colours only on a terminal, and only if wanted.

@@ -6,7 +6,7 @@ use proptest::prelude::{any, prop, proptest};
 
 use super::{ConfigFile, Origin, Parsed, Settings, parse};
 use crate::host::Limits;
-use crate::provider::{Client, Identity, Provider, ProviderError, ResolveContext};
+use crate::provider::{Client, Identity, Provider, ProviderError, Providers, ResolveContext};
 use crate::source::SourceFile;
 
 struct Named(&'static str, &'static [&'static str]);
@@ -31,8 +31,12 @@ impl Provider for Named {
 }
 
 fn read(text: &str, origin: Origin) -> (Arc<SourceFile>, Parsed) {
-    let providers: [Arc<dyn Provider>; 2] =
-        [Arc::new(Named("vault", &["address", "namespace", "token"])), Arc::new(Named("box", &[]))];
+    let vault = Named("vault", &["address", "namespace", "token"]);
+    let find = |name: &str| (name == "found").then(|| Arc::new(Named("found", &[])) as _);
+    let providers = Providers {
+        built_in: vec![Arc::new(vault), Arc::new(Named("box", &[]))],
+        find: Some(Arc::new(find)),
+    };
     let source = Arc::new(SourceFile::new("subrosa.toml", text));
     let parsed = parse(&source, origin, &providers);
     (source, parsed)
@@ -122,6 +126,12 @@ fn every_slip_is_told_with_its_place_and_its_cure() {
     );
     user("a = \n", "config-syntax 1:");
     user("[cache]\n[cache]\n", "config-syntax 2:2: a key or table is there twice; keep one");
+}
+
+#[test]
+fn a_provider_that_is_found_by_its_name_is_known() {
+    assert_eq!(told("[provider.found]\nfile = 'x'\n", Origin::User), Vec::<String>::new());
+    check("[provider.found]\nfile = 'x'\n", Origin::Project, "config-user-only 2:1: `file`");
 }
 
 #[test]

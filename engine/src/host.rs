@@ -10,7 +10,7 @@ use subrosa_registry::Reader;
 
 use crate::cache::ValueCache;
 use crate::config::Settings;
-use crate::provider::Provider;
+use crate::provider::Providers;
 
 /// The world a run lives in.
 pub struct Host {
@@ -21,7 +21,7 @@ pub struct Host {
     /// Where run records live (`SUBROSA_HOME`).
     pub data_dir: PathBuf,
     /// The providers a workflow can name.
-    pub providers: Vec<Arc<dyn Provider>>,
+    pub providers: Providers,
     /// The registry that answers `ref:`; `None` if there is none.
     pub registry: Option<Arc<dyn Reader>>,
     /// Values of earlier runs, for when a provider is out of reach; `None` unless the user wants that.

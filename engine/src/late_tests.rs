@@ -13,6 +13,7 @@ use super::{BYTES_MAX, MaskFile, MaskFileError, VALUES_MAX};
 use crate::config::Settings;
 use crate::host::{Host, Limits};
 use crate::masks::Masks;
+use crate::provider::Providers;
 use crate::structured::KeyRules;
 
 /// A file and the masks it fills.
@@ -30,7 +31,7 @@ fn world() -> World {
         process_env: Vec::new(),
         current_dir: PathBuf::from("/"),
         data_dir: folder.path().to_path_buf(),
-        providers: Vec::new(),
+        providers: Providers::default(),
         registry: None,
         cache: None,
         user: "somebody".to_owned(),

@@ -54,8 +54,8 @@ pub use late::{MASK_FILE, MaskFile, MaskFileError};
 pub use load::{LoadError, load};
 pub use resolve::{
     CheckDepth, CheckReport, CheckedSecret, EnvironmentChoice, Finding, FoundAt, Logins, ParamArg,
-    ProbedProvider, Probing, ProviderSummary, Purpose, ResolveFailure, ResolveOptions, Resolved,
-    ResolvedSecret, Summary, check_secrets, probe_providers, resolve,
+    ProbedProvider, Probing, ProviderKind, ProviderSummary, Purpose, ResolveFailure,
+    ResolveOptions, Resolved, ResolvedSecret, Summary, check_secrets, probe_providers, resolve,
 };
 pub use run::{RunError, RunOptions, RunReport, record_unstarted, run};
 pub use schema::schema;

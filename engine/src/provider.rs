@@ -122,6 +122,36 @@ pub trait Provider: Send + Sync {
     ) -> Result<Box<dyn Client>, ProviderError>;
 }
 
+/// Looks for a provider that is not of this build, by the word in `provider:`; starts nothing.
+pub type FindProvider = Arc<dyn Fn(&str) -> Option<Arc<dyn Provider>> + Send + Sync>;
+
+/// The providers that a workflow can name.
+#[derive(Clone, Default)]
+pub struct Providers {
+    /// Those of this build.
+    pub built_in: Vec<Arc<dyn Provider>>,
+    /// Asked for every other name; `None`: there are no others.
+    pub find: Option<FindProvider>,
+}
+
+impl Providers {
+    /// The provider of this name: of this build, else one that is found.
+    pub fn named(&self, name: &str) -> Option<Arc<dyn Provider>> {
+        let built_in = self.built_in.iter().find(|provider| provider.name() == name);
+        built_in.cloned().or_else(|| self.find.as_ref()?(name))
+    }
+
+    /// Whether the provider of this name is one of this build.
+    pub fn is_built_in(&self, name: &str) -> bool {
+        self.names().any(|known| known == name)
+    }
+
+    /// The names of those of this build.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.built_in.iter().map(|provider| provider.name())
+    }
+}
+
 /// A provider that is logged in, for one run. Dropping a pending call cancels it.
 #[async_trait]
 pub trait Client: Send + Sync {

@@ -42,8 +42,8 @@ pub(crate) use asker::Asker;
 pub use asker::{EnvironmentChoice, Purpose, ResolveOptions};
 pub use logins::Logins;
 pub use look::{
-    CheckDepth, CheckReport, CheckedSecret, Finding, ProbedProvider, Probing, check_secrets,
-    probe_providers,
+    CheckDepth, CheckReport, CheckedSecret, Finding, ProbedProvider, Probing, ProviderKind,
+    check_secrets, probe_providers,
 };
 pub use registry::FoundAt;
 pub(crate) use registry::scope_words;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use subrosa_engine::host::{Host, Limits};
-use subrosa_engine::{ProbedProvider, Probing, probe_providers};
+use subrosa_engine::{ProbedProvider, Probing, ProviderKind, probe_providers};
 
 use crate::args::provider::ProvidersArgs;
 use crate::command::validate::to_line;
@@ -50,11 +50,13 @@ fn to_table(probed: &[ProbedProvider], world: &World) -> String {
 }
 
 fn row(one: &ProbedProvider) -> Vec<String> {
-    let (answers, why) = match &one.answer {
-        Some(Ok(())) => ("yes", String::new()),
-        Some(Err(error)) => ("no", shown(&error.message)),
-        None if one.built_in => ("not asked", String::new()),
-        None => ("-", "this build does not have it".to_owned()),
+    let (answers, why) = match (&one.answer, one.kind) {
+        (Some(Ok(())), ProviderKind::BuiltIn) => ("yes", String::new()),
+        (Some(Ok(())), _) => ("yes", "a plugin".to_owned()),
+        (Some(Err(error)), _) => ("no", shown(&error.message)),
+        (None, ProviderKind::BuiltIn) => ("not asked", String::new()),
+        (None, ProviderKind::Plugin) => ("not asked", "a plugin".to_owned()),
+        (None, ProviderKind::Missing) => ("-", "neither built in nor in `PATH`".to_owned()),
     };
     let configured = match one.from.is_empty() {
         true => "-".to_owned(),
@@ -76,6 +78,7 @@ struct JsonProvider<'a> {
     name: &'a str,
     instance: Option<&'a str>,
     built_in: bool,
+    plugin: bool,
     configured: &'a [String],
     /// `null`: it was not asked.
     answers: Option<bool>,
@@ -98,7 +101,8 @@ impl JsonProvider<'_> {
         JsonProvider {
             name: &one.name,
             instance: one.instance.as_deref(),
-            built_in: one.built_in,
+            built_in: one.kind == ProviderKind::BuiltIn,
+            plugin: one.kind == ProviderKind::Plugin,
             configured: &one.from,
             answers: one.answer.as_ref().map(Result::is_ok),
             message: error.map(|error| error.message.as_str()),

@@ -105,6 +105,42 @@ fn providers_are_listed_and_the_files_that_configure_them() {
 }
 
 #[test]
+fn a_plugin_in_path_is_a_provider() {
+    let place = place(
+        "secrets:\n  - {name: A, provider: ini, key: database/password, options: {file: s.ini}}\n",
+    );
+    let text = fs::read_to_string(place.path().join("w.yaml")).unwrap();
+    place.write("w.yaml", &text.replace("'true'", "'echo \"got $A\"'"));
+    place.write("s.ini", "[database]\npassword = canary-of-the-plugin\n");
+    let ended = |words: &[&str], path: &str| {
+        let mut command = place.command(words);
+        Ended::of(&command.env("PATH", path).output().unwrap())
+    };
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/provider-plugin");
+    let with = format!("{example}:/usr/local/bin:/usr/bin:/bin");
+    for words in [&["run", "w.yaml"][..], &["dry", "w.yaml"], &["check", "--read", "w.yaml"]] {
+        let without = ended(words, "/usr/bin:/bin");
+        assert_eq!(without.code, 4, "{without:?}");
+        let told = format!("{without:?}");
+        assert!(told.contains("unknown secret provider: ini"), "{told}");
+        let plugged = ended(words, &with);
+        assert_eq!(plugged.code, 0, "{plugged:?}");
+        assert!(!format!("{plugged:?}").contains("canary"), "{plugged:?}");
+    }
+    // The value went to the step, which said it.
+    let run = ended(&["run", "w.yaml"], &with);
+    assert!(run.stdout.contains("masked   1 secret (A)"), "{run:?}");
+    // Configured, it is asked whether it answers.
+    let config = format!("[provider.ini]\nfile = '{}'\n", place.path().join("s.ini").display());
+    place.write("home/subrosa.toml", &config);
+    let listed = ended(&["providers", "--json"], &with);
+    let all = json(&listed)["providers"].as_array().unwrap().clone();
+    let ini = all.iter().find(|one| one["name"] == "ini").unwrap();
+    assert_eq!((&ini["plugin"], &ini["answers"]), (&Value::Bool(true), &Value::Bool(true)));
+    assert_eq!(listed.code, 0, "{listed:?}");
+}
+
+#[test]
 fn a_slip_in_the_configuration_is_told_with_its_place_and_stops() {
     let place = place(ALL_GOOD);
     place.write(

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::LimitSettings;
 use crate::diagnostic::Diagnostic;
 use crate::names::closest;
-use crate::provider::Provider;
+use crate::provider::Providers;
 use crate::source::{SourceFile, Span};
 
 mod bounds;
@@ -92,8 +92,8 @@ const TRUSTED: &str = "trusted_addresses";
 
 type Pair<'a, 'i> = (&'a Spanned<toml::de::DeString<'i>>, &'a Spanned<DeValue<'i>>);
 
-/// Reads a text; `providers` are those of this build.
-pub fn parse(source: &Arc<SourceFile>, origin: Origin, providers: &[Arc<dyn Provider>]) -> Parsed {
+/// Reads a text; `providers` are those it may be about.
+pub fn parse(source: &Arc<SourceFile>, origin: Origin, providers: &Providers) -> Parsed {
     let whole = Span::new(0..source.text().len());
     if let Some(at) = source.invalid_utf8() {
         let found = Diagnostic::error("config-syntax", "the file is not UTF-8")
@@ -151,7 +151,7 @@ fn dismantle(value: DeValue<'_>) {
 struct Reader<'a> {
     source: &'a SourceFile,
     origin: Origin,
-    providers: &'a [Arc<dyn Provider>],
+    providers: &'a Providers,
     diagnostics: Vec<Diagnostic>,
     private: Vec<Span>,
 }
@@ -250,11 +250,11 @@ impl Reader<'_> {
         sections
     }
 
-    /// A provider that this build lacks may be one of another build or a plugin; a name that is nearly
+    /// A provider that is not there may be one of another build or machine; a name that is nearly
     /// that of one we have is a slip.
     fn check_provider(&mut self, name: &str, key: &Spanned<toml::de::DeString<'_>>) {
-        let known: Vec<&str> = self.providers.iter().map(|provider| provider.name()).collect();
-        if known.is_empty() || known.contains(&name) {
+        let known: Vec<&str> = self.providers.names().collect();
+        if known.is_empty() || self.providers.named(name).is_some() {
             return;
         }
         let message = format!("unknown provider {}", crate::names::shown(name));
@@ -303,7 +303,7 @@ impl Reader<'_> {
         if self.origin == Origin::Project && !PROJECT_OPTIONS.contains(&name.as_str()) {
             return self.only_the_user(&name, key);
         }
-        let find = self.providers.iter().find(|known| known.name() == provider).cloned();
+        let find = self.providers.named(provider);
         let options: Vec<&str> = find.iter().flat_map(|known| known.options()).copied().collect();
         if !options.is_empty() && !options.contains(&name.as_str()) {
             let known = options.iter().copied().chain([INSTANCE, TRUSTED]);

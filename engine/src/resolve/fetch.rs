@@ -16,7 +16,7 @@ use super::group::{Answered, Group, Indexed, Surroundings};
 use super::offline::Offline;
 use super::refusal::{self, of_group};
 use super::registry::{FoundAt, look_up};
-use super::request::{Ready, Unready, ready};
+use super::request::{Looked, Ready, Unready, ready};
 use super::summary::{ProviderSummary, Summary};
 use super::warned::warned;
 use super::{Setup, search_folders};
@@ -167,10 +167,11 @@ pub(super) struct Plan {
 /// Sorts the requests by provider and login; asks nobody.
 pub(super) fn plan(workflow: &Workflow, host: &Host) -> Plan {
     let mut plan = Plan::default();
+    let mut looked = Looked::default();
     let mut led: BTreeMap<String, Vec<&SecretDecl>> = BTreeMap::new();
     for (index, secret) in workflow.secrets.iter().enumerate() {
         let SecretSource::Provider { provider: name, .. } = &secret.source else { continue };
-        match ready(secret, host) {
+        match ready(secret, host, &mut looked) {
             None => {}
             Some(Ok(Ready { provider, request, leads_elsewhere })) => {
                 if leads_elsewhere {

@@ -24,7 +24,7 @@ use crate::provider::{Checked, ProviderError};
 use crate::secret::SecretValue;
 use crate::workflow::{SecretDecl, SecretSource, Workflow};
 
-pub use providers::{ProbedProvider, Probing, probe_providers};
+pub use providers::{ProbedProvider, Probing, ProviderKind, probe_providers};
 
 /// How far a check goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! From a declaration to a request: the provider, and the options of the file over those configured.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::config::{ADDRESSES, ProviderSettings, Settings};
@@ -36,12 +37,27 @@ impl Unready {
     }
 }
 
+/// Providers by name, each looked for once.
+#[derive(Default)]
+pub(super) struct Looked(BTreeMap<String, Option<Arc<dyn Provider>>>);
+
+impl Looked {
+    fn named(&mut self, name: &str, host: &Host) -> Option<Arc<dyn Provider>> {
+        let known = self.0.entry(name.to_owned());
+        known.or_insert_with(|| host.providers.named(name)).clone()
+    }
+}
+
 /// The request of a declaration; `None` if it has a ref.
-pub(super) fn ready(secret: &SecretDecl, host: &Host) -> Option<Result<Ready, Unready>> {
+pub(super) fn ready(
+    secret: &SecretDecl,
+    host: &Host,
+    looked: &mut Looked,
+) -> Option<Result<Ready, Unready>> {
     let SecretSource::Provider { provider: name, key, options } = &secret.source else {
         return None;
     };
-    let Some(provider) = host.providers.iter().find(|provider| provider.name() == name) else {
+    let Some(provider) = looked.named(name, host) else {
         return Some(Err(Unready::NoProvider(unknown_provider(name, host))));
     };
     let (options, leads_elsewhere) = match with_settings(name, options, &host.settings) {
@@ -49,7 +65,7 @@ pub(super) fn ready(secret: &SecretDecl, host: &Host) -> Option<Result<Ready, Un
         Err(error) => return Some(Err(Unready::Refused(error))),
     };
     let request = SecretRequest { name: secret.name.clone(), key: key.clone(), options };
-    Some(Ok(Ready { provider: provider.clone(), request, leads_elsewhere }))
+    Some(Ok(Ready { provider, request, leads_elsewhere }))
 }
 
 /// The options as written, over those of the instance they name.
@@ -100,10 +116,14 @@ fn untrusted(provider: &str, option: &str) -> ProviderError {
 }
 
 fn unknown_provider(name: &str, host: &Host) -> ProviderError {
-    let known: Vec<&str> = host.providers.iter().map(|provider| provider.name()).collect();
+    let known: Vec<&str> = host.providers.names().collect();
+    let others = match host.providers.find.is_some() {
+        true => "; any other is an executable `subrosa-provider-NAME` in `PATH`",
+        false => "",
+    };
     let help = match closest(&name.to_lowercase(), known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`? Known providers: {}", known.join(", ")),
-        None => format!("known providers: {}", known.join(", ")),
+        None => format!("known providers: {}{others}", known.join(", ")),
     };
     ProviderError::new(
         ProviderErrorKind::InvalidRequest,

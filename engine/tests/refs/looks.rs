@@ -1,9 +1,11 @@
 //! What a check and a list of providers find out, and what they leave alone.
 
+use std::sync::{Arc, Mutex};
+
 use subrosa_engine::provider::{ProviderErrorKind, Retry};
 use subrosa_engine::{
-    CheckDepth, CheckedSecret, Finding, Probing, Purpose, ResolveOptions, check_secrets,
-    probe_providers,
+    CheckDepth, CheckedSecret, Finding, Probing, ProviderKind, Purpose, ResolveOptions,
+    check_secrets, probe_providers,
 };
 
 use crate::fake::{Entry, Fake};
@@ -66,20 +68,71 @@ async fn providers_are_listed_with_what_is_configured_and_asked_if_it_is() {
     let rows = |probed: Vec<subrosa_engine::ProbedProvider>| -> Vec<String> {
         let row = |one: subrosa_engine::ProbedProvider| {
             let answer = one.answer.map(|answer| answer.map_err(|error| error.to_string()));
-            format!("{} {:?} {} {:?} {answer:?}", one.name, one.instance, one.built_in, one.from)
+            format!("{} {:?} {:?} {:?} {answer:?}", one.name, one.instance, one.kind, one.from)
         };
         probed.into_iter().map(row).collect()
     };
     assert_eq!(
         rows(probe_providers(&world.host(), Probing::Configured).await),
         [
-            "box None true [] None",
-            "box Some(\"eu\") true [\"user.toml:2\"] Some(Err(\"connection refused\"))",
-            "other None false [\"user.toml:4\"] None",
+            "box None BuiltIn [] None",
+            "box Some(\"eu\") BuiltIn [\"user.toml:2\"] Some(Err(\"connection refused\"))",
+            "other None Missing [\"user.toml:4\"] None",
         ]
     );
     let nobody = probe_providers(&world.host(), Probing::Nobody).await;
     assert!(nobody.iter().all(|one| one.answer.is_none()));
     let everybody = probe_providers(&world.host(), Probing::Everybody).await;
     assert_eq!(everybody.iter().filter(|one| one.answer.is_some()).count(), 2);
+}
+
+/// With a provider that is found by its name, and how often names were looked for.
+fn with_plugin() -> (World, Arc<Mutex<Vec<String>>>) {
+    let looked = Arc::new(Mutex::new(Vec::new()));
+    let asked = looked.clone();
+    let find = move |name: &str| {
+        asked.lock().unwrap().push(name.to_owned());
+        let found = Scripted { name: "found", ..Scripted::giving() };
+        (name == "found").then(|| Arc::new(found) as _)
+    };
+    let mut world = World::without_registry().with(Scripted::giving());
+    world.find = Some(Arc::new(find));
+    (world, looked)
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_built_in_is_looked_for_once() {
+    let (world, looked) = with_plugin();
+    let text = "\
+secrets:
+  - {name: A, provider: box, key: a}
+  - {name: B, provider: found, key: b}
+  - {name: C, provider: found, key: c}
+steps: [{run: 'true'}]
+";
+    let resolved = world.resolve(text, ResolveOptions::new(Purpose::Run)).await.unwrap();
+    let from: Vec<&str> = resolved.secrets().iter().map(|one| one.provider.as_str()).collect();
+    assert_eq!(from, ["box", "found", "found"]);
+    assert_eq!(*looked.lock().unwrap(), ["found"]);
+    let options = ResolveOptions::new(Purpose::Check);
+    let host = world.host();
+    let report = check_secrets(&workflow(text), &[], &host, options, CheckDepth::Values).await;
+    assert_eq!(outcomes(&report.ok().unwrap().secrets), [Ok(Finding::Read); 3]);
+    let lost = text.replace("found", "lost");
+    let told = world.resolve(&lost, ResolveOptions::new(Purpose::Run)).await.err().unwrap();
+    assert!(told.contains("unknown secret provider: lost"), "{told}");
+    assert!(told.contains("`subrosa-provider-NAME` in `PATH`"), "{told}");
+}
+
+#[tokio::test]
+async fn a_plugin_is_listed_if_it_is_configured() {
+    let (mut world, _) = with_plugin();
+    world.settings = settings(&[("[provider.found]\nx = 1\n", "")], None);
+    let probed = probe_providers(&world.host(), Probing::Configured).await;
+    let kinds: Vec<_> =
+        probed.iter().map(|one| (one.name.as_str(), one.kind, one.answer.is_some())).collect();
+    assert_eq!(
+        kinds,
+        [("box", ProviderKind::BuiltIn, false), ("found", ProviderKind::Plugin, true)]
+    );
 }

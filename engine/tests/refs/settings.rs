@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use subrosa_engine::config::{Origin, Settings, parse};
+use subrosa_engine::provider::Providers;
 use subrosa_engine::source::SourceFile;
 
 use crate::providers::world;
@@ -16,7 +17,8 @@ pub(crate) fn settings(files: &[(&str, &str)], profile: Option<&str>) -> Setting
         for (name, text, origin) in
             [("user.toml", user, Origin::User), ("project.toml", project, Origin::Project)]
         {
-            let parsed = parse(&Arc::new(SourceFile::new(name, *text)), origin, &[]);
+            let parsed =
+                parse(&Arc::new(SourceFile::new(name, *text)), origin, &Providers::default());
             read.push(parsed.file.unwrap_or_else(|| panic!("{:?}", parsed.diagnostics)));
         }
     }

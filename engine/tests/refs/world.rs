@@ -13,7 +13,7 @@ use subrosa_engine::config::Settings;
 use subrosa_engine::diagnostic::Diagnostic;
 use subrosa_engine::event::{EventSink, RunEvent};
 use subrosa_engine::host::{Host, Limits};
-use subrosa_engine::provider::Provider;
+use subrosa_engine::provider::{FindProvider, Provider, Providers};
 use subrosa_engine::source::SourceFile;
 use subrosa_engine::workflow::Workflow;
 use subrosa_engine::{
@@ -50,6 +50,7 @@ pub(crate) struct World {
     folder: TempDir,
     registry: Option<Arc<Fake>>,
     pub(crate) providers: Vec<Arc<dyn Provider>>,
+    pub(crate) find: Option<FindProvider>,
     pub(crate) limits: Limits,
     pub(crate) settings: Settings,
     pub(crate) cache: Option<Arc<dyn ValueCache>>,
@@ -97,7 +98,8 @@ impl World {
     pub(crate) fn without_registry() -> World {
         let folder = TempDir::new().unwrap();
         let (limits, settings) = (Limits::default(), Settings::default());
-        World { folder, registry: None, providers: Vec::new(), limits, settings, cache: None }
+        let (registry, providers, find, cache) = (None, Vec::new(), None, None);
+        World { folder, registry, providers, find, limits, settings, cache }
     }
 
     /// With one provider.
@@ -119,7 +121,7 @@ impl World {
             process_env: vec![("PATH".into(), "/usr/bin:/bin".into())],
             current_dir: self.folder.path().to_path_buf(),
             data_dir: self.folder.path().join("home"),
-            providers: self.providers.clone(),
+            providers: Providers { built_in: self.providers.clone(), find: self.find.clone() },
             registry,
             cache: self.cache.clone(),
             user: "kim".to_owned(),

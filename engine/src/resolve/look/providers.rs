@@ -34,12 +34,23 @@ pub struct ProbedProvider {
     pub name: String,
     /// The word in `options.instance`; `None`: what is used without it.
     pub instance: Option<String>,
-    /// Whether this build has it.
-    pub built_in: bool,
+    /// Whose it is.
+    pub kind: ProviderKind,
     /// `FILE:LINE` of what is configured for it.
     pub from: Vec<String>,
     /// Whether it answered; `None`: it was not asked.
     pub answer: Option<Result<(), ProviderError>>,
+}
+
+/// Whose a provider is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProviderKind {
+    /// This build has it.
+    BuiltIn,
+    /// It was found from outside, by its name.
+    Plugin,
+    /// There is none of this name.
+    Missing,
 }
 
 /// Tells of every provider of this build or of the configuration, asking them all at the same time.
@@ -56,14 +67,13 @@ pub async fn probe_providers(host: &Host, probing: Probing) -> Vec<ProbedProvide
     let mut probed = listed(host);
     let mut running = JoinSet::new();
     for (index, one) in probed.iter().enumerate() {
-        let Some(provider) =
-            find(host, &one.name).filter(|provider| wanted(probing, one, &***provider))
-        else {
+        let provider = host.providers.named(&one.name);
+        let Some(provider) = provider.filter(|provider| wanted(probing, one, &**provider)) else {
             continue;
         };
         let options = configured(host, one).map(|found| found.options.clone()).unwrap_or_default();
         let request = SecretRequest { name: String::new(), key: String::new(), options };
-        let group = session.group(provider, provider.identity(&request));
+        let group = session.group(&provider, provider.identity(&request));
         let (at, limit) = (at.clone(), host.limits.request);
         running.spawn(async move {
             // Instances that share a login wait for each other, but not longer than one request takes.
@@ -81,8 +91,11 @@ pub async fn probe_providers(host: &Host, probing: Probing) -> Vec<ProbedProvide
     probed
 }
 
-fn find<'a>(host: &'a Host, name: &str) -> Option<&'a Arc<dyn Provider>> {
-    host.providers.iter().find(|provider| provider.name() == name)
+fn kind(host: &Host, name: &str) -> ProviderKind {
+    if host.providers.is_built_in(name) {
+        return ProviderKind::BuiltIn;
+    }
+    host.providers.named(name).map_or(ProviderKind::Missing, |_| ProviderKind::Plugin)
 }
 
 fn wanted(probing: Probing, one: &ProbedProvider, provider: &dyn Provider) -> bool {
@@ -103,16 +116,16 @@ fn configured<'a>(host: &'a Host, one: &ProbedProvider) -> Option<&'a Configured
 
 /// Every provider with its instances: those of this build first, in their order.
 fn listed(host: &Host) -> Vec<ProbedProvider> {
-    let known = host.providers.iter().map(|provider| provider.name());
+    let known = host.providers.names();
     let foreign = host.settings.providers.keys().map(String::as_str);
-    let foreign = foreign.filter(|name| find(host, name).is_none());
+    let foreign = foreign.filter(|name| !host.providers.is_built_in(name));
     let mut listed = Vec::new();
     for name in known.chain(foreign) {
-        let built_in = find(host, name).is_some();
+        let kind = kind(host, name);
         let one = |instance: Option<&String>, from: &[String]| ProbedProvider {
             name: name.to_owned(),
             instance: instance.cloned(),
-            built_in,
+            kind,
             from: from.to_vec(),
             answer: None,
         };
