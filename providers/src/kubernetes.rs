@@ -25,6 +25,7 @@ use subrosa_engine::provider::{
 
 use client::Session;
 use cluster::Cluster;
+use place::Wanted;
 use settings::Settings;
 
 /// Where a pod has its service account.
@@ -44,6 +45,30 @@ impl Provider for Kubernetes {
 
     fn identity(&self, request: &SecretRequest) -> Identity {
         Identity::of(request, place::LOGIN)
+    }
+
+    fn options(&self) -> &[&str] {
+        place::ALL
+    }
+
+    fn place(&self, request: &SecretRequest) -> String {
+        match Wanted::parse(request) {
+            Ok(wanted) => wanted.place.label(),
+            // It will be refused, each for itself.
+            Err(_) => request.key.clone(),
+        }
+    }
+
+    fn cache_scope(
+        &self,
+        context: &ResolveContext,
+        request: &SecretRequest,
+    ) -> Option<Vec<String>> {
+        let Wanted { place, key } = Wanted::parse(request).ok()?;
+        let mut scope =
+            settings::login_scope(context, &self.identity(request), &self.service_account)?;
+        scope.extend([place.namespace, place.secret, key]);
+        Some(scope)
     }
 
     async fn open(

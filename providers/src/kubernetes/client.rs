@@ -43,6 +43,13 @@ impl Client for Session {
         value(&self.cluster, &*read.await?, &wanted)
     }
 
+    async fn probe(&self) -> Result<(), ProviderError> {
+        let anything = Place { namespace: "default".to_owned(), secret: "any".to_owned() };
+        // Everybody who is known may ask what they may; nothing has to be there for it.
+        let review = self.cluster.review(&anything).await?;
+        outcome::probed(&self.cluster.address, &self.cluster.login, &review)
+    }
+
     async fn check(&self, request: &SecretRequest) -> Result<Checked, ProviderError> {
         let wanted = Wanted::parse(request)?;
         let checked = self.checks.get(&wanted.place, || {

@@ -17,11 +17,7 @@ pub(super) fn refused(
 ) -> ProviderError {
     let Place { namespace, secret } = place;
     match answer.status.as_u16() {
-        401 => new(
-            ProviderErrorKind::Unauthenticated,
-            format!("the cluster at `{address}` does not accept the credentials (401)"),
-        )
-        .help(format!("they come from {login}; a token may have expired: log in again")),
+        401 => unauthenticated(address, login),
         403 => denied(place),
         404 => {
             let message =
@@ -39,11 +35,7 @@ pub(super) fn refused(
             format!("`{address}` sends elsewhere, and credentials do not follow"),
         )
         .help("name the final address in the kubeconfig"),
-        status @ (429 | 500..=599) => {
-            let message = format!("the cluster at `{address}` cannot answer now ({status})");
-            let retry = answer.retry_after().map_or(Retry::Later, Retry::After);
-            new(ProviderErrorKind::Unavailable, message).retry(retry)
-        }
+        429 | 500..=599 => busy(address, answer),
         400 if answer.body.starts_with(b"Client sent an HTTP request to an HTTPS server") => {
             let message = format!("`{address}` wants to be asked by `https://`");
             new(ProviderErrorKind::InvalidRequest, message)
@@ -54,6 +46,37 @@ pub(super) fn refused(
             format!("the cluster at `{address}` answered {status} for secret \"{secret}\""),
         ),
     }
+}
+
+/// What the answer to a question about our own rights says of cluster and login.
+///
+/// # Errors
+/// The cluster cannot answer, does not know us, or is none.
+pub(super) fn probed(address: &Address, login: &str, answer: &Answer) -> Result<(), ProviderError> {
+    match answer.status.as_u16() {
+        // Who may not even ask is known: an unknown one gets 401.
+        200..=299 | 403 => Ok(()),
+        401 => Err(unauthenticated(address, login)),
+        429 | 500..=599 => Err(busy(address, answer)),
+        status => {
+            let message = format!("`{address}` answered {status}, as no cluster does");
+            Err(new(ProviderErrorKind::Malformed, message)
+                .help("is that the address of a Kubernetes API server?"))
+        }
+    }
+}
+
+fn unauthenticated(address: &Address, login: &str) -> ProviderError {
+    let message = format!("the cluster at `{address}` does not accept the credentials (401)");
+    new(ProviderErrorKind::Unauthenticated, message)
+        .help(format!("they come from {login}; a token may have expired: log in again"))
+}
+
+fn busy(address: &Address, answer: &Answer) -> ProviderError {
+    let status = answer.status.as_u16();
+    let message = format!("the cluster at `{address}` cannot answer now ({status})");
+    let retry = answer.retry_after().map_or(Retry::Later, Retry::After);
+    new(ProviderErrorKind::Unavailable, message).retry(retry)
 }
 
 /// We may not read it.

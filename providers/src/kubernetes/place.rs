@@ -7,11 +7,12 @@ use subrosa_engine::provider::{ProviderError, SecretRequest};
 
 use super::invalid;
 
-/// Options that decide which login a request needs.
-pub(super) const LOGIN: &[&str] = &["kubeconfig", "context"];
+/// All options, those of one request first.
+pub(super) const ALL: &[&str] =
+    &["namespace", "secret_name", "name", "secret_key", "field", "kubeconfig", "context"];
 
-/// Options of one request.
-const REQUEST: &[&str] = &["namespace", "secret_name", "name", "secret_key", "field"];
+/// Those that decide which login a request needs.
+pub(super) const LOGIN: &[&str] = ALL.split_at(5).1;
 
 /// Options that are read where the options are merged, and may be left in.
 const ELSEWHERE: &[&str] = &["instance"];
@@ -30,6 +31,13 @@ pub(super) struct Wanted {
     pub(super) key: String,
 }
 
+impl Place {
+    /// A text that differs wherever the place does: neither name has a `/` in it.
+    pub(super) fn label(&self) -> String {
+        format!("{}/{}", self.namespace, self.secret)
+    }
+}
+
 impl Wanted {
     /// Reads a request.
     ///
@@ -38,10 +46,9 @@ impl Wanted {
     pub(super) fn parse(request: &SecretRequest) -> Result<Wanted, ProviderError> {
         let options = &request.options.0;
         for name in options.keys().map(String::as_str) {
-            if ![LOGIN, REQUEST, ELSEWHERE].iter().any(|known| known.contains(&name)) {
-                let known = REQUEST.iter().chain(LOGIN).copied().collect::<Vec<_>>().join(", ");
+            if ![ALL, ELSEWHERE].iter().any(|known| known.contains(&name)) {
                 return Err(invalid(format!("unknown option `{name}`"))
-                    .help(format!("known options: {known}")));
+                    .help(format!("known options: {}", ALL.join(", "))));
             }
         }
         let option = |names: [&str; 2]| {

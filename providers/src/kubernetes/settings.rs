@@ -113,6 +113,24 @@ impl Settings {
     }
 }
 
+/// Which cluster, as whom, and by which kubeconfig, as far as the settings are good; asks nobody.
+pub(super) fn login_scope(
+    context: &ResolveContext,
+    identity: &Identity,
+    service_account: &Path,
+) -> Option<Vec<String>> {
+    let Settings { address, login, .. } =
+        Settings::read(context, identity, service_account).ok()?;
+    let mut scope = vec![address.to_string(), login.from];
+    // Two kubeconfigs may call different users the same.
+    scope.push(match identity.0.get("kubeconfig") {
+        Some(path) => small_file::locate(path.trim(), context).display().to_string(),
+        None => format!("{:?}", places(context)),
+    });
+    scope.push(format!("{:?}", login.impersonate));
+    Some(scope)
+}
+
 /// Where kubeconfigs may be: those that `KUBECONFIG` lists, else the one of the home folder.
 fn places(context: &ResolveContext) -> Vec<PathBuf> {
     let listed = variable(context, "KUBECONFIG").unwrap_or_default();

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use subrosa_engine::provider::{Checked, ProviderError, ProviderErrorKind, Retry, SecretRequest};
 
+use crate::asking::named;
 use crate::conformance::context;
 use crate::peer::{Peer, Received, Reply};
 use crate::remote::{self, Remote, clean, fetch, open, request, shown};
@@ -235,4 +236,52 @@ async fn a_check_asks_for_the_right_and_for_metadata() {
     assert_eq!(nobody, Err(ProviderErrorKind::Unauthenticated));
     let no_object = check(review(true), Reply::json(200, "[]")).await;
     assert_eq!(no_object, Err(ProviderErrorKind::Malformed));
+}
+
+#[test]
+fn the_place_is_the_secret_in_its_namespace() {
+    let provider = named("kubernetes");
+    let place = |key, options: &[(&str, &str)]| provider.place(&request(key, options));
+    assert_eq!(place("payments/a", &[]), place("payments", &[("field", "b")]));
+    assert_ne!(place("payments/a", &[]), place("payments/a", &[("namespace", "prod")]));
+    assert_ne!(place("payments/a", &[]), place("other/a", &[]));
+}
+
+#[test]
+fn what_is_kept_for_later_is_known_by_cluster_login_and_secret() {
+    let provider = named("kubernetes");
+    let nothing = context(&[], &[], &[]);
+    let scope = |address, key, options: &[(&str, &str)]| {
+        provider.cache_scope(&nothing, &at(address, key, options))
+    };
+    let (one, other) = ("http://127.0.0.1:901", "http://127.0.0.1:902");
+    let known = scope(one, "payments/a", &[]).unwrap();
+    assert_eq!(known, scope(one, "a", &[("name", "payments")]).unwrap());
+    assert!(known.contains(&one.to_owned()) && !format!("{known:?}").contains("canary"));
+    for different in [
+        scope(other, "payments/a", &[]),
+        scope(one, "payments/b", &[]),
+        scope(one, "payments/a", &[("namespace", "prod")]),
+    ] {
+        assert!(different.is_some_and(|scope| scope != known));
+    }
+    // Where no cluster is known, nothing is kept.
+    assert_eq!(scope(one, "payments/a", &[("context", "absent")]), None);
+    assert_eq!(provider.cache_scope(&nothing, &request("payments/a", &[])), None);
+}
+
+#[tokio::test]
+async fn a_probe_asks_whether_the_cluster_knows_us() {
+    async fn check(reply: fn() -> Reply, expected: Result<(), ProviderErrorKind>) {
+        let peer = Peer::plain(move |_| reply());
+        let wanted = at(&peer.url(), "payments/stripe", &[]);
+        let client = open("kubernetes", &context(&[], &[], &[]), &wanted).await.unwrap();
+        assert_eq!(client.probe().await.map_err(|error| clean(error).kind), expected);
+        assert!(peer.received().iter().all(|asked| !asked.path.contains("/secrets/")));
+    }
+    check(|| Reply::json(201, r#"{"status":{"allowed":false}}"#), Ok(())).await;
+    check(|| status(403, "Forbidden"), Ok(())).await;
+    check(|| status(401, "Unauthorized"), Err(ProviderErrorKind::Unauthenticated)).await;
+    check(|| status(503, "ServiceUnavailable"), Err(ProviderErrorKind::Unavailable)).await;
+    check(|| Reply::json(404, "[]"), Err(ProviderErrorKind::Malformed)).await;
 }
