@@ -17,8 +17,20 @@ use crate::workflow::Options;
 pub use read::{ConfigFile, Origin, Parsed, parse};
 
 /// Options of a provider that name whom credentials go to.
-pub(crate) const ADDRESSES: [&str; 7] =
-    ["address", "endpoint", "endpoint_url", "server", "url", "vault_address", "vault_url"];
+pub(crate) const ADDRESSES: [&str; 9] = [
+    "address",
+    "context",
+    "endpoint",
+    "endpoint_url",
+    KUBECONFIG,
+    "server",
+    "url",
+    "vault_address",
+    "vault_url",
+];
+
+/// The one of them that is a path.
+const KUBECONFIG: &str = "kubeconfig";
 
 /// The configuration of one process: both files, with the profile chosen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -144,23 +156,29 @@ impl Settings {
 }
 
 impl ProviderSettings {
-    /// Whether credentials may go to an address that a workflow names.
-    pub(crate) fn trusts(&self, address: &str) -> bool {
+    /// Whether credentials may go to an address that a workflow names by this option.
+    pub(crate) fn trusts(&self, option: &str, address: &str) -> bool {
         let Some(trusted) = &self.trusted_addresses else { return true };
-        trusted.iter().any(|known| is_same_address(known, address)) || self.knows(address)
+        // A relative path leads to a file of whoever wrote the workflow, whatever is called the same.
+        let leads_astray = option == KUBECONFIG && !address.trim().starts_with('/');
+        let is_listed = trusted.iter().any(|known| is_same_address(known, address));
+        (is_listed && !leads_astray) || self.knows(option, address)
     }
 
     /// Whether an address is one of those configured.
-    pub(crate) fn knows(&self, address: &str) -> bool {
-        self.addresses().any(|known| is_same_address(known, address))
+    pub(crate) fn knows(&self, option: &str, address: &str) -> bool {
+        // Hosts stand in several options; a path, or the name of a context, is no host.
+        let is_host = |option: &str| option != KUBECONFIG && option != "context";
+        let is_alike = |known: &str| known == option || (is_host(known) && is_host(option));
+        self.addresses().any(|(name, known)| is_alike(name) && is_same_address(known, address))
     }
 
-    /// The addresses that are configured.
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = &str> {
+    /// The addresses that are configured, each with its option.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (&str, &str)> {
         let all = std::iter::once(&self.defaults).chain(self.instances.values());
         all.flat_map(|configured| &configured.options.0)
             .filter(|(name, _)| ADDRESSES.contains(&name.as_str()))
-            .map(|(_, value)| value.as_str())
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 

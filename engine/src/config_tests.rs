@@ -143,6 +143,12 @@ fn a_project_may_not_say_where_credentials_go() {
         "[provider.vault.instance.eu]\naddress = 'https://evil'\n",
         "[profile.p.provider.vault]\naddress = 'https://evil'\n",
         "[provider.box]\ncommand = 'sh'\n",
+        "[provider.box]\nkubeconfig = 'evil'\n",
+        "[provider.box]\ncontext = 'evil'\n",
+        "[provider.box]\nvault_address = 'evil'\n",
+        "[provider.box]\nvault_token_file = 'evil'\n",
+        "[provider.box]\nca_cert = 'evil'\n",
+        "[provider.box]\nmethod = 'write'\n",
         "[cache]\nmax_age = '1h'\n",
     ] {
         check(text, Origin::Project, "config-user-only ");
@@ -150,6 +156,33 @@ fn a_project_may_not_say_where_credentials_go() {
         assert!(read(text, Origin::User).1.file.is_some(), "{text}");
     }
     assert!(read("[provider.vault]\nnamespace = 'x'\n", Origin::Project).1.file.is_some());
+}
+
+#[test]
+fn what_credentials_go_to_is_trusted_by_its_kind() {
+    let text = "[provider.box]\ntrusted_addresses = ['https://a/', '/k.yaml', 'k.yaml', 'main']\n\
+                url = 'https://b'\nkubeconfig = 'own.yaml'\n";
+    let settings = Settings::new(&[file(text, Origin::User)], None).unwrap();
+    let trusts = |option, address| settings.providers["box"].trusts(option, address);
+    for (option, address) in [
+        ("address", "https://a"),
+        ("vault_address", "https://b/"),
+        ("kubeconfig", "/k.yaml"),
+        ("kubeconfig", "own.yaml"),
+        ("context", "main"),
+    ] {
+        assert!(trusts(option, address), "{option} {address}");
+    }
+    for (option, address) in [
+        ("address", "https://c"),
+        ("address", "own.yaml"),
+        ("kubeconfig", "k.yaml"),
+        ("kubeconfig", "main"),
+        ("kubeconfig", "https://b"),
+        ("context", "own.yaml"),
+    ] {
+        assert!(!trusts(option, address), "{option} {address}");
+    }
 }
 
 #[test]

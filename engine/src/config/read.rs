@@ -70,7 +70,7 @@ impl std::fmt::Debug for Table {
 
 /// Options that a project may set: they choose among what the credentials of the user can read, and
 /// decide neither where these go nor how the other side is verified.
-const PROJECT_OPTIONS: [&str; 14] = [
+const PROJECT_OPTIONS: [&str; 16] = [
     "api_version",
     "engine",
     "field",
@@ -78,9 +78,11 @@ const PROJECT_OPTIONS: [&str; 14] = [
     "instance",
     "kv_version",
     "mount",
+    "name",
     "namespace",
     "project",
     "region",
+    "secret_key",
     "secret_name",
     "stage",
     "version",

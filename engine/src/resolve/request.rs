@@ -84,12 +84,13 @@ fn with_settings(
         },
     };
     let addresses = || written.0.iter().filter(|(name, _)| ADDRESSES.contains(&name.as_str()));
-    if let Some((name, _)) = addresses().find(|(_, address)| !settings.trusts(address)) {
+    if let Some((name, _)) = addresses().find(|(name, address)| !settings.trusts(name, address)) {
         return Err(untrusted(provider, name));
     }
     let names_others =
         settings.trusted_addresses.is_none() && settings.addresses().next().is_some();
-    let leads_elsewhere = names_others && addresses().any(|(_, address)| !settings.knows(address));
+    let leads_elsewhere =
+        names_others && addresses().any(|(name, address)| !settings.knows(name, address));
     let mut options = configured.options.clone();
     options.0.extend(written.0.clone());
     options.0.remove(INSTANCE);
