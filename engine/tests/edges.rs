@@ -29,9 +29,11 @@ const EDGES: [(&str, &[&str]); 6] = [
 
 /// Foreign crates, each with its companions such as `clap_complete`, and the only crates of ours
 /// that may name them.
-const HELD: [(&str, &[&str]); 4] = [
+const HELD: [(&str, &[&str]); 6] = [
     ("clap", &["subrosa"]),
     ("kube", &["subrosa-providers"]),
+    ("reqwest", &["subrosa-providers"]),
+    ("rustls", &["subrosa-providers"]),
     ("vaultrs", &["subrosa-providers"]),
     ("tokio", &["subrosa-engine", "subrosa-providers", "subrosa"]),
 ];
@@ -144,6 +146,12 @@ fn a_held_crate_outside_its_layer_is_named() {
     check("subrosa-engine", "clap", &["`subrosa-engine` may not depend on `clap`"]);
     check("subrosa", "kube-client", &["`subrosa` may not depend on `kube-client`"]);
     check("subrosa-engine", "vaultrs", &["`subrosa-engine` may not depend on `vaultrs`"]);
+    check("subrosa", "reqwest", &["`subrosa` may not depend on `reqwest`"]);
+    check(
+        "subrosa-exchange",
+        "rustls-native-certs",
+        &["`subrosa-exchange` may not depend on `rustls-native-certs`"],
+    );
     check("subrosa-registry", "tokio-util", &["`subrosa-registry` may not depend on `tokio-util`"]);
 }
 
