@@ -141,6 +141,17 @@ fn a_plugin_in_path_is_a_provider() {
 }
 
 #[test]
+fn the_configuration_that_the_page_shows_is_one() {
+    let page = include_str!("../../../docs/config.md");
+    let text = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let place = Place::new();
+    place.write("home/subrosa.toml", text);
+    let ended = place.run(&["providers", "--offline", "--profile", "prod"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
+    assert!(words(&ended.stdout).iter().any(|line| line.starts_with("vault eu home/subrosa.toml")));
+}
+
+#[test]
 fn a_slip_in_the_configuration_is_told_with_its_place_and_stops() {
     let place = place(ALL_GOOD);
     place.write(

@@ -16,7 +16,7 @@ pub(crate) static SECRET: Section = Section {
         works(
             "provider",
             Shape::Text,
-            "Where else it comes from: `env`, `file`, `kubernetes`, `vault`.",
+            "Where else it comes from: `env`, `file`, `vault` and others, or a plugin.",
         ),
         works("key", Shape::Text, "What to ask the provider for. Literal, nothing is expanded."),
         works("options", Shape::TextMap, "Settings of the provider. Literal."),
