@@ -45,6 +45,7 @@ mod spec;
 mod step;
 mod structured;
 mod substitute;
+pub mod toml;
 mod validate;
 pub mod workflow;
 pub mod yaml;

@@ -15,6 +15,7 @@ use crate::diagnostic::Diagnostic;
 use crate::names::closest;
 use crate::provider::Providers;
 use crate::source::{SourceFile, Span};
+use crate::toml::dismantle;
 
 mod bounds;
 
@@ -129,25 +130,6 @@ fn syntax(message: &str, span: Option<std::ops::Range<usize>>) -> Diagnostic {
     Diagnostic::error("config-syntax", message)
         .at(Span::new(span.unwrap_or(0..0)), "here")
         .help(help)
-}
-
-/// Drops a value level by level: it may be so deep that dropping it in the ordinary way overflows the
-/// stack.
-fn dismantle(value: DeValue<'_>) {
-    let mut pending = vec![value];
-    while let Some(value) = pending.pop() {
-        match value {
-            DeValue::Table(table) => {
-                pending.extend(table.into_iter().map(|(_, value)| value.into_inner()));
-            }
-            DeValue::Array(items) => pending.extend(items.into_iter().map(Spanned::into_inner)),
-            DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_) => {}
-        }
-    }
 }
 
 struct Reader<'a> {

@@ -3,6 +3,7 @@
 //! The parser leaves some texts of the file in memory that is not wiped. Its messages are not shown:
 //! they name what the file says.
 
+use subrosa_engine::toml::dismantle;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
@@ -46,25 +47,6 @@ fn words(message: &str) -> (&'static str, &'static str) {
             "this is no TOML",
             "look at quotes, brackets and equals signs around this place; texts stand in quotes",
         )
-    }
-}
-
-/// Drops a value level by level. The parser bounds brackets and dots by 80 each, so that together they
-/// make 6400 levels: dropped in the ordinary way, one within the other, they would overflow the stack.
-fn dismantle(value: DeValue<'_>) {
-    let mut pending = vec![value];
-    while let Some(value) = pending.pop() {
-        match value {
-            DeValue::Table(table) => {
-                pending.extend(table.into_iter().map(|(_, value)| value.into_inner()));
-            }
-            DeValue::Array(items) => pending.extend(items.into_iter().map(Spanned::into_inner)),
-            DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_) => {}
-        }
     }
 }
 

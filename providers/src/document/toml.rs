@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use subrosa_engine::names::is_env_name;
 use subrosa_engine::provider::Environment;
 use subrosa_engine::secret::SecretValue;
+use subrosa_engine::toml::dismantle;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
@@ -30,25 +31,6 @@ pub(super) fn parse(text: &str) -> Result<Node, Wrong> {
         return Err(Wrong { at, message });
     }
     Reader { text }.table(root.into_inner(), 1)
-}
-
-/// Drops a value level by level. The parser bounds brackets and dots by 80 each, so that together they
-/// make 6400 levels: dropped in the ordinary way, one within the other, they would overflow the stack.
-fn dismantle(value: DeValue<'_>) {
-    let mut pending = vec![value];
-    while let Some(value) = pending.pop() {
-        match value {
-            DeValue::Table(table) => {
-                pending.extend(table.into_iter().map(|(_, value)| value.into_inner()));
-            }
-            DeValue::Array(items) => pending.extend(items.into_iter().map(Spanned::into_inner)),
-            DeValue::String(_)
-            | DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_) => {}
-        }
-    }
 }
 
 struct Reader<'t> {
