@@ -8,7 +8,6 @@ mod command;
 mod document;
 mod env;
 mod file;
-mod flight;
 mod http;
 #[cfg(feature = "keyring")]
 mod keyring;
@@ -30,6 +29,7 @@ use std::sync::Arc;
 use subrosa_engine::provider::Provider;
 
 pub use plugin::find_plugin;
+
 /// The `kubernetes` provider with the folder in which a pod has its service account.
 pub fn kubernetes_in_pod(service_account: impl Into<PathBuf>) -> Arc<dyn Provider> {
     Arc::new(kubernetes::Kubernetes { service_account: service_account.into() })

@@ -1,7 +1,5 @@
 //! A cluster that we are logged in to: each Secret is read once.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use subrosa_engine::provider::{Checked, Client, ProviderError, ProviderErrorKind, SecretRequest};
 use subrosa_engine::secret::SecretValue;
@@ -11,16 +9,16 @@ use super::cluster::Cluster;
 use super::outcome;
 use super::place::{Place, Wanted};
 use super::wire::{self, Secret};
-use crate::flight::Flights;
+use crate::once::Once;
 
 /// Data keys that an error shows at most.
 const KEYS_MAX: usize = 20;
 
 /// The client of one login.
 pub(super) struct Session {
-    cluster: Arc<Cluster>,
-    reads: Flights<Place, Read>,
-    checks: Flights<Place, Checked>,
+    cluster: Cluster,
+    reads: Once<Place, Read>,
+    checks: Once<Place, Checked>,
 }
 
 /// An answer: the body it came in.
@@ -28,7 +26,7 @@ struct Read(Zeroizing<Vec<u8>>);
 
 impl Session {
     pub(super) fn new(cluster: Cluster) -> Session {
-        Session { cluster: Arc::new(cluster), reads: Flights::new(), checks: Flights::new() }
+        Session { cluster, reads: Once::default(), checks: Once::default() }
     }
 }
 
@@ -36,10 +34,8 @@ impl Session {
 impl Client for Session {
     async fn fetch(&self, request: &SecretRequest) -> Result<SecretValue, ProviderError> {
         let wanted = Wanted::parse(request)?;
-        let read = self.reads.get(&wanted.place, || {
-            let (cluster, place) = (self.cluster.clone(), wanted.place.clone());
-            async move { read(&cluster, &place).await }
-        });
+        let read = Box::pin(read(&self.cluster, &wanted.place));
+        let read = self.reads.of(wanted.place.clone(), read);
         value(&self.cluster, &*read.await?, &wanted)
     }
 
@@ -52,10 +48,8 @@ impl Client for Session {
 
     async fn check(&self, request: &SecretRequest) -> Result<Checked, ProviderError> {
         let wanted = Wanted::parse(request)?;
-        let checked = self.checks.get(&wanted.place, || {
-            let (cluster, place) = (self.cluster.clone(), wanted.place.clone());
-            async move { check(&cluster, &place).await }
-        });
+        let check = Box::pin(check(&self.cluster, &wanted.place));
+        let checked = self.checks.of(wanted.place.clone(), check);
         checked.await.map(|checked| *checked)
     }
 }

@@ -1,7 +1,5 @@
 //! A server that we are logged in to: reading, once for each place.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use reqwest::Method as HttpMethod;
 use subrosa_engine::provider::{Checked, Client, ProviderError, ProviderErrorKind, SecretRequest};
@@ -14,8 +12,8 @@ use super::place::{Method, Place, Wanted};
 use super::server::Server;
 use super::wire::{self, Envelope, Fields};
 use super::{check, hint, outcome};
-use crate::flight::Flights;
 use crate::http::Answer;
+use crate::once::Once;
 
 /// Names of fields that an error shows at most.
 const NAMES_MAX: usize = 20;
@@ -25,8 +23,8 @@ const NAME_LEN_MAX: usize = 64;
 
 /// The client of one login.
 pub(super) struct Session {
-    login: Arc<LoggedIn>,
-    reads: Flights<Place, Read>,
+    login: LoggedIn,
+    reads: Once<Place, Read>,
 }
 
 /// A server, our token for it, and what it gave us for this run alone.
@@ -42,7 +40,7 @@ struct Read(Zeroizing<Vec<u8>>);
 impl Session {
     pub(super) fn new(server: Server, token: Token) -> Session {
         let leases = Leases::new(token.own.as_ref());
-        Session { login: Arc::new(LoggedIn { server, token, leases }), reads: Flights::new() }
+        Session { login: LoggedIn { server, token, leases }, reads: Once::default() }
     }
 }
 
@@ -50,10 +48,8 @@ impl Session {
 impl Client for Session {
     async fn fetch(&self, request: &SecretRequest) -> Result<SecretValue, ProviderError> {
         let wanted = Wanted::parse(request)?;
-        let read = self.reads.get(&wanted.place, || {
-            let (login, place) = (self.login.clone(), wanted.place.clone());
-            async move { login.read(&place).await }
-        });
+        let read = Box::pin(self.login.read(&wanted.place));
+        let read = self.reads.of(wanted.place.clone(), read);
         self.login.value(&*read.await?, &wanted)
     }
 
