@@ -4,10 +4,16 @@
 //! Every provider of a build is in the table [`builtin`]; those of others are found by [`find_plugin`].
 
 mod age;
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(any(feature = "aws", feature = "gcp"))]
+mod cloud;
 mod command;
 mod document;
 mod env;
 mod file;
+#[cfg(feature = "gcp")]
+mod gcp;
 mod http;
 #[cfg(feature = "keyring")]
 mod keyring;
@@ -46,6 +52,12 @@ pub fn builtin() -> Vec<Arc<dyn Provider>> {
         #[cfg(feature = "keyring")]
         Arc::new(keyring::KeyRing),
         Arc::new(vault::Vault),
+        #[cfg(feature = "aws")]
+        Arc::new(aws::SecretsManager),
+        #[cfg(feature = "aws")]
+        Arc::new(aws::ParameterStore),
+        #[cfg(feature = "gcp")]
+        Arc::new(gcp::SecretManager),
         kubernetes_in_pod(kubernetes::SERVICE_ACCOUNT),
     ]
 }

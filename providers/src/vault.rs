@@ -7,7 +7,7 @@
 mod check;
 mod client;
 mod hint;
-mod json;
+pub(crate) mod json;
 mod lease;
 mod login;
 mod options;

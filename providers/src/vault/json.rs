@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 const DEPTH_MAX: usize = 64;
 
 /// The text; `None` if the value is too deep, or a string is no Unicode.
-pub(super) fn text(raw: &RawValue) -> Option<SecretValue> {
+pub(crate) fn text(raw: &RawValue) -> Option<SecretValue> {
     // The worst growth is `{}` to `map[]`; a vector that grew would leave copies behind.
     let mut out = Zeroizing::new(Vec::with_capacity(raw.get().len() * 3));
     write(raw, &mut out, DEPTH_MAX)?;

@@ -4,12 +4,20 @@
 
 mod age;
 mod asking;
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(feature = "aws")]
+mod aws_login;
+#[cfg(feature = "moto")]
+mod aws_moto;
 #[cfg(feature = "openbao")]
 mod bao;
 mod command;
 mod conformance;
 mod env;
 mod file;
+#[cfg(feature = "gcp")]
+mod gcp;
 mod kubernetes;
 mod kubernetes_login;
 #[cfg(feature = "kube-apiserver")]

@@ -24,6 +24,11 @@ pub(crate) trait Remote: 'static {
     /// A request for one secret at a server.
     fn request(address: &str) -> SecretRequest;
 
+    /// What is around: the environment with the address of the server.
+    fn context(_address: &str) -> ResolveContext {
+        context(&[], &[], &[])
+    }
+
     /// A good answer with this value for what is asked.
     fn found(value: &str) -> Reply;
 
@@ -84,7 +89,7 @@ async fn ask<R: Remote>(
     answers: impl Fn(&Received) -> Reply + Send + Sync + 'static,
 ) -> Result<String, ProviderError> {
     let peer = Peer::plain(answers);
-    fetch(R::NAME, &context(&[], &[], &[]), &R::request(&peer.url())).await.map_err(clean)
+    fetch(R::NAME, &R::context(&peer.url()), &R::request(&peer.url())).await.map_err(clean)
 }
 
 async fn refused<R: Remote>(
@@ -135,7 +140,7 @@ async fn what_is_refused_is_told_apart<R: Remote>() {
 async fn who_is_not_there_is_unavailable<R: Remote>() {
     let nobody = format!("http://127.0.0.1:{}", dead_port());
     let request = R::request(&nobody);
-    let error = fetch(R::NAME, &context(&[], &[], &[]), &request).await.map_err(clean).unwrap_err();
+    let error = fetch(R::NAME, &R::context(&nobody), &request).await.map_err(clean).unwrap_err();
     assert_eq!((error.kind, error.retry), (ProviderErrorKind::Unavailable, Retry::Later));
     assert!(error.message.contains(&nobody), "{error}");
     let closed = |_: &Received| Reply::Raw(Vec::new());
@@ -147,7 +152,7 @@ async fn who_is_not_there_is_unavailable<R: Remote>() {
 
 async fn who_is_slow_is_given_up<R: Remote>() {
     let peer = Peer::plain(|_| Reply::Stall);
-    let mut context = context(&[], &[], &[]);
+    let mut context = R::context(&peer.url());
     context.request_timeout = Duration::from_millis(200);
     let begun = Instant::now();
     let error =
@@ -206,7 +211,7 @@ async fn redirects_are_not_followed<R: Remote>() {
 
 async fn who_is_cancelled_goes_away<R: Remote>() {
     let peer = Peer::plain(|_| Reply::Stall);
-    let (context, request) = (context(&[], &[], &[]), R::request(&peer.url()));
+    let (context, request) = (R::context(&peer.url()), R::request(&peer.url()));
     let asked = fetch(R::NAME, &context, &request);
     let arrived = async {
         while peer.received().is_empty() {
