@@ -1,4 +1,5 @@
-//! Which crate may depend on which: `{masker, registry} <- engine <- {providers, exchange} <- cli`.
+//! Which crate may depend on which:
+//! `{masker, registry, http} <- engine <- {connections, providers, exchange} <- cli`.
 //!
 //! The manifests are read as cargo reads them, dev and build dependencies included. Foreign crates
 //! that would drag a front end, a client or a runtime into the wrong layer are held to theirs.
@@ -9,18 +10,22 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 /// Every crate of ours, with those of ours it may depend on.
-const EDGES: [(&str, &[&str]); 6] = [
+const EDGES: [(&str, &[&str]); 8] = [
     ("subrosa-masker", &[]),
     ("subrosa-registry", &[]),
+    ("subrosa-http", &[]),
     ("subrosa-engine", &["subrosa-masker", "subrosa-registry"]),
-    ("subrosa-providers", &["subrosa-engine"]),
+    ("subrosa-connections", &["subrosa-engine", "subrosa-registry", "subrosa-http"]),
+    ("subrosa-providers", &["subrosa-engine", "subrosa-http"]),
     ("subrosa-exchange", &["subrosa-engine", "subrosa-registry"]),
     (
         "subrosa",
         &[
             "subrosa-masker",
             "subrosa-registry",
+            "subrosa-http",
             "subrosa-engine",
+            "subrosa-connections",
             "subrosa-providers",
             "subrosa-exchange",
         ],
@@ -32,10 +37,10 @@ const EDGES: [(&str, &[&str]); 6] = [
 const HELD: [(&str, &[&str]); 6] = [
     ("clap", &["subrosa"]),
     ("kube", &["subrosa-providers"]),
-    ("reqwest", &["subrosa-providers"]),
-    ("rustls", &["subrosa-providers"]),
+    ("reqwest", &["subrosa-http", "subrosa-providers"]),
+    ("rustls", &["subrosa-http", "subrosa-providers"]),
     ("vaultrs", &["subrosa-providers"]),
-    ("tokio", &["subrosa-engine", "subrosa-providers", "subrosa"]),
+    ("tokio", &["subrosa-engine", "subrosa-connections", "subrosa-providers", "subrosa"]),
 ];
 
 fn name_of(value: &Value) -> &str {

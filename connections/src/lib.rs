@@ -1,0 +1,16 @@
+//! Typed credentials of services: what a type of connection is, what one connection is made of, how a
+//! request is authenticated with it, how it is authorized, refreshed, tried and revoked.
+//!
+//! The registry keeps a connection as one record: public fields that may be read and secret parts that
+//! can only be written by whoever edits. This crate gives a record its meaning. It reads neither the
+//! environment nor the clock nor the network by itself: folders, times and clients are passed in.
+//! Opening the secret parts takes a [`Opened`], which only the process that runs steps, or the broker
+//! that is started for the purpose, can come by.
+
+pub mod kind;
+pub mod opened;
+pub mod record;
+
+pub use kind::{Apply, Auth, ConnectionType, Field, Format, OAuth, Test};
+pub use opened::Opened;
+pub use record::{Record, TokenState};

@@ -1,0 +1,38 @@
+//! A connection with its values, for the one call that needs them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use subrosa_engine::secret::SecretValue;
+use subrosa_registry::Address;
+
+use crate::kind::ConnectionType;
+use crate::record::Record;
+
+/// A connection with its values. It cannot be printed, compared or serialised.
+pub struct Opened {
+    /// Its type.
+    pub kind: Arc<ConnectionType>,
+    /// Where it was found.
+    pub address: Address,
+    /// Its version.
+    pub version: u64,
+    /// What may be read of it.
+    pub record: Record,
+    /// Its sealed parts, by the names of fields; tokens among them.
+    pub parts: BTreeMap<String, SecretValue>,
+}
+
+impl Opened {
+    /// The value of a field: given, or the default of its type.
+    pub fn value(&self, name: &str) -> Option<SecretValue> {
+        let public = |text: &String| SecretValue::new(text.as_bytes().to_vec());
+        let given =
+            self.parts.get(name).cloned().or_else(|| self.record.fields.get(name).map(public));
+        let default = || {
+            let field = self.kind.fields.iter().find(|field| field.name == name)?;
+            field.default.as_ref().map(public)
+        };
+        given.or_else(default)
+    }
+}

@@ -1,0 +1,144 @@
+//! The client: requests as they are given, answers whatever their status.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Method, StatusCode, Url};
+use zeroize::Zeroizing;
+
+use crate::{Fault, InvalidSetting, Proxy, Tls};
+
+/// Bytes an answer may have: a Kubernetes Secret (1 MiB) in base64 and JSON is 1.4 MiB.
+const BODY_LEN_MAX: usize = 2 * 1024 * 1024;
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest pause that a server can ask for, in seconds: a day, which nobody waits anyway.
+const RETRY_AFTER_S_MAX: u64 = 24 * 60 * 60;
+
+/// Connections that are kept for the next request.
+const IDLE_MAX: usize = 32;
+
+/// What a client is made of.
+pub struct HttpSettings {
+    /// Whom to trust, and who to be.
+    pub tls: Tls,
+    /// The way to servers elsewhere.
+    pub proxy: Option<Proxy>,
+    /// How long one request may take, with its answer.
+    pub timeout: Duration,
+}
+
+/// A client.
+pub struct Http(reqwest::Client);
+
+/// A request.
+pub struct Call {
+    /// GET, POST and so on.
+    pub method: Method,
+    /// Where to.
+    pub url: Url,
+    /// Those with credentials are made by [`sensitive`].
+    pub headers: HeaderMap,
+    /// What is sent; wiped afterwards.
+    pub body: Option<Zeroizing<Vec<u8>>>,
+}
+
+/// An answer, whatever its status.
+pub struct Answer {
+    /// Redirects are answers, too.
+    pub status: StatusCode,
+    headers: HeaderMap,
+    /// All of it.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl Answer {
+    /// How long the server asks us to wait, if it says so in seconds.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds: u64 = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+        Some(Duration::from_secs(seconds.min(RETRY_AFTER_S_MAX)))
+    }
+}
+
+impl Http {
+    /// A client. Reads the files of the TLS settings: not for async threads.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`]: a file or an address in the settings is no good.
+    pub fn new(settings: &HttpSettings) -> Result<Http, InvalidSetting> {
+        Http::with_tls(settings.tls.load()?, settings.proxy.as_ref(), settings.timeout)
+    }
+
+    /// A client whose TLS was set up by the caller.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`]: the proxy's address is no good.
+    pub fn with_tls(
+        tls: rustls::ClientConfig,
+        proxy: Option<&Proxy>,
+        timeout: Duration,
+    ) -> Result<Http, InvalidSetting> {
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(Policy::none())
+            .referer(false)
+            // Also takes away the proxies of the environment.
+            .no_proxy()
+            .http1_only()
+            .tcp_nodelay(true)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+            .timeout(timeout)
+            .user_agent(concat!("subrosa/", env!("CARGO_PKG_VERSION")));
+        if let Some(proxy) = proxy {
+            builder = builder.proxy(proxy.rule()?);
+        }
+        let client =
+            builder.build().map_err(|_| InvalidSetting("no HTTP client can be made".to_owned()))?;
+        Ok(Http(client))
+    }
+
+    /// Sends a request and reads its answer.
+    ///
+    /// # Errors
+    /// [`Fault`]: there is no answer.
+    pub async fn send(&self, call: Call) -> Result<Answer, Fault> {
+        let mut request = reqwest::Request::new(call.method, call.url);
+        *request.headers_mut() = call.headers;
+        if let Some(body) = call.body {
+            *request.body_mut() = Some(Bytes::from_owner(body).into());
+        }
+        let mut response = self.0.execute(request).await.map_err(|error| Fault::of(&error))?;
+        let headers = std::mem::take(response.headers_mut());
+        Ok(Answer { status: response.status(), headers, body: read_body(response).await? })
+    }
+}
+
+/// A header value with a credential: wiped when it is dropped, and never printed.
+pub fn sensitive(value: Zeroizing<Vec<u8>>) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(value)).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+async fn read_body(mut response: reqwest::Response) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let mut body = Zeroizing::new(Vec::with_capacity(4096));
+    while let Some(piece) = response.chunk().await.map_err(|error| Fault::of(&error))? {
+        let length = body.len() + piece.len();
+        if length > BODY_LEN_MAX {
+            return Err(Fault::TooLarge);
+        }
+        if length > body.capacity() {
+            // By hand: a vector that grows by itself leaves what it held behind.
+            let mut larger = Zeroizing::new(Vec::with_capacity(length * 2));
+            larger.extend_from_slice(&body);
+            body = larger;
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}
