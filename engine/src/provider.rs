@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
@@ -22,6 +22,8 @@ pub struct ResolveContext {
     pub folders: Arc<[PathBuf]>,
     /// How long one request may take.
     pub request_timeout: Duration,
+    /// The wall clock: when a token ends, and what a signature is dated.
+    pub clock: fn() -> SystemTime,
 }
 
 /// Variables a provider may read, nearest scope first.

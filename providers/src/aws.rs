@@ -6,10 +6,12 @@
 
 mod account;
 mod credentials;
+mod metadata;
 mod outcome;
 mod parameters;
 mod place;
 mod profile;
+mod role;
 mod secrets;
 mod sign;
 

@@ -3,18 +3,24 @@
 //! Settings are read from the process alone: neither a workflow nor a dotenv file chooses whom a cloud
 //! takes us for. Credentials go to `https` or to this machine, and nowhere else.
 
-use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+#[cfg(any(feature = "azure", feature = "gcp"))]
+pub(crate) mod jwt;
+#[cfg(any(feature = "azure", feature = "gcp"))]
+pub(crate) mod token;
 
-use reqwest::header::HeaderValue;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, Url};
 use subrosa_engine::provider::{
-    Environment, ProviderError, ProviderErrorKind, ResolveContext, SecretRequest,
+    Environment, ProviderError, ProviderErrorKind, ResolveContext, Retry, SecretRequest,
 };
 use subrosa_engine::secret::SecretValue;
 use zeroize::Zeroizing;
 
 use crate::document::{Document, Field, Format};
-use crate::http::{Address, Http, HttpSettings, Proxy, Roots, Tls, sensitive};
+use crate::http::{Address, Answer, Call, Http, HttpSettings, Proxy, Roots, Tls, sensitive};
 use crate::value;
 
 /// How long a request may take, of what the engine allows: it cannot say which server it was.
@@ -95,6 +101,13 @@ pub(crate) fn form(plain: &[(&str, &str)], credentials: &[(&str, &[u8])]) -> Zer
     body
 }
 
+/// A form on its way.
+pub(crate) fn posted(url: Url, form: Zeroizing<Vec<u8>>) -> Call {
+    let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, kind)]);
+    Call { method: Method::POST, url, headers, body: Some(form) }
+}
+
 /// The address that `from` gives, if credentials may go there.
 ///
 /// # Errors
@@ -107,6 +120,16 @@ pub(crate) fn address(text: &str, from: &str) -> Result<Address, ProviderError> 
         return Err(invalid(message).help("use `https://`"));
     }
     Ok(address)
+}
+
+/// Whether it is asked by `http`, at this machine or one of these hosts: whoever gives a machine or a container
+/// its credentials.
+pub(crate) fn is_near(url: &Url, hosts: &[&str]) -> bool {
+    let origin = Address::parse(&url.origin().ascii_serialization());
+    let is_loopback = origin.is_ok_and(|origin| origin.is_loopback());
+    url.scheme() == "http"
+        && url.username().is_empty()
+        && (is_loopback || url.host_str().is_some_and(|host| hosts.contains(&host)))
 }
 
 /// A client for an address. Reads files: not for async threads.
@@ -153,10 +176,29 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(broke)?
 }
 
-/// The time, which signatures carry.
-#[expect(clippy::disallowed_methods, reason = "a server compares a signature's time with its own")]
-pub(crate) fn now() -> SystemTime {
-    SystemTime::now()
+/// What an answer means that is none of those of the service: `what` was asked for, in words.
+pub(crate) fn unanswered(address: &Address, answer: &Answer, what: &str) -> ProviderError {
+    let error = ProviderError::new;
+    match answer.status.as_u16() {
+        300..=399 => error(
+            ProviderErrorKind::Unavailable,
+            format!("`{address}` sends elsewhere, and credentials do not follow"),
+        ),
+        status @ (429 | 500..=599) => error(
+            ProviderErrorKind::Unavailable,
+            format!("`{address}` cannot answer now ({status})"),
+        )
+        .retry(answer.retry_after().map_or(Retry::Later, Retry::After)),
+        status => {
+            error(ProviderErrorKind::Malformed, format!("`{address}` answered {status} for {what}"))
+        }
+    }
+}
+
+/// An answer that is none; `what` was asked for, in words.
+pub(crate) fn malformed(address: &Address, what: &str) -> ProviderError {
+    let message = format!("`{address}` answered for {what} with something that is no answer");
+    ProviderError::new(ProviderErrorKind::Malformed, message)
 }
 
 /// Refuses options that are not known, among those that are.

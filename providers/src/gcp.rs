@@ -65,7 +65,8 @@ impl Provider for SecretManager {
             Ok((address, http, Source::find(&kept, &given)?))
         };
         let (address, http, source) = cloud::blocking(read).await?;
-        let token = source.token().await?;
-        Ok(Box::new(Session::new(context, address, http, source.label(), token)))
+        // Whether we are let in is told here, once for all.
+        source.token().await?;
+        Ok(Box::new(Session::new(context, address, http, source)))
     }
 }

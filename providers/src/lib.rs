@@ -6,7 +6,7 @@
 mod age;
 #[cfg(feature = "aws")]
 mod aws;
-#[cfg(any(feature = "aws", feature = "gcp"))]
+#[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 mod cloud;
 mod command;
 mod document;

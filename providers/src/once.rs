@@ -53,10 +53,24 @@ impl<K: Ord, T> Once<K, T> {
         key: K,
         make: impl Future<Output = Result<T, ProviderError>> + Send,
     ) -> Made<T> {
+        self.of_while(key, |_| true, make).await
+    }
+
+    /// The same for what does not last: it is made again once it `is_good` no more.
+    ///
+    /// # Errors
+    /// What the work failed with.
+    pub(crate) async fn of_while(
+        &self,
+        key: K,
+        is_good: impl Fn(&T) -> bool,
+        make: impl Future<Output = Result<T, ProviderError>> + Send,
+    ) -> Made<T> {
         let slot = Arc::clone(self.slots().entry(key).or_default());
         let asked_at = slot.last().times;
         let _turn = slot.turn.lock().await;
-        if let Some(known) = slot.known(asked_at) {
+        let is_good = |known: &Made<T>| known.as_ref().map_or(true, |made| is_good(made));
+        if let Some(known) = slot.known(asked_at).filter(is_good) {
             return known;
         }
         let made = make.await.map(Arc::new);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use subrosa_engine::provider::{
     Checked, Client, Environment, Identity, ProviderError, ProviderErrorKind, ResolveContext,
@@ -48,6 +48,7 @@ fn with_client<T>(
         env: Arc::new(Environment::default()),
         folders: Vec::new().into(),
         request_timeout: Duration::from_secs(20),
+        clock: || SystemTime::UNIX_EPOCH,
     };
     let builtin = subrosa_providers::builtin();
     let keyring = builtin.iter().find(|provider| provider.name() == "keyring").unwrap();

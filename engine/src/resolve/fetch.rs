@@ -255,6 +255,7 @@ fn context(workflow: &Workflow, setup: &Setup, host: &Host) -> ResolveContext {
         env: Arc::new(Environment { workflow: workflow_scope.collect(), process: process(host) }),
         folders: search_folders(&setup.working_dir, workflow, host).into(),
         request_timeout: host.limits.request,
+        clock: host.clock,
     }
 }
 

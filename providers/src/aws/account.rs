@@ -1,6 +1,7 @@
 //! A service that we are logged in to: signed calls, with new credentials once the old ones have expired.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -54,6 +55,7 @@ pub(super) struct Account {
     region: String,
     http: Http,
     source: Source,
+    clock: fn() -> SystemTime,
     credentials: Mutex<Arc<Credentials>>,
 }
 
@@ -130,7 +132,8 @@ impl Account {
         };
         let (address, region, http, source) = cloud::blocking(read).await?;
         let credentials = Mutex::new(Arc::new(source.credentials().await?));
-        Ok(Account { address, service, region, http, source, credentials })
+        let clock = context.clock;
+        Ok(Account { address, service, region, http, source, clock, credentials })
     }
 
     /// Calls an action; `what` it is about, in words.
@@ -180,7 +183,7 @@ impl Account {
             (host, Some(port)) => format!("{host}:{port}"),
             (host, None) => host.to_owned(),
         };
-        let stamp = sign::stamp(cloud::now());
+        let stamp = sign::stamp((self.clock)());
         let target = format!("{}.{action}", self.service.target);
         let token = match &credentials.token {
             Some(token) => Some(cloud::header("", token).ok_or_else(bad)?),

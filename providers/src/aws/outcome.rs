@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use subrosa_engine::provider::{ProviderError, ProviderErrorKind, Retry};
 
+use crate::cloud;
 use crate::http::{Address, Answer};
 
 /// What was asked.
@@ -97,30 +98,12 @@ pub(super) fn refused(asked: &Asked<'_>, answer: &Answer) -> ProviderError {
     let Asked { address, what, .. } = asked;
     let status = answer.status.as_u16();
     match (meaning(answer), status) {
-        (Some(Meaning::Overloaded), _) | (None, 429 | 500..=599) => {
-            overloaded(address, answer.retry_after())
-        }
+        (Some(Meaning::Overloaded), _) => overloaded(address, answer.retry_after()),
         (Some(meaning), _) => explained(asked, meaning),
-        (None, 300..=399) => new(
-            ProviderErrorKind::Unavailable,
-            format!("`{address}` sends elsewhere, and credentials do not follow"),
-        ),
         (None, 401) => explained(asked, Meaning::Unauthenticated),
         (None, 403) => explained(asked, Meaning::Denied),
-        (None, _) => {
-            new(ProviderErrorKind::Malformed, format!("`{address}` answered {status} for {what}"))
-        }
+        (None, _) => cloud::unanswered(address, answer, what),
     }
-}
-
-/// A server that may answer later.
-pub(super) fn unavailable(
-    address: &Address,
-    status: u16,
-    pause: Option<Duration>,
-) -> ProviderError {
-    let message = format!("`{address}` cannot answer now ({status})");
-    new(ProviderErrorKind::Unavailable, message).retry(pause.map_or(Retry::Later, Retry::After))
 }
 
 fn overloaded(address: &Address, pause: Option<Duration>) -> ProviderError {
@@ -169,12 +152,6 @@ fn explained(asked: &Asked<'_>, meaning: Meaning) -> ProviderError {
             format!("`{address}` does not accept the name or an option of {what}"),
         ),
     }
-}
-
-/// An answer that is none.
-pub(super) fn malformed(address: &Address, what: &str) -> ProviderError {
-    let message = format!("`{address}` answered for {what} with something that is no answer");
-    new(ProviderErrorKind::Malformed, message)
 }
 
 fn new(kind: ProviderErrorKind, message: impl Into<String>) -> ProviderError {

@@ -13,7 +13,6 @@ use subrosa_engine::provider::{
 use subrosa_engine::secret::SecretValue;
 
 use super::account::Account;
-use super::outcome;
 use super::place::{Place, Wanted};
 use crate::cloud;
 use crate::once::Once;
@@ -159,7 +158,7 @@ async fn read(account: &Account, place: &Place) -> Result<SecretValue, ProviderE
     let answer = account.call("GetParameter", &words(place), &body).await?;
     let found = serde_json::from_slice::<Found<'_>>(&answer.body).ok();
     let value = found.and_then(|found| found.parameter.text());
-    value.ok_or_else(|| outcome::malformed(&account.address, &words(place)))
+    value.ok_or_else(|| cloud::malformed(&account.address, &words(place)))
 }
 
 async fn read_many(account: &Account, names: &BTreeSet<String>) -> Result<Batch, ProviderError> {
@@ -174,7 +173,7 @@ async fn read_many(account: &Account, names: &BTreeSet<String>) -> Result<Batch,
     let body = json!({ "Names": names, "WithDecryption": true });
     let what = format!("{} parameters", names.len());
     let answer = account.call("GetParameters", &what, &body).await?;
-    let malformed = || outcome::malformed(&account.address, &what);
+    let malformed = || cloud::malformed(&account.address, &what);
     let answered: Found<'_> = serde_json::from_slice(&answer.body).map_err(|_| malformed())?;
     let mut batch = Batch { absent: answered.invalid_parameters, ..Batch::default() };
     for parameter in &answered.parameters {

@@ -14,7 +14,6 @@ use subrosa_engine::secret::SecretValue;
 use zeroize::Zeroizing;
 
 use super::account::Account;
-use super::outcome;
 use super::place::{Place, Wanted};
 use crate::cloud;
 use crate::once::Once;
@@ -77,7 +76,7 @@ async fn read(account: &Account, place: &Place) -> Result<SecretValue, ProviderE
         body["VersionStage"] = json!(stage);
     }
     let answer = account.call("GetSecretValue", &words(place), &body).await?;
-    value(&answer.body).ok_or_else(|| outcome::malformed(&account.address, &words(place)))
+    value(&answer.body).ok_or_else(|| cloud::malformed(&account.address, &words(place)))
 }
 
 /// The text, or else the bytes.
@@ -122,6 +121,6 @@ fn is_there(account: &Account, place: &Place, body: &[u8]) -> Result<Checked, Pr
             let message = format!("{} is marked for deletion", words(place));
             Err(ProviderError::new(ProviderErrorKind::NotFound, message))
         }
-        Err(_) => Err(outcome::malformed(&account.address, &words(place))),
+        Err(_) => Err(cloud::malformed(&account.address, &words(place))),
     }
 }

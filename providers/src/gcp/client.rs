@@ -5,16 +5,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use data_encoding::BASE64;
 use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde::Deserialize;
 use subrosa_engine::provider::{
-    Checked, Client, Environment, ProviderError, ProviderErrorKind, ResolveContext, Retry,
-    SecretRequest,
+    Checked, Client, Environment, ProviderError, ProviderErrorKind, ResolveContext, SecretRequest,
 };
 use subrosa_engine::secret::SecretValue;
 use zeroize::Zeroizing;
 
 use super::checksum::crc32c;
+use super::credentials::Source;
 use super::place::{self, Place, Wanted};
 use crate::cloud;
 use crate::http::{Address, Answer, Call, Http};
@@ -45,9 +45,7 @@ pub(super) struct Session {
 struct Server {
     address: Address,
     http: Http,
-    /// Where the credentials came from.
-    source: String,
-    token: HeaderValue,
+    source: Source,
 }
 
 impl Session {
@@ -55,10 +53,9 @@ impl Session {
         context: &ResolveContext,
         address: Address,
         http: Http,
-        source: String,
-        token: HeaderValue,
+        source: Source,
     ) -> Session {
-        let server = Arc::new(Server { address, http, source, token });
+        let server = Arc::new(Server { address, http, source });
         let project = place::project(&context.env);
         Session { server, environment: context.env.clone(), project, reads: Once::default() }
     }
@@ -91,13 +88,14 @@ impl Server {
             ["v1", "projects", &place.project, "secrets", &place.secret, "versions", &version];
         let url = self.address.join(path);
         let url = url.ok_or_else(|| cloud::invalid("a part of the key is `.` or `..`"))?;
-        let headers = HeaderMap::from_iter([(AUTHORIZATION, self.token.clone())]);
+        let token = self.source.token().await?;
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, token.header.clone())]);
         let sent = self.http.send(Call { method: Method::GET, url, headers, body: None }).await;
         let answer = sent.map_err(|fault| fault.error(&self.address.to_string()))?;
         if answer.status == reqwest::StatusCode::OK {
             return Ok(answer);
         }
-        Err(self.refused(place, &answer))
+        Err(self.refused(place, &answer, &token.from))
     }
 
     async fn read(&self, place: &Place) -> Result<SecretValue, ProviderError> {
@@ -128,15 +126,12 @@ impl Server {
     }
 
     fn malformed(&self, place: &Place) -> ProviderError {
-        let (address, place) = (&self.address, place.label());
-        let message =
-            format!("`{address}` answered for `{place}` with something that is no answer");
-        ProviderError::new(ProviderErrorKind::Malformed, message)
+        cloud::malformed(&self.address, &format!("`{}`", place.label()))
     }
 
-    fn refused(&self, place: &Place, answer: &Answer) -> ProviderError {
-        use ProviderErrorKind::{Denied, Malformed, NotFound, Unauthenticated, Unavailable};
-        let (address, source, label) = (&self.address, &self.source, place.label());
+    fn refused(&self, place: &Place, answer: &Answer, source: &str) -> ProviderError {
+        use ProviderErrorKind::{Denied, NotFound, Unauthenticated};
+        let (address, label) = (&self.address, place.label());
         let error = ProviderError::new;
         match answer.status.as_u16() {
             // Also what is said of a version that is disabled or destroyed, and of a name that is none.
@@ -155,15 +150,7 @@ impl Server {
             }
             404 => error(NotFound, format!("`{label}` not found"))
                 .help("look at the project, the name and the version"),
-            300..=399 => error(
-                Unavailable,
-                format!("`{address}` sends elsewhere, and credentials do not follow"),
-            ),
-            status @ (429 | 500..=599) => {
-                error(Unavailable, format!("`{address}` cannot answer now ({status})"))
-                    .retry(answer.retry_after().map_or(Retry::Later, Retry::After))
-            }
-            status => error(Malformed, format!("`{address}` answered {status} for `{label}`")),
+            _ => cloud::unanswered(address, answer, &format!("`{label}`")),
         }
     }
 }

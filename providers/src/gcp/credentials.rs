@@ -2,27 +2,25 @@
 //!
 //! The file that the option or `GOOGLE_APPLICATION_CREDENTIALS` names; the one that `gcloud auth
 //! application-default login` left; the machine. Tokens are for the whole of Google Cloud, as Secret Manager
-//! has none of its own; they are asked for once.
+//! has none of its own; they are asked for once, and again shortly before they end.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use data_encoding::BASE64URL_NOPAD;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
-use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
-use subrosa_engine::provider::{Identity, ProviderError, ProviderErrorKind, ResolveContext, Retry};
+use subrosa_engine::provider::{Identity, ProviderError, ResolveContext};
 use subrosa_engine::secret::SecretValue;
 use zeroize::Zeroizing;
 
-use crate::cloud::{self, unauthenticated};
-use crate::http::{Address, Call, Http};
+use crate::cloud::token::{Asked, Token, Tokens};
+use crate::cloud::{self, jwt, unauthenticated};
+use crate::http::{Call, Http};
 use crate::small_file;
 use crate::vault::json as text_of;
 
@@ -41,6 +39,7 @@ pub(super) struct Source {
     http: Http,
     url: Url,
     kind: Kind,
+    tokens: Tokens,
 }
 
 enum Kind {
@@ -113,17 +112,14 @@ impl Source {
         let host = cloud::variable(&context.env, "GCE_METADATA_HOST");
         let host = host.unwrap_or_else(|| "169.254.169.254".into());
         let path = "/computeMetadata/v1/instance/service-accounts/default/token";
-        let is_near = |url: &Url| {
-            let is_loopback = Address::parse(&url.origin().ascii_serialization())
-                .is_ok_and(|address| address.is_loopback());
-            let host = url.host_str().unwrap_or_default();
-            is_loopback || matches!(host, "169.254.169.254" | "metadata.google.internal")
-        };
+        let is_near =
+            |url: &Url| cloud::is_near(url, &["169.254.169.254", "metadata.google.internal"]);
         let url = Url::parse(&format!("http://{host}{path}")).ok().filter(is_near);
-        let url = url.filter(|url| url.username().is_empty() && url.path() == path);
+        let url = url.filter(|url| url.path() == path);
         let bad = || cloud::invalid("`GCE_METADATA_HOST` names no metadata service");
         let http = cloud::metadata_http(context)?;
-        Ok(Source { http, url: url.ok_or_else(bad)?, kind: Kind::Machine })
+        let tokens = Tokens::new(context.clock);
+        Ok(Source { http, url: url.ok_or_else(bad)?, kind: Kind::Machine, tokens })
     }
 
     /// `None`: it is no file of credentials.
@@ -153,11 +149,12 @@ impl Source {
             return Err(cloud::invalid("`token_uri` of the credentials is not Google's")
                 .help(format!("it is `{TOKENS}` for keys of today")));
         }
-        Ok(Source { http: cloud::http(context, &address, None)?, url, kind })
+        let http = cloud::http(context, &address, None)?;
+        Ok(Source { http, url, kind, tokens: Tokens::new(context.clock) })
     }
 
     /// Where they come from, in words.
-    pub(super) fn label(&self) -> String {
+    fn label(&self) -> String {
         match &self.kind {
             Kind::Account { email, .. } => format!("service account `{email}`"),
             Kind::User { .. } => "`gcloud auth application-default login`".into(),
@@ -165,22 +162,44 @@ impl Source {
         }
     }
 
-    /// A token, as it is sent.
+    /// The token for requests of now.
     ///
     /// # Errors
     /// [`ProviderError`]
+    pub(super) async fn token(&self) -> Result<Arc<Token>, ProviderError> {
+        self.tokens.get(self.ask()).await
+    }
+
+    async fn ask(&self) -> Result<Token, ProviderError> {
+        let now = self.tokens.now();
+        let server = self.url.origin().ascii_serialization();
+        let answer = self.http.send(self.question(now)?).await.map_err(|fault| match &self.kind {
+            // Whoever is at home has no such service, and has forgotten the credentials.
+            Kind::Machine => unauthenticated("no Google credentials are found").help(
+                "set `GOOGLE_APPLICATION_CREDENTIALS`, or run `gcloud auth application-default login`",
+            ),
+            Kind::Account { .. } | Kind::User { .. } => fault.error(&server),
+        })?;
+        let help = "log in again, or look whether the key still exists";
+        Token::of(&answer, &Asked { server: &server, from: &self.label(), help, now })
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the login is sent to the server it is for")]
-    pub(super) async fn token(&self) -> Result<HeaderValue, ProviderError> {
-        let (method, headers, body) = match &self.kind {
+    fn question(&self, now: SystemTime) -> Result<Call, ProviderError> {
+        let body = match &self.kind {
             Kind::Machine => {
-                let flavor = HeaderValue::from_static("Google");
-                (Method::GET, HeaderMap::from_iter([(FLAVOR, flavor)]), None)
+                let headers = HeaderMap::from_iter([(FLAVOR, HeaderValue::from_static("Google"))]);
+                return Ok(Call {
+                    method: Method::GET,
+                    url: self.url.clone(),
+                    headers,
+                    body: None,
+                });
             }
             Kind::Account { email, id, key } => {
-                let assertion = assertion(email, id.as_deref(), key, self.url.as_str())?;
+                let assertion = assertion(email, id.as_deref(), key, self.url.as_str(), now)?;
                 let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-                let body = cloud::form(&[("grant_type", grant)], &[("assertion", &assertion)]);
-                (Method::POST, form(), Some(body))
+                cloud::form(&[("grant_type", grant)], &[("assertion", &assertion)])
             }
             Kind::User { client_id, client_secret, refresh_token } => {
                 let plain = [("grant_type", "refresh_token"), ("client_id", client_id.as_str())];
@@ -188,77 +207,31 @@ impl Source {
                     ("client_secret", client_secret.expose()),
                     ("refresh_token", refresh_token.expose()),
                 ];
-                (Method::POST, form(), Some(cloud::form(&plain, &credentials)))
+                cloud::form(&plain, &credentials)
             }
         };
-        let server = self.url.origin().ascii_serialization();
-        let call = Call { method, url: self.url.clone(), headers, body };
-        let answer = self.http.send(call).await.map_err(|fault| match &self.kind {
-            // Whoever is at home has no such service, and has forgotten the credentials.
-            Kind::Machine => unauthenticated("no Google credentials are found").help(
-                "set `GOOGLE_APPLICATION_CREDENTIALS`, or run `gcloud auth application-default login`",
-            ),
-            Kind::Account { .. } | Kind::User { .. } => fault.error(&server),
-        })?;
-        match answer.status.as_u16() {
-            200 => granted(&answer.body).ok_or_else(|| {
-                let message = format!("`{server}` gave something that is no token");
-                ProviderError::new(ProviderErrorKind::Malformed, message)
-            }),
-            status @ (429 | 500..=599) => {
-                let message = format!("`{server}` cannot answer now ({status})");
-                Err(ProviderError::new(ProviderErrorKind::Unavailable, message)
-                    .retry(answer.retry_after().map_or(Retry::Later, Retry::After)))
-            }
-            status => {
-                let label = self.label();
-                Err(unauthenticated(format!("`{server}` gives no token for {label} ({status})"))
-                    .help("log in again, or look whether the key still exists"))
-            }
-        }
+        Ok(cloud::posted(self.url.clone(), body))
     }
-}
-
-fn form() -> HeaderMap {
-    let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-    HeaderMap::from_iter([(CONTENT_TYPE, form)])
-}
-
-fn granted(body: &[u8]) -> Option<HeaderValue> {
-    #[derive(Deserialize)]
-    struct Granted<'a> {
-        #[serde(borrow)]
-        access_token: &'a RawValue,
-    }
-    let granted: Granted<'_> = serde_json::from_slice(body).ok()?;
-    cloud::header("Bearer ", &text_of::text(granted.access_token)?)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the key of the account is taken apart to sign")]
 fn rsa_key(pem: &SecretValue) -> Option<RsaKeyPair> {
-    let der = PrivatePkcs8KeyDer::from_pem_slice(pem.expose()).ok()?;
-    RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).ok()
+    jwt::rsa_key(pem.expose())
 }
 
-/// A JWT that says who asks, signed (RFC 7523).
+/// A JWT that says who asks.
 fn assertion(
     email: &str,
     id: Option<&str>,
     key: &RsaKeyPair,
     audience: &str,
+    now: SystemTime,
 ) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
-    let now =
-        cloud::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let header = json!({ "alg": "RS256", "typ": "JWT", "kid": id });
     let claims = json!({
         "iss": email, "scope": SCOPE, "aud": audience, "iat": now, "exp": now + LIFE_S,
     });
-    let encode = |part: &serde_json::Value| BASE64URL_NOPAD.encode(part.to_string().as_bytes());
-    let mut text = format!("{}.{}", encode(&header), encode(&claims));
-    let mut signature = vec![0; key.public().modulus_len()];
-    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
-        .map_err(|_| unauthenticated("the key of the service account cannot sign"))?;
-    text.push('.');
-    text.push_str(&BASE64URL_NOPAD.encode(&signature));
-    Ok(Zeroizing::new(text.into_bytes()))
+    jwt::signed(&header, &claims, key, &RSA_PKCS1_SHA256)
+        .ok_or_else(|| unauthenticated("the key of the service account cannot sign"))
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use subrosa_engine::provider::{
     Environment, Provider, ProviderError, ProviderErrorKind, ResolveContext, SecretRequest,
@@ -29,6 +29,11 @@ pub(crate) trait Fixture {
     fn context(&self) -> ResolveContext;
 }
 
+/// When the tests take place: no provider looks at another clock than the one it is given.
+pub(crate) fn noon() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_440_936_000)
+}
+
 /// A context of nothing.
 pub(crate) fn context(
     workflow: &[(&str, &[u8])],
@@ -44,6 +49,7 @@ pub(crate) fn context(
         env: Arc::new(Environment { workflow: map(workflow), process: map(process) }),
         folders: folders.into(),
         request_timeout: Duration::from_secs(5),
+        clock: noon,
     }
 }
 

@@ -5,8 +5,11 @@
 
 use std::fs;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
+use futures_util::future::join_all;
 use ring::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
@@ -15,7 +18,7 @@ use subrosa_engine::provider::{
     Checked, ProviderError, ProviderErrorKind, ResolveContext, SecretRequest,
 };
 
-use crate::conformance::context;
+use crate::conformance::{context, noon};
 use crate::peer::{Peer, Received, Reply};
 use crate::remote::{self, Remote, clean, fetch, open, request};
 
@@ -214,6 +217,33 @@ async fn service_accounts_sign_who_they_are() {
         (&json!("a@b"), &json!("https://www.googleapis.com/auth/cloud-platform"),)
     );
     assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), 3600);
+}
+
+static NOW: AtomicU64 = AtomicU64::new(0);
+
+#[tokio::test]
+async fn tokens_are_asked_for_again_before_they_end_and_by_one_for_all() {
+    let peer = Peer::plain(|received| match received.path.as_str() {
+        "/token" => Reply::json(200, r#"{"access_token":"canary","expires_in":3600}"#),
+        _ => Google::found("x"),
+    });
+    let mut file = user();
+    file["token_uri"] = json!(format!("{}/token", peer.url()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("credentials.json");
+    fs::write(&path, file.to_string()).unwrap();
+    let variables = [("GOOGLE_APPLICATION_CREDENTIALS", path.to_str().unwrap())];
+    let mut around = around(&peer.url(), &variables);
+    around.clock = || noon() + Duration::from_secs(NOW.load(Ordering::SeqCst));
+    let client = open(NAME, &around, &request("db", &[])).await.unwrap();
+    for (now, logins) in [(0, 1), (3000, 1), (3500, 2), (6000, 2), (90_000, 3)] {
+        NOW.store(now, Ordering::SeqCst);
+        let wanted: Vec<_> =
+            (0..8).map(|number| request(&format!("db-{now}-{number}"), &[])).collect();
+        let fetched = join_all(wanted.iter().map(|wanted| client.fetch(wanted))).await;
+        assert!(fetched.iter().all(Result::is_ok));
+        assert_eq!(peer.count("POST", "/token"), logins, "{now}");
+    }
 }
 
 #[tokio::test]

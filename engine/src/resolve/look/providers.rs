@@ -60,6 +60,7 @@ pub async fn probe_providers(host: &Host, probing: Probing) -> Vec<ProbedProvide
         env: Arc::new(Environment { workflow: BTreeMap::new(), process: process(host) }),
         folders: [host.current_dir.clone()].into(),
         request_timeout: host.limits.request,
+        clock: host.clock,
     };
     let pace = Pace::new(host, logins.permits(host.limits.at_once));
     let session = logins.session(context.clone());
