@@ -12,6 +12,8 @@ mod tls;
 use std::time::Duration;
 
 use bytes::Bytes;
+#[cfg(feature = "azure")]
+use reqwest::header::HeaderName;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode, Url};
@@ -70,6 +72,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// A header, if it is text.
+    #[cfg(feature = "azure")]
+    pub(crate) fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// How long the server asks us to wait, if it says so in seconds.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let seconds: u64 = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;

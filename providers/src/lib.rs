@@ -6,6 +6,8 @@
 mod age;
 #[cfg(feature = "aws")]
 mod aws;
+#[cfg(feature = "azure")]
+mod azure;
 #[cfg(any(feature = "aws", feature = "azure", feature = "gcp"))]
 mod cloud;
 mod command;
@@ -58,6 +60,8 @@ pub fn builtin() -> Vec<Arc<dyn Provider>> {
         Arc::new(aws::ParameterStore),
         #[cfg(feature = "gcp")]
         Arc::new(gcp::SecretManager),
+        #[cfg(feature = "azure")]
+        Arc::new(azure::KeyVault),
         kubernetes_in_pod(kubernetes::SERVICE_ACCOUNT),
     ]
 }

@@ -137,6 +137,9 @@ fn every_provider_has_a_name_of_its_own() {
     if cfg!(feature = "aws") {
         expected.extend(["aws-secrets-manager", "aws-ssm"]);
     }
+    if cfg!(feature = "azure") {
+        expected.push("azure-key-vault");
+    }
     expected.extend(["command", "env", "file"]);
     if cfg!(feature = "gcp") {
         expected.push("gcp-secret-manager");

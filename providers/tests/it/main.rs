@@ -10,6 +10,10 @@ mod aws;
 mod aws_login;
 #[cfg(feature = "moto")]
 mod aws_moto;
+#[cfg(feature = "azure")]
+mod azure;
+#[cfg(feature = "azure")]
+mod azure_login;
 #[cfg(feature = "openbao")]
 mod bao;
 mod command;
