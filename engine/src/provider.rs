@@ -11,7 +11,11 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 
+use crate::names::{closest, shown};
 use crate::secret::SecretValue;
+
+/// The option that names an instance of the configuration; every provider may find it.
+pub(crate) const INSTANCE: &str = "instance";
 
 /// What a provider may know of the run.
 #[derive(Clone, Debug)]
@@ -53,6 +57,38 @@ pub struct SecretRequest {
     pub options: crate::workflow::Options,
 }
 
+/// Whether an option is among those that a provider lists.
+pub fn is_known_option(known: &[&str], name: &str) -> bool {
+    let is_it = |one: &&str| match one.strip_suffix('.') {
+        Some(_) => name.strip_prefix(one).is_some_and(|rest| !rest.is_empty()),
+        None => *one == name,
+    };
+    known.iter().any(is_it)
+}
+
+impl SecretRequest {
+    /// Refuses options that are not among those that a provider lists; an empty list knows all.
+    ///
+    /// # Errors
+    /// [`ProviderErrorKind::InvalidRequest`]: there is one; the help names what it was probably meant to be.
+    pub fn only(&self, known: &[&str]) -> Result<(), ProviderError> {
+        let is_known = |name: &&String| name == &INSTANCE || is_known_option(known, name);
+        let unknown = self.options.0.keys().find(|name| !is_known(name));
+        let Some(name) = unknown.filter(|_| !known.is_empty()) else { return Ok(()) };
+        let message = format!("unknown option {}", shown(name));
+        let whole = known.iter().map(|name| match name.ends_with('.') {
+            true => format!("{name}NAME"),
+            false => (*name).to_owned(),
+        });
+        let list = format!("known options: {}", whole.collect::<Vec<_>>().join(", "));
+        let help = match closest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`? {list}"),
+            None => list,
+        };
+        Err(ProviderError::new(ProviderErrorKind::InvalidRequest, message).help(help))
+    }
+}
+
 /// What of a request decides which login it needs: requests with equal identities share a client.
 ///
 /// The options a provider logs in by (address, namespace, role), as they were written. They may be
@@ -91,7 +127,8 @@ pub trait Provider: Send + Sync {
         request.key.clone()
     }
 
-    /// The options it knows, so that a misspelt one is found in a configuration; none: any is taken.
+    /// The options it knows: a misspelt one is found before anybody is asked, and in a configuration. A
+    /// name that ends with a dot stands for all that begin with it; no names at all: any is taken.
     fn options(&self) -> &[&str] {
         &[]
     }
@@ -308,5 +345,35 @@ impl ProviderError {
     pub fn help(mut self, help: impl Into<String>) -> ProviderError {
         self.help = Some(help.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SecretRequest;
+    use crate::workflow::Options;
+
+    /// The help on an option, if it is refused.
+    fn check(known: &[&str], option: &str, expected: Option<&str>) {
+        let options = Options([(option.to_owned(), "canary".to_owned())].into());
+        let request = SecretRequest { name: "N".into(), key: "k".into(), options };
+        let refused = request.only(known).err().map(|error| {
+            assert!(!format!("{error:?}").contains("canary"));
+            error.help.unwrap_or_default()
+        });
+        assert_eq!(refused.as_deref(), expected, "{option}");
+    }
+
+    #[test]
+    fn options_that_nobody_knows_are_refused_with_what_was_meant() {
+        let known = ["role_id", "field", "data."];
+        let list = "known options: role_id, field, data.NAME";
+        for option in ["role_id", "data.x", "instance"] {
+            check(&known, option, None);
+        }
+        check(&known, "rol_id", Some(&format!("did you mean `role_id`? {list}")));
+        check(&known, "canopy", Some(list));
+        check(&known, "data.", Some(&format!("did you mean `data.`? {list}")));
+        check(&[], "whatever", None);
     }
 }

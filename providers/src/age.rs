@@ -37,6 +37,10 @@ impl Provider for Age {
         "age"
     }
 
+    fn options(&self) -> &[&str] {
+        &["identity", "field", "format"]
+    }
+
     fn identity(&self, request: &SecretRequest) -> Identity {
         Identity::of(request, &["identity"])
     }

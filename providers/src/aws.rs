@@ -20,56 +20,40 @@ use subrosa_engine::provider::{
     Client, Identity, Provider, ProviderError, ResolveContext, SecretRequest,
 };
 
-use account::Account;
+use account::{Account, Service};
 use place::Wanted;
 
-/// Secrets of Secrets Manager.
-pub(crate) struct SecretsManager;
+/// The provider, by the service it asks.
+pub(crate) enum Amazon {
+    /// Secrets of Secrets Manager.
+    SecretsManager,
+    /// Parameters of Systems Manager.
+    ParameterStore,
+}
 
-/// Parameters of Systems Manager.
-pub(crate) struct ParameterStore;
-
-#[async_trait]
-impl Provider for SecretsManager {
-    fn name(&self) -> &str {
-        "aws-secrets-manager"
+impl Amazon {
+    fn service(&self) -> Service {
+        match self {
+            Amazon::SecretsManager => account::SECRETS_MANAGER,
+            Amazon::ParameterStore => account::SSM,
+        }
     }
 
-    fn identity(&self, request: &SecretRequest) -> Identity {
-        place::identity(request)
-    }
-
-    fn options(&self) -> &[&str] {
-        place::SECRET_OPTIONS
-    }
-
-    fn place(&self, request: &SecretRequest) -> String {
-        Wanted::secret(request).map_or_else(|_| request.key.clone(), |wanted| wanted.place.label())
-    }
-
-    fn cache_scope(
-        &self,
-        context: &ResolveContext,
-        request: &SecretRequest,
-    ) -> Option<Vec<String>> {
-        let wanted = Wanted::secret(request).ok()?;
-        wanted.scope(context, request, account::SECRETS_MANAGER)
-    }
-
-    async fn open(
-        &self,
-        context: &ResolveContext,
-        identity: &Identity,
-    ) -> Result<Box<dyn Client>, ProviderError> {
-        let account = Account::open(context, identity, account::SECRETS_MANAGER).await?;
-        Ok(Box::new(secrets::Session::new(account, context)))
+    fn wanted(&self, request: &SecretRequest) -> Result<Wanted, ProviderError> {
+        match self {
+            Amazon::SecretsManager => Wanted::secret(request),
+            Amazon::ParameterStore => Wanted::parameter(request),
+        }
     }
 }
 
 #[async_trait]
-impl Provider for ParameterStore {
+impl Provider for Amazon {
     fn name(&self) -> &str {
-        "aws-ssm"
+        match self {
+            Amazon::SecretsManager => "aws-secrets-manager",
+            Amazon::ParameterStore => "aws-ssm",
+        }
     }
 
     fn identity(&self, request: &SecretRequest) -> Identity {
@@ -77,12 +61,14 @@ impl Provider for ParameterStore {
     }
 
     fn options(&self) -> &[&str] {
-        place::PARAMETER_OPTIONS
+        match self {
+            Amazon::SecretsManager => place::SECRET_OPTIONS,
+            Amazon::ParameterStore => place::PARAMETER_OPTIONS,
+        }
     }
 
     fn place(&self, request: &SecretRequest) -> String {
-        Wanted::parameter(request)
-            .map_or_else(|_| request.key.clone(), |wanted| wanted.place.label())
+        self.wanted(request).map_or_else(|_| request.key.clone(), |wanted| wanted.place.label())
     }
 
     fn cache_scope(
@@ -90,8 +76,7 @@ impl Provider for ParameterStore {
         context: &ResolveContext,
         request: &SecretRequest,
     ) -> Option<Vec<String>> {
-        let wanted = Wanted::parameter(request).ok()?;
-        wanted.scope(context, request, account::SSM)
+        self.wanted(request).ok()?.scope(context, request, self.service())
     }
 
     async fn open(
@@ -99,7 +84,10 @@ impl Provider for ParameterStore {
         context: &ResolveContext,
         identity: &Identity,
     ) -> Result<Box<dyn Client>, ProviderError> {
-        let account = Account::open(context, identity, account::SSM).await?;
-        Ok(Box::new(parameters::Session::new(account, context)))
+        let account = Account::open(context, identity, self.service()).await?;
+        Ok(match self {
+            Amazon::SecretsManager => Box::new(secrets::Session::new(account, context)),
+            Amazon::ParameterStore => Box::new(parameters::Session::new(account, context)),
+        })
     }
 }

@@ -18,6 +18,7 @@ use subrosa_engine::provider::{
 };
 
 use crate::cloud;
+use crate::setup::blocking;
 use client::Session;
 use credentials::Source;
 use place::{Vault, Wanted};
@@ -66,7 +67,7 @@ impl Provider for KeyVault {
             let http = cloud::http(&kept, &address, None)?;
             Ok((address, http, Source::find(&kept, cloud)?))
         };
-        let (address, http, source) = cloud::blocking(read).await?;
+        let (address, http, source) = blocking(read).await?;
         // Whether we are let in is told here, once for all.
         source.token().await?;
         Ok(Box::new(Session::new(context, address, http, source)))

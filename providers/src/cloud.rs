@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::document::{Document, Field, Format};
 use crate::http::{Address, Answer, Call, Http, HttpSettings, Proxy, Roots, Tls, sensitive};
+use crate::setup::invalid;
 use crate::value;
 
 /// How long a request may take, of what the engine allows: it cannot say which server it was.
@@ -28,11 +29,6 @@ const TIMEOUT_PART: f64 = 0.95;
 
 /// How long the metadata service of a machine may take, where none may be.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// An error about what was given.
-pub(crate) fn invalid(message: impl Into<String>) -> ProviderError {
-    ProviderError::new(ProviderErrorKind::InvalidRequest, message)
-}
 
 /// An error about credentials.
 pub(crate) fn unauthenticated(message: impl Into<String>) -> ProviderError {
@@ -165,17 +161,6 @@ pub(crate) fn metadata_http(context: &ResolveContext) -> Result<Http, ProviderEr
     })
 }
 
-/// Runs what reads files off the async threads.
-///
-/// # Errors
-/// Those of the work.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
-) -> Result<T, ProviderError> {
-    let broke = |_| ProviderError::new(ProviderErrorKind::Unavailable, "setting up broke off");
-    tokio::task::spawn_blocking(work).await.map_err(broke)?
-}
-
 /// What an answer means that is none of those of the service: `what` was asked for, in words.
 pub(crate) fn unanswered(address: &Address, answer: &Answer, what: &str) -> ProviderError {
     let error = ProviderError::new;
@@ -199,19 +184,6 @@ pub(crate) fn unanswered(address: &Address, answer: &Answer, what: &str) -> Prov
 pub(crate) fn malformed(address: &Address, what: &str) -> ProviderError {
     let message = format!("`{address}` answered for {what} with something that is no answer");
     ProviderError::new(ProviderErrorKind::Malformed, message)
-}
-
-/// Refuses options that are not known, among those that are.
-///
-/// # Errors
-/// There is one.
-pub(crate) fn only(request: &SecretRequest, known: &[&str]) -> Result<(), ProviderError> {
-    let is_known = |name: &str| known.contains(&name) || name == "instance";
-    match request.options.0.keys().find(|name| !is_known(name)) {
-        None => Ok(()),
-        Some(name) => Err(invalid(format!("option `{name}` is unknown"))
-            .help(format!("the options are: {}", known.join(", ")))),
-    }
 }
 
 /// An option that is not blank.

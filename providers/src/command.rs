@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::document::Field;
 use crate::program;
+use crate::setup::invalid;
 use crate::texts::Texts;
 
 /// The provider.
@@ -26,6 +27,10 @@ pub(crate) struct Commands;
 impl Provider for Commands {
     fn name(&self) -> &str {
         "command"
+    }
+
+    fn options(&self) -> &[&str] {
+        &["args", "trim", "field", "format"]
     }
 
     async fn open(
@@ -41,10 +46,6 @@ struct Printed {
     context: ResolveContext,
     /// By the program and its arguments, and whether a line end was taken away.
     texts: Texts<(PathBuf, Vec<String>, bool)>,
-}
-
-fn invalid(message: impl Into<String>) -> ProviderError {
-    ProviderError::new(ProviderErrorKind::InvalidRequest, message)
 }
 
 /// The arguments. They are not repeated: some of them may be credentials.

@@ -16,6 +16,7 @@ use subrosa_engine::provider::{Environment, ProviderError, ProviderErrorKind, Se
 use subrosa_engine::secret::SecretValue;
 use zeroize::Zeroizing;
 
+use crate::setup::invalid;
 use path::FieldPath;
 
 /// Levels of tables and lists in each other.
@@ -81,10 +82,6 @@ impl Field {
         };
         Ok(Some(Field { format, path, written: written.clone() }))
     }
-}
-
-fn invalid(message: impl Into<String>) -> ProviderError {
-    ProviderError::new(ProviderErrorKind::InvalidRequest, message)
 }
 
 fn format_of_word(word: &str) -> Result<Format, ProviderError> {

@@ -14,6 +14,7 @@ use subrosa_engine::provider::{
 };
 
 use crate::cloud;
+use crate::setup::blocking;
 use client::Session;
 use credentials::Source;
 use place::Wanted;
@@ -64,7 +65,7 @@ impl Provider for SecretManager {
             let http = cloud::http(&kept, &address, None)?;
             Ok((address, http, Source::find(&kept, &given)?))
         };
-        let (address, http, source) = cloud::blocking(read).await?;
+        let (address, http, source) = blocking(read).await?;
         // Whether we are let in is told here, once for all.
         source.token().await?;
         Ok(Box::new(Session::new(context, address, http, source)))

@@ -32,6 +32,10 @@ impl Provider for KeyRing {
         "keyring"
     }
 
+    fn options(&self) -> &[&str] {
+        &["service", "account"]
+    }
+
     async fn open(
         &self,
         context: &ResolveContext,

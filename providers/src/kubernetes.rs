@@ -20,9 +20,10 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use subrosa_engine::provider::{
-    Client, Identity, Provider, ProviderError, ProviderErrorKind, ResolveContext, SecretRequest,
+    Client, Identity, Provider, ProviderError, ResolveContext, SecretRequest,
 };
 
+use crate::setup::blocking;
 use client::Session;
 use cluster::Cluster;
 use place::Wanted;
@@ -52,11 +53,7 @@ impl Provider for Kubernetes {
     }
 
     fn place(&self, request: &SecretRequest) -> String {
-        match Wanted::parse(request) {
-            Ok(wanted) => wanted.place.label(),
-            // It will be refused, each for itself.
-            Err(_) => request.key.clone(),
-        }
+        Wanted::parse(request).map_or_else(|_| request.key.clone(), |wanted| wanted.place.label())
     }
 
     fn cache_scope(
@@ -88,16 +85,4 @@ impl Provider for Kubernetes {
         let cluster = blocking(move || Cluster::new(settings, timeout)).await?;
         Ok(Box::new(Session::new(cluster)))
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
-) -> Result<T, ProviderError> {
-    let broke = |_| ProviderError::new(ProviderErrorKind::Unavailable, "setting up broke off");
-    tokio::task::spawn_blocking(work).await.map_err(broke)?
-}
-
-/// An error about what was given.
-fn invalid(message: impl Into<String>) -> ProviderError {
-    ProviderError::new(ProviderErrorKind::InvalidRequest, message)
 }

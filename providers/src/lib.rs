@@ -24,6 +24,7 @@ mod once;
 mod place;
 mod plugin;
 mod program;
+mod setup;
 mod small_file;
 mod sops;
 mod texts;
@@ -55,9 +56,9 @@ pub fn builtin() -> Vec<Arc<dyn Provider>> {
         Arc::new(keyring::KeyRing),
         Arc::new(vault::Vault),
         #[cfg(feature = "aws")]
-        Arc::new(aws::SecretsManager),
+        Arc::new(aws::Amazon::SecretsManager),
         #[cfg(feature = "aws")]
-        Arc::new(aws::ParameterStore),
+        Arc::new(aws::Amazon::ParameterStore),
         #[cfg(feature = "gcp")]
         Arc::new(gcp::SecretManager),
         #[cfg(feature = "azure")]

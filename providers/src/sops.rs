@@ -29,6 +29,10 @@ impl Provider for Sops {
         "sops"
     }
 
+    fn options(&self) -> &[&str] {
+        &["field", "format"]
+    }
+
     async fn open(
         &self,
         context: &ResolveContext,

@@ -19,9 +19,10 @@ mod wire;
 
 use async_trait::async_trait;
 use subrosa_engine::provider::{
-    Client, Identity, Provider, ProviderError, ProviderErrorKind, ResolveContext, SecretRequest,
+    Client, Identity, Provider, ProviderError, ResolveContext, SecretRequest,
 };
 
+use crate::setup::blocking;
 use client::Session;
 use place::{Method, Wanted};
 use settings::Settings;
@@ -44,11 +45,7 @@ impl Provider for Vault {
     }
 
     fn place(&self, request: &SecretRequest) -> String {
-        match Wanted::parse(request) {
-            Ok(wanted) => wanted.place.label(),
-            // It will be refused, each for itself.
-            Err(_) => request.key.clone(),
-        }
+        Wanted::parse(request).map_or_else(|_| request.key.clone(), |wanted| wanted.place.label())
     }
 
     fn cache_scope(
@@ -73,10 +70,8 @@ impl Provider for Vault {
         identity: &Identity,
     ) -> Result<Box<dyn Client>, ProviderError> {
         let (context, identity) = (context.clone(), identity.clone());
-        // Off the async threads: it reads files, those of the system's certificate authorities at least.
-        let settings = tokio::task::spawn_blocking(move || Settings::read(&context, &identity));
-        let broke = |_| ProviderError::new(ProviderErrorKind::Unavailable, "setting up broke off");
-        let Settings { server, login } = settings.await.map_err(broke)??;
+        let read = move || Settings::read(&context, &identity);
+        let Settings { server, login } = blocking(read).await?;
         let token = login.token(&server).await?;
         Ok(Box::new(Session::new(server, token)))
     }

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::LimitSettings;
 use crate::diagnostic::Diagnostic;
 use crate::names::closest;
-use crate::provider::Providers;
+use crate::provider::{Providers, is_known_option};
 use crate::source::{SourceFile, Span};
 use crate::toml::dismantle;
 
@@ -289,7 +289,7 @@ impl Reader<'_> {
         }
         let find = self.providers.named(provider);
         let options: Vec<&str> = find.iter().flat_map(|known| known.options()).copied().collect();
-        if !options.is_empty() && !options.contains(&name.as_str()) {
+        if !options.is_empty() && !is_known_option(&options, &name) {
             let known = options.iter().copied().chain([INSTANCE, TRUSTED]);
             return self.unknown(pair, known, &format!("option of provider `{provider}`"));
         }

@@ -6,11 +6,8 @@ use std::sync::Arc;
 use crate::config::{ADDRESSES, ProviderSettings, Settings};
 use crate::host::Host;
 use crate::names::closest;
-use crate::provider::{Provider, ProviderError, ProviderErrorKind, SecretRequest};
+use crate::provider::{INSTANCE, Provider, ProviderError, ProviderErrorKind, SecretRequest};
 use crate::workflow::{Options, SecretDecl, SecretSource};
-
-/// The option that names an instance of the configuration.
-const INSTANCE: &str = "instance";
 
 /// A request that can be put.
 pub(super) struct Ready {
@@ -65,6 +62,10 @@ pub(super) fn ready(
         Err(error) => return Some(Err(Unready::Refused(error))),
     };
     let request = SecretRequest { name: secret.name.clone(), key: key.clone(), options };
+    // Before the login, which may need the option that was meant.
+    if let Err(error) = request.only(provider.options()) {
+        return Some(Err(Unready::Refused(error)));
+    }
     Some(Ok(Ready { provider, request, leads_elsewhere }))
 }
 

@@ -67,6 +67,22 @@ async fn options_of_the_file_go_before_those_of_the_configuration() {
 }
 
 #[tokio::test]
+async fn a_misspelt_option_is_told_before_anybody_is_asked() {
+    let giving = Scripted::giving();
+    let log = giving.log.clone();
+    let text = "secrets: [{name: A, provider: box, key: k, options: {tokn: canary}}]\n\
+                steps: [{run: x}]\n";
+    let refused = world(&giving).resolve(text, running()).await;
+    let told = refused.err().unwrap();
+    assert!(
+        told.contains("unknown option `tokn`") && told.contains("did you mean `token`?"),
+        "{told}"
+    );
+    assert!(!told.contains("canary"), "{told}");
+    assert_eq!(log.count("open"), 0);
+}
+
+#[tokio::test]
 async fn an_instance_that_is_not_there_is_told_without_its_name() {
     let told = asked(USER, "instance: canary").await;
     assert_eq!(

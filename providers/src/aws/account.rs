@@ -14,8 +14,9 @@ use super::credentials::{Credentials, Source};
 use super::outcome::{self, Asked};
 use super::profile::Profile;
 use super::sign::{self, Scope, Signed};
-use crate::cloud::{self, invalid};
+use crate::cloud;
 use crate::http::{Address, Answer, Call, Http, sensitive};
+use crate::setup::{blocking, invalid};
 
 /// A service of Amazon.
 #[derive(Clone, Copy)]
@@ -130,7 +131,7 @@ impl Account {
             let source = Source::find(&kept, asked.is_some(), profile.as_ref(), &region)?;
             Ok((address, region, http, source))
         };
-        let (address, region, http, source) = cloud::blocking(read).await?;
+        let (address, region, http, source) = blocking(read).await?;
         let credentials = Mutex::new(Arc::new(source.credentials().await?));
         let clock = context.clock;
         Ok(Account { address, service, region, http, source, clock, credentials })

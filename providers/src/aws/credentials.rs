@@ -10,6 +10,7 @@ use super::metadata::{Container, Machine};
 use super::profile::Profile;
 use super::role::Role;
 use crate::cloud::{self, unauthenticated};
+use crate::setup::blocking;
 use crate::small_file;
 
 /// An access key.
@@ -192,7 +193,7 @@ fn of_profile(
 pub(super) async fn read_token(path: &std::path::Path) -> Result<SecretValue, ProviderError> {
     let path = path.to_owned();
     let read = move || small_file::read(&path, "the token for AWS");
-    Ok(SecretValue::new(cloud::blocking(read).await?.trim_ascii().to_vec()))
+    Ok(SecretValue::new(blocking(read).await?.trim_ascii().to_vec()))
 }
 
 #[cfg(test)]

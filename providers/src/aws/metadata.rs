@@ -12,6 +12,7 @@ use subrosa_engine::secret::SecretValue;
 use super::credentials::{Credentials, is_key_id, nobody, read_token};
 use crate::cloud::{self, unauthenticated};
 use crate::http::{Answer, Call, Http};
+use crate::setup::invalid;
 use crate::vault::json;
 
 /// Where containers of ECS ask.
@@ -61,7 +62,7 @@ impl Container {
         let is_allowed =
             |url: &Url| url.scheme() == "https" || cloud::is_near(url, &CONTAINER_HOSTS);
         let Some(url) = Url::parse(&text).ok().filter(is_allowed) else {
-            return Err(cloud::invalid(
+            return Err(invalid(
                 "`AWS_CONTAINER_CREDENTIALS_FULL_URI` is neither encrypted nor near",
             ));
         };
@@ -117,7 +118,7 @@ impl Machine {
         let address = Url::parse(named.as_deref().unwrap_or(METADATA)).ok();
         let is_near = |url: &Url| cloud::is_near(url, &["169.254.169.254", "[fd00:ec2::254]"]);
         let address = address.filter(is_near).ok_or_else(|| {
-            cloud::invalid("`AWS_EC2_METADATA_SERVICE_ENDPOINT` names no metadata service")
+            invalid("`AWS_EC2_METADATA_SERVICE_ENDPOINT` names no metadata service")
         })?;
         Ok(Machine { http: cloud::metadata_http(context)?, address })
     }

@@ -3,8 +3,9 @@
 use subrosa_engine::provider::{Identity, ProviderError, ResolveContext, SecretRequest};
 
 use super::account::{self, Service};
-use crate::cloud::{self, invalid};
+use crate::cloud;
 use crate::document::Field;
+use crate::setup::invalid;
 
 /// Options of `aws-secrets-manager`.
 pub(super) const SECRET_OPTIONS: &[&str] =
@@ -85,7 +86,7 @@ impl Wanted {
         options: &[&str],
         stage: &str,
     ) -> Result<Wanted, ProviderError> {
-        cloud::only(request, options)?;
+        request.only(options)?;
         let id = request.key.as_str();
         let is_name =
             !id.is_empty() && id.len() <= ID_LEN_MAX && id.bytes().all(|b| b.is_ascii_graphic());

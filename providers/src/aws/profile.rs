@@ -10,6 +10,7 @@ use subrosa_engine::provider::{Environment, ProviderError};
 use subrosa_engine::secret::SecretValue;
 
 use crate::cloud::{self, unauthenticated};
+use crate::setup::invalid;
 use crate::small_file;
 
 /// What a profile may say that we do not follow.
@@ -56,7 +57,7 @@ impl Profile {
                 continue;
             };
             let Ok(text) = std::str::from_utf8(&bytes) else {
-                return Err(cloud::invalid(format!("`{}` is not UTF-8", path.display())));
+                return Err(invalid(format!("`{}` is not UTF-8", path.display())));
             };
             is_there |= section(text, &headings, &mut entries);
         }

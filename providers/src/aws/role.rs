@@ -9,6 +9,7 @@ use super::account::{STS, endpoint};
 use super::credentials::{Credentials, is_key_id, read_token};
 use crate::cloud::{self, unauthenticated};
 use crate::http::{Address, Http};
+use crate::setup::invalid;
 
 /// A role, and where a token for it lies.
 pub(super) struct Role {
@@ -55,8 +56,7 @@ impl Role {
             ("RoleSessionName", session),
         ];
         let body = cloud::form(&known, &[("WebIdentityToken", token.expose())]);
-        let url =
-            address.join([]).ok_or_else(|| cloud::invalid("the address of STS is no good"))?;
+        let url = address.join([]).ok_or_else(|| invalid("the address of STS is no good"))?;
         let answer = http
             .send(cloud::posted(url, body))
             .await

@@ -18,6 +18,7 @@ use super::place::{Place, Wanted};
 use crate::cloud::{self, token::Token};
 use crate::http::{Address, Answer, Call, Http};
 use crate::once::Once;
+use crate::setup::invalid;
 use crate::vault::json;
 
 /// The version of the protocol.
@@ -121,7 +122,7 @@ impl KeyVault {
         entries: Option<&str>,
     ) -> Result<(Answer, Arc<Token>), ProviderError> {
         let url = self.address.join(path.iter().copied());
-        let mut url = url.ok_or_else(|| cloud::invalid("a part of the key is `.` or `..`"))?;
+        let mut url = url.ok_or_else(|| invalid("a part of the key is `.` or `..`"))?;
         url.query_pairs_mut().append_pair("api-version", API_VERSION);
         if let Some(entries) = entries {
             url.query_pairs_mut().append_pair("maxresults", entries);

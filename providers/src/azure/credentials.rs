@@ -18,8 +18,9 @@ use super::command_line::CommandLine;
 use super::identity::{Answered, ManagedIdentity};
 use super::place::Cloud;
 use crate::cloud::token::{Asked, Token, Tokens};
-use crate::cloud::{self, invalid, unauthenticated};
+use crate::cloud::{self, unauthenticated};
 use crate::http::Http;
+use crate::setup::{blocking, invalid};
 use crate::small_file;
 
 /// The variable of the tenant.
@@ -196,7 +197,7 @@ impl Application {
             Proof::File(path) => {
                 let path = path.clone();
                 let read = move || small_file::read(&path, "the federated token");
-                asserted(cloud::blocking(read).await?.trim_ascii())
+                asserted(blocking(read).await?.trim_ascii())
             }
         })
     }

@@ -9,9 +9,10 @@ use reqwest::{Method, Url};
 use subrosa_engine::provider::{ProviderError, ResolveContext};
 
 use super::place::Cloud;
+use crate::cloud;
 use crate::cloud::token::{Asked, Token};
-use crate::cloud::{self, invalid};
 use crate::http::{Answer, Call, Http};
+use crate::setup::invalid;
 
 /// Where machines ask.
 const METADATA: &str = "http://169.254.169.254";

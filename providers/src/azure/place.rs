@@ -2,9 +2,10 @@
 
 use subrosa_engine::provider::{Environment, Identity, ProviderError, SecretRequest};
 
-use crate::cloud::{self, invalid};
+use crate::cloud;
 use crate::document::Field;
 use crate::http::Address;
+use crate::setup::invalid;
 
 /// All options.
 pub(super) const OPTIONS: &[&str] = &["field", "format", "vault", "version"];
@@ -112,7 +113,7 @@ impl Wanted {
     /// # Errors
     /// The key or an option is no good.
     pub(super) fn parse(request: &SecretRequest) -> Result<Wanted, ProviderError> {
-        cloud::only(request, OPTIONS)?;
+        request.only(OPTIONS)?;
         let (own, secret, version) = parts(&request.key).ok_or_else(|| {
             invalid("the key is neither a secret's name nor its identifier")
                 .help("write `db-password`, or `https://NAME.vault.azure.net/secrets/db-password`")

@@ -19,6 +19,7 @@ use super::place::{self, Place, Wanted};
 use crate::cloud;
 use crate::http::{Address, Answer, Call, Http};
 use crate::once::Once;
+use crate::setup::invalid;
 
 /// Where Secret Manager is.
 const ADDRESS: &str = "https://secretmanager.googleapis.com";
@@ -87,7 +88,7 @@ impl Server {
         let path =
             ["v1", "projects", &place.project, "secrets", &place.secret, "versions", &version];
         let url = self.address.join(path);
-        let url = url.ok_or_else(|| cloud::invalid("a part of the key is `.` or `..`"))?;
+        let url = url.ok_or_else(|| invalid("a part of the key is `.` or `..`"))?;
         let token = self.source.token().await?;
         let headers = HeaderMap::from_iter([(AUTHORIZATION, token.header.clone())]);
         let sent = self.http.send(Call { method: Method::GET, url, headers, body: None }).await;

@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::cloud::token::{Asked, Token, Tokens};
 use crate::cloud::{self, jwt, unauthenticated};
 use crate::http::{Call, Http};
+use crate::setup::invalid;
 use crate::small_file;
 use crate::vault::json as text_of;
 
@@ -116,7 +117,7 @@ impl Source {
             |url: &Url| cloud::is_near(url, &["169.254.169.254", "metadata.google.internal"]);
         let url = Url::parse(&format!("http://{host}{path}")).ok().filter(is_near);
         let url = url.filter(|url| url.path() == path);
-        let bad = || cloud::invalid("`GCE_METADATA_HOST` names no metadata service");
+        let bad = || invalid("`GCE_METADATA_HOST` names no metadata service");
         let http = cloud::metadata_http(context)?;
         let tokens = Tokens::new(context.clock);
         Ok(Source { http, url: url.ok_or_else(bad)?, kind: Kind::Machine, tokens })
@@ -143,10 +144,10 @@ impl Source {
 
     fn at(context: &ResolveContext, text: &str, kind: Kind) -> Result<Source, ProviderError> {
         let address = cloud::address(text, "`token_uri` of the credentials")?;
-        let bad = || cloud::invalid("`token_uri` of the credentials is no address");
+        let bad = || invalid("`token_uri` of the credentials is no address");
         let url = Url::parse(text).map_err(|_| bad())?;
         if text != TOKENS && !address.is_loopback() {
-            return Err(cloud::invalid("`token_uri` of the credentials is not Google's")
+            return Err(invalid("`token_uri` of the credentials is not Google's")
                 .help(format!("it is `{TOKENS}` for keys of today")));
         }
         let http = cloud::http(context, &address, None)?;

@@ -2,8 +2,9 @@
 
 use subrosa_engine::provider::{Environment, ProviderError, SecretRequest};
 
-use crate::cloud::{self, invalid};
+use crate::cloud;
 use crate::document::Field;
+use crate::setup::invalid;
 
 /// All options.
 pub(super) const OPTIONS: &[&str] = &["field", "format", "project", "version", "credentials_file"];
@@ -45,7 +46,7 @@ impl Wanted {
         request: &SecretRequest,
         project: Option<&str>,
     ) -> Result<Wanted, ProviderError> {
-        cloud::only(request, OPTIONS)?;
+        request.only(OPTIONS)?;
         let (given, asked) = (cloud::option(request, "project"), cloud::option(request, "version"));
         let parts: Vec<&str> = request.key.split('/').collect();
         let (own, secret, version) = match parts.as_slice() {

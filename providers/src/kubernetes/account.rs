@@ -4,9 +4,9 @@ use std::path::Path;
 
 use subrosa_engine::provider::{ProviderError, ResolveContext};
 
-use super::invalid;
 use super::settings::{Login, Pem, Settings, variable};
 use crate::http::Address;
+use crate::setup::invalid;
 use crate::small_file;
 
 /// Reads it; `looked` is where no kubeconfig was.

@@ -13,11 +13,11 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use subrosa_engine::provider::ProviderError;
 use zeroize::Zeroizing;
 
-use super::invalid;
 use super::place::Place;
 use super::settings::{Pem, Settings};
 use super::wire;
 use crate::http::{Address, Answer, Call, Fault, Http, TlsFault, sensitive};
+use crate::setup::invalid;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Name, namespace and the like of an object, without what it holds.

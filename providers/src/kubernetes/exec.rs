@@ -17,10 +17,10 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
-use super::invalid;
 use super::kubeconfig::Entry;
 use super::node::{is_true, items, text, texts};
 use super::settings::{Pem, Settings};
+use crate::setup::invalid;
 
 /// Bytes that it may print.
 const OUTPUT_LEN_MAX: usize = 256 * 1024;

@@ -14,10 +14,10 @@ use subrosa_engine::yaml::Node;
 use zeroize::Zeroizing;
 
 use super::exec::Plugin;
-use super::invalid;
 use super::node::{get, is_true, items, parse, text, texts};
 use super::settings::{Login, Pem, Settings};
 use crate::http::{Address, Proxy};
+use crate::setup::invalid;
 use crate::small_file;
 
 /// Names that an error shows at most.

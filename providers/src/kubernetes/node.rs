@@ -10,7 +10,7 @@ use subrosa_engine::provider::ProviderError;
 use subrosa_engine::source::SourceFile;
 use subrosa_engine::yaml::{self, Kind, Node};
 
-use super::invalid;
+use crate::setup::invalid;
 
 /// Reads the one document of a file; none if it is empty.
 ///

@@ -5,7 +5,7 @@
 
 use subrosa_engine::provider::{ProviderError, SecretRequest};
 
-use super::invalid;
+use crate::setup::invalid;
 
 /// All options, those of one request first.
 pub(super) const ALL: &[&str] =
@@ -13,9 +13,6 @@ pub(super) const ALL: &[&str] =
 
 /// Those that decide which login a request needs.
 pub(super) const LOGIN: &[&str] = ALL.split_at(5).1;
-
-/// Options that are read where the options are merged, and may be left in.
-const ELSEWHERE: &[&str] = &["instance"];
 
 /// A Secret: read once, whoever asks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,13 +41,8 @@ impl Wanted {
     /// # Errors
     /// It makes no sense.
     pub(super) fn parse(request: &SecretRequest) -> Result<Wanted, ProviderError> {
+        request.only(ALL)?;
         let options = &request.options.0;
-        for name in options.keys().map(String::as_str) {
-            if ![ALL, ELSEWHERE].iter().any(|known| known.contains(&name)) {
-                return Err(invalid(format!("unknown option `{name}`"))
-                    .help(format!("known options: {}", ALL.join(", "))));
-            }
-        }
         let option = |names: [&str; 2]| {
             let given = |name| options.get(name).map(|value| value.trim());
             names.into_iter().filter_map(given).find(|value| !value.is_empty())

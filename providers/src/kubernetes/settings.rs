@@ -6,10 +6,11 @@ use subrosa_engine::provider::{Identity, ProviderError, ResolveContext};
 use subrosa_engine::secret::SecretValue;
 use zeroize::Zeroizing;
 
+use super::account;
 use super::exec::Plugin;
 use super::kubeconfig::{self, Files};
-use super::{account, invalid};
 use crate::http::Address;
+use crate::setup::invalid;
 use crate::small_file;
 
 /// A cluster and a login.

@@ -13,11 +13,12 @@ use subrosa_engine::provider::{ProviderError, ProviderErrorKind};
 use subrosa_engine::secret::SecretValue;
 
 use super::json;
-use super::options::{Given, invalid, without_blanks};
+use super::options::{Given, without_blanks};
 use super::server::{Server, header};
 use super::settings::is_own;
 use super::wire::{Envelope, Granted};
 use crate::http::Address;
+use crate::setup::invalid;
 use crate::small_file;
 
 /// Where Kubernetes puts the token of a pod's service account.

@@ -7,16 +7,18 @@
 
 use std::path::PathBuf;
 
-use subrosa_engine::provider::{Identity, ProviderError, ProviderErrorKind, ResolveContext};
+use subrosa_engine::provider::{Identity, ProviderError, ResolveContext};
 use subrosa_engine::secret::SecretValue;
 
+use crate::setup::invalid;
 use crate::small_file;
 
-/// All options, those of one request first; names that begin with [`DATA`] come on top.
+/// All options, those of one request first.
 pub(super) const ALL: &[&str] = &[
     "field",
     "version",
     "method",
+    DATA,
     "vault_address",
     "namespace",
     "ca_cert",
@@ -52,13 +54,10 @@ pub(super) const ALL: &[&str] = &[
 ];
 
 /// Those that decide which login a request needs.
-pub(super) const LOGIN: &[&str] = ALL.split_at(3).1;
+pub(super) const LOGIN: &[&str] = ALL.split_at(4).1;
 
 /// What stands before the names of what is sent along: `data.common_name`.
 pub(super) const DATA: &str = "data.";
-
-/// Options that are read where the options are merged, and may be left in.
-pub(super) const ELSEWHERE: &[&str] = &["instance"];
 
 /// What was given for a login.
 pub(super) struct Given<'a> {
@@ -97,7 +96,7 @@ impl Given<'_> {
     /// A credential by one of its three options, without blanks around it.
     ///
     /// # Errors
-    /// [`ProviderErrorKind::InvalidRequest`]: more than one is given, or what it names is not there.
+    /// More than one is given, or what it names is not there.
     pub(super) fn credential(&self, name: &str) -> Result<Option<SecretValue>, ProviderError> {
         let (by_name, by_file) = (format!("{name}_env"), format!("{name}_file"));
         match (self.option(name), self.option(&by_name), self.option(&by_file)) {
@@ -139,11 +138,6 @@ impl Given<'_> {
             }
         }
     }
-}
-
-/// An error about the options.
-pub(super) fn invalid(message: impl Into<String>) -> ProviderError {
-    ProviderError::new(ProviderErrorKind::InvalidRequest, message)
 }
 
 /// The value without blanks around it: files and variables often end with a newline.

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use subrosa_engine::provider::{ProviderError, SecretRequest};
 
-use super::options::{ALL, DATA, ELSEWHERE, invalid};
+use super::options::{ALL, DATA};
+use crate::setup::invalid;
 
 /// The field of a key of one part.
 const DEFAULT_FIELD: &str = "value";
@@ -59,14 +60,8 @@ impl Wanted {
     /// # Errors
     /// It makes no sense.
     pub(super) fn parse(request: &SecretRequest) -> Result<Wanted, ProviderError> {
+        request.only(ALL)?;
         let options = &request.options.0;
-        for name in options.keys() {
-            let is_known = ALL.contains(&name.as_str()) || ELSEWHERE.contains(&name.as_str());
-            if !is_known && !name.starts_with(DATA) {
-                return Err(invalid(format!("unknown option `{name}`"))
-                    .help(format!("known options: {}, and `data.NAME`", ALL.join(", "))));
-            }
-        }
         let option =
             |name| options.get(name).map(|value| value.trim()).filter(|value| !value.is_empty());
         let (path, field) = split(&request.key, option("field"));

@@ -6,10 +6,10 @@ use subrosa_engine::provider::ProviderError;
 use subrosa_engine::secret::SecretValue;
 use zeroize::Zeroizing;
 
-use super::options::invalid;
 use super::outcome;
 use super::wire::{self, Envelope};
 use crate::http::{Address, Answer, Call, Fault, Http, TlsFault, sensitive};
+use crate::setup::invalid;
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");

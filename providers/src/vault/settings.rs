@@ -8,9 +8,10 @@ use reqwest::header::HeaderValue;
 use subrosa_engine::provider::{Identity, ProviderError, ResolveContext};
 
 use super::login::Login;
-use super::options::{Given, invalid};
+use super::options::Given;
 use super::server::Server;
 use crate::http::{Address, ClientIdentity, Http, HttpSettings, Proxy, Roots, Tls};
+use crate::setup::invalid;
 
 /// Where Vault listens unless something else is said.
 const DEFAULT_ADDRESS: &str = "https://127.0.0.1:8200";

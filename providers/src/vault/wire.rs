@@ -13,7 +13,7 @@ use subrosa_engine::secret::SecretValue;
 use zeroize::Zeroizing;
 
 use super::json;
-use super::options::invalid;
+use crate::setup::invalid;
 
 /// The longest time that something is ours, in seconds: ten years. Clocks cannot count to what a number
 /// of JSON may say.
