@@ -95,8 +95,9 @@ impl ManagedIdentity {
     /// It has, and gives none now.
     pub(super) async fn token_if_any(&self, now: SystemTime) -> Result<Answered, ProviderError> {
         let Ok(answer) = self.http.send(self.call()).await else { return Ok(Answered::Nothing) };
-        // What a machine answers to which no identity was given.
-        if answer.status == reqwest::StatusCode::BAD_REQUEST {
+        // A machine to which no identity was given says 400; one of another cloud does not know the question.
+        let is_busy = answer.status == reqwest::StatusCode::TOO_MANY_REQUESTS;
+        if answer.status.is_client_error() && !is_busy {
             return Ok(Answered::Nothing);
         }
         let server = self.url.origin().ascii_serialization();

@@ -164,17 +164,21 @@ async fn whoever_logged_in_at_a_machine_without_identity_is_asked_last() {
         echo '{"accessToken":"canary-az","expiresOn":"2015-08-30 13:00:00.000000","expires_on":1440939600}'"#;
     let folder = command_line(good);
     let path = shown(folder.path());
-    let without = |_: &Received| Reply::json(400, r#"{"error":"canary"}"#);
-    let (fetched, received) = log_in(&[("PATH", path)], without).await;
-    assert_eq!(fetched.unwrap(), "x");
-    assert_eq!(received[1].header("authorization"), Some("Bearer canary-az"));
+    for status in [400, 403, 404] {
+        let without = move |_: &Received| Reply::json(status, r#"{"error":"canary"}"#);
+        let (fetched, received) = log_in(&[("PATH", path)], without).await;
+        assert_eq!(fetched.unwrap(), "x");
+        assert_eq!(received[1].header("authorization"), Some("Bearer canary-az"));
+    }
     let nobody = format!("http://127.0.0.1:{}", dead_port());
     let at_home = [("PATH", path), ("AZURE_POD_IDENTITY_AUTHORITY_HOST", nobody.as_str())];
     assert_eq!(log_in(&at_home, grant).await.0.unwrap(), "x");
     // A machine that has an identity, and cannot give a token now, is not passed over.
-    let busy = |_: &Received| Reply::json(503, "canary");
-    let error = log_in(&[("PATH", path)], busy).await.0.unwrap_err();
-    assert_eq!(error.kind, ProviderErrorKind::Unavailable);
+    for status in [429, 503] {
+        let busy = move |_: &Received| Reply::json(status, "canary");
+        let error = log_in(&[("PATH", path)], busy).await.0.unwrap_err();
+        assert_eq!(error.kind, ProviderErrorKind::Unavailable, "{status}");
+    }
 }
 
 #[tokio::test]
