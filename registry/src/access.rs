@@ -3,14 +3,16 @@
 //! Each is recorded in the audit log before it is handed out; unrecorded, it is not.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use secrecy::SecretSlice;
 
 use crate::audit::{Action, Actor, Event, Outcome};
 use crate::change::Deed;
-use crate::entry::{State, Version};
+use crate::entry::{Content, Entry, State, Version};
 use crate::error::RegistryError;
 use crate::names::Address;
+use crate::record::only_secret;
 use crate::settings::Settings;
 use crate::store::{Registry, Snapshot};
 use crate::time::Time;
@@ -39,7 +41,8 @@ impl Access {
 }
 
 impl Registry {
-    /// Every version of every secret, whatever its scope and state, for finding where they are.
+    /// Every version of every secret and every part of every connection, whatever its scope and state, for
+    /// finding where they are. Each part has the number of the version that wrote it, and is there once.
     ///
     /// # Errors
     /// [`RegistryError`] if a part of the store cannot be read: a search must not pass over it; and if
@@ -52,10 +55,8 @@ impl Registry {
             self.admit(snapshot, &Deed::of_store(actor, Action::Scan))?;
             let mut values = Vec::new();
             for (address, entry) in snapshot.entries()? {
-                for version in &entry.versions {
-                    let value = open_version(snapshot, &address, version)?;
-                    values.push((address.clone(), version.n, value));
-                }
+                let opened = every_value_of(snapshot, &address, &entry)?.into_iter();
+                values.extend(opened.map(|(n, value)| (address.clone(), n, value)));
             }
             Ok(values)
         })
@@ -104,8 +105,8 @@ impl Registry {
         let values = self.read(|snapshot| {
             let settings = snapshot.settings()?;
             let value = |address| {
-                access
-                    .check(address, &settings)
+                only_secret(address)
+                    .and_then(|()| access.check(address, &settings))
                     .and_then(|()| current(snapshot, address))
                     .inspect_err(|_| refused.set(Some(address)))
             };
@@ -140,6 +141,30 @@ fn current(
     let entry = found.ok_or_else(|| RegistryError::NotFound(address.clone()))?;
     let version = entry.current().ok_or_else(|| RegistryError::NoValue(address.clone()))?;
     Ok((version.n, open_version(snapshot, address, version)?))
+}
+
+fn every_value_of(
+    snapshot: &Snapshot,
+    address: &Address,
+    entry: &Entry,
+) -> Result<Vec<(u64, SecretSlice<u8>)>, RegistryError> {
+    let mut values = Vec::new();
+    let mut parts = BTreeMap::new();
+    for version in &entry.versions {
+        match &version.content {
+            Content::Value(_) => {
+                values.push((version.n, open_version(snapshot, address, version)?));
+            }
+            Content::Record { parts: sealed, .. } => {
+                parts.extend(sealed.iter().map(|(name, part)| ((part.n, name), part)));
+            }
+        }
+    }
+    for ((n, name), part) in parts {
+        let value = snapshot.vault().open_part(address, name, part);
+        values.push((n, value.ok_or_else(|| snapshot.unreadable(crate::piece::FOLDER))?));
+    }
+    Ok(values)
 }
 
 fn open_version(

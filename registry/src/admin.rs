@@ -1,11 +1,13 @@
-//! Changing secrets and telling of them. No method here returns a value.
+//! Changing secrets and connections and telling of them. No method here returns a value.
 //!
 //! Every change is one transaction: durable when the method returns, all of it or nothing of it.
 //! `rollback`, `move_to` and `copy` open values inside, to seal them again under another name or
-//! number; nothing of them leaves the call.
+//! number; nothing of them leaves the call. What is said of a secret here, and not of its value alone,
+//! goes for a connection by its address as well.
 
 mod environments;
 mod plan;
+mod record;
 mod transfer;
 mod write;
 
@@ -16,10 +18,12 @@ use crate::entry::{Entry, State};
 use crate::error::RegistryError;
 use crate::info::SecretInfo;
 use crate::names::Address;
+use crate::record::only_secret;
 use crate::settings::Environment;
 use crate::store::Registry;
 
 pub use plan::{ImportedSecret, OnConflict, Planned};
+pub use record::{MustBe, RecordChange};
 use write::put_expiry;
 pub use write::{Expiry, Import, SetOptions, Written};
 
@@ -130,7 +134,7 @@ impl Admin<'_> {
         })
     }
 
-    /// Every secret that was not removed, sorted by ref and scope.
+    /// Every secret that was not removed, sorted by ref and scope; no connection.
     ///
     /// # Errors
     /// [`RegistryError`].
@@ -138,10 +142,11 @@ impl Admin<'_> {
         self.registry.read(|snapshot| {
             let used = self.registry.used(snapshot).load();
             let entries = snapshot.entries()?;
+            let secrets = entries.iter().filter(|(address, _)| only_secret(address).is_ok());
             let info = |(address, entry): &(Address, Entry)| {
                 SecretInfo::of(address, entry, used.last(address))
             };
-            Ok(entries.iter().filter_map(info).collect())
+            Ok(secrets.filter_map(info).collect())
         })
     }
 
@@ -150,6 +155,7 @@ impl Admin<'_> {
     /// # Errors
     /// [`RegistryError`]: also if it is not there.
     pub fn info(&self, address: &Address) -> Result<SecretInfo, RegistryError> {
+        only_secret(address)?;
         self.registry.read(|snapshot| {
             let used = self.registry.used(snapshot).load();
             let entry = snapshot.entry(address)?;

@@ -174,7 +174,7 @@ fn count(snapshot: &Snapshot, leaf: &Leaf) -> Result<(usize, usize), RegistryErr
     for entry in leaf.entries() {
         let (address, entry) = entry.map_err(|_| unreadable())?;
         for version in &entry.versions {
-            snapshot.vault().open(&address, version).ok_or_else(unreadable)?;
+            snapshot.vault().is_whole(&address, version).then_some(()).ok_or_else(unreadable)?;
         }
         versions += entry.versions.len();
         secrets += usize::from(entry.state != State::Removed);

@@ -13,6 +13,7 @@ use crate::change::LOCK;
 use crate::commit::TEMP;
 use crate::error::RegistryError;
 use crate::files::FileError;
+use crate::hold::is_hold_name;
 use crate::keys::Slot;
 use crate::leaf::Leaf;
 use crate::names::Address;
@@ -276,7 +277,8 @@ impl Registry {
     /// Looks for what is nobody's. A folder that cannot be read is told of elsewhere.
     fn check_names(&self, report: &mut CheckReport) {
         let files = self.files();
-        let ours = |name: &str| NAMES.contains(&name) || name.starts_with(TEMP);
+        let ours =
+            |name: &str| NAMES.contains(&name) || name.starts_with(TEMP) || is_hold_name(name);
         for entry in files.list("").unwrap_or_default() {
             if !ours(&entry.name) {
                 report.findings.push(Finding::Foreign { file: files.shown(&entry.name) });
@@ -318,7 +320,7 @@ fn check_leaf(snapshot: &Snapshot, leaf: &Leaf, report: &mut CheckReport) {
         };
         let mut is_whole = true;
         for version in &entry.versions {
-            if snapshot.vault().open(&address, version).is_some() {
+            if snapshot.vault().is_whole(&address, version) {
                 report.versions += 1;
             } else {
                 is_whole = false;

@@ -1,17 +1,15 @@
-//! What a leaf says of one secret, and the sealing of its versions.
+//! What a leaf says of one secret or connection: its versions, each a value or a record.
 //!
-//! A version's value is sealed with a key of its own, which is sealed with the store's. Changing the
-//! store's key thus opens no value, and a version whose key is gone is gone.
+//! A record has text that may be read and parts that are sealed one by one. What is sealed is only
+//! carried here; the vault makes and opens it.
+
+use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
-use secrecy::{ExposeSecret, SecretSlice};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
-use crate::crypto::{Context, Key, Keys, pad, unpad};
-use crate::error::{InvalidValue, RegistryError};
-use crate::keys::StoreId;
-use crate::names::Address;
+use crate::error::InvalidValue;
+use crate::record::{check_part_name, check_public, is_part_count};
 use crate::time::Time;
 
 /// Longest value, in bytes.
@@ -27,7 +25,7 @@ pub(crate) enum State {
     Removed,
 }
 
-/// One secret.
+/// One secret or connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
@@ -42,7 +40,8 @@ pub(crate) struct Entry {
     /// The moment at which the value expires, whatever its version.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) expires: Option<Time>,
-    /// How long a version may be used, in seconds from its making.
+    /// How long a version may be used, in seconds from its making; of a record, from that of its
+    /// oldest part.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) max_age: Option<u64>,
     #[serde(skip_serializing_if = "String::is_empty", default)]
@@ -52,23 +51,153 @@ pub(crate) struct Entry {
     pub(crate) versions: Vec<Version>,
 }
 
-/// One value of a secret.
+/// One value of a secret, or one record of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Fields", into = "Fields")]
 pub(crate) struct Version {
     pub(crate) n: u64,
     pub(crate) created: Time,
     pub(crate) by: String,
     /// Until when this former value may still be in use somewhere.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) until: Option<Time>,
+    /// Whether it is kept for that time only: what replaced it is no change that a person made.
+    pub(crate) is_replaced: bool,
+    pub(crate) content: Content,
+}
+
+/// What a version holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// The value of a secret.
+    Value(SealedValue),
+    /// What there is of a connection.
+    Record {
+        /// What may be read.
+        public: String,
+        /// What may not, by name.
+        parts: BTreeMap<String, Part>,
+    },
+}
+
+/// One sealed part of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Part {
+    /// The version that wrote it; later ones have it as it is.
+    pub(crate) n: u64,
+    /// When that was.
+    pub(crate) created: Time,
     dek: Sealed,
     value: Sealed,
 }
 
+/// A value and its own key, both sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SealedValue {
+    pub(crate) dek: Sealed,
+    pub(crate) value: Sealed,
+}
+
+impl Part {
+    pub(crate) fn new(n: u64, created: Time, sealed: SealedValue) -> Part {
+        let SealedValue { dek, value } = sealed;
+        Part { n, created, dek, value }
+    }
+
+    pub(crate) fn sealed(&self) -> (&Sealed, &Sealed) {
+        (&self.dek, &self.value)
+    }
+
+    pub(crate) fn put_dek(&mut self, dek: Sealed) {
+        self.dek = dek;
+    }
+}
+
+/// A version as it is written: the fields of a value, or those of a record.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    n: u64,
+    created: Time,
+    by: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    until: Option<Time>,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    replaced: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    dek: Option<Sealed>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    value: Option<Sealed>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    public: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    parts: BTreeMap<String, Part>,
+}
+
+impl From<Version> for Fields {
+    fn from(version: Version) -> Fields {
+        let Version { n, created, by, until, is_replaced: replaced, content } = version;
+        let (mut dek, mut value, mut public, mut parts) = (None, None, None, BTreeMap::new());
+        match content {
+            Content::Value(sealed) => (dek, value) = (Some(sealed.dek), Some(sealed.value)),
+            Content::Record { public: text, parts: sealed } => {
+                (public, parts) = (Some(text), sealed);
+            }
+        }
+        Fields { n, created, by, until, replaced, dek, value, public, parts }
+    }
+}
+
+impl TryFrom<Fields> for Version {
+    type Error = &'static str;
+
+    fn try_from(fields: Fields) -> Result<Version, &'static str> {
+        let Fields { n, created, by, until, replaced: is_replaced, dek, value, public, parts } =
+            fields;
+        let content = match (dek, value, public) {
+            (Some(dek), Some(value), None) if parts.is_empty() => {
+                Content::Value(SealedValue { dek, value })
+            }
+            (None, None, Some(public)) if is_record(n, &public, &parts) => {
+                Content::Record { public, parts }
+            }
+            _ => return Err("neither a value nor a record"),
+        };
+        Ok(Version { n, created, by, until, is_replaced, content })
+    }
+}
+
+/// Whether this is what we write as version `n` of a record.
+fn is_record(n: u64, public: &str, parts: &BTreeMap<String, Part>) -> bool {
+    let mut each = parts.iter();
+    check_public(public).is_ok()
+        && is_part_count(parts.len())
+        && each.all(|(name, part)| check_part_name(name).is_ok() && (1..=n).contains(&part.n))
+}
+
+impl Version {
+    /// The lowest number that anything in it is bound to.
+    pub(crate) fn first_number(&self) -> u64 {
+        self.numbered().map(|(n, _)| n).min().map_or(self.n, |first| first.min(self.n))
+    }
+
+    /// Since when what is oldest of its sealed values is what it is.
+    fn made(&self) -> Time {
+        self.numbered().map(|(_, created)| created).min().unwrap_or(self.created)
+    }
+
+    fn numbered(&self) -> impl Iterator<Item = (u64, Time)> {
+        let parts = match &self.content {
+            Content::Value(_) => None,
+            Content::Record { parts, .. } => Some(parts),
+        };
+        parts.into_iter().flatten().map(|(_, part)| (part.n, part.created))
+    }
+}
+
 /// Sealed bytes, written as base64.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Sealed(Vec<u8>);
+pub(crate) struct Sealed(pub(crate) Vec<u8>);
 
 impl Serialize for Sealed {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -110,99 +239,22 @@ impl Entry {
 
     /// When the current value expires: at the date or at its age, whichever comes first.
     pub(crate) fn expires(&self) -> Option<Time> {
-        let by_age = self.max_age.and_then(|age| Some(self.current()?.created.plus(age)));
+        let by_age = self.max_age.and_then(|age| Some(self.current()?.made().plus(age)));
         [self.expires, by_age].into_iter().flatten().min()
     }
 
-    /// Drops the oldest versions beyond the number to keep; those in an overlap stay.
+    /// Drops the oldest versions beyond the number to keep; those in an overlap stay. What was
+    /// replaced goes with its overlap, and pushes nothing out before.
     pub(crate) fn prune(&mut self, keep: u32, now: Time) {
-        let excess =
-            self.versions.len().saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX));
+        let in_use = |version: &Version| version.until.is_some_and(|until| until > now);
+        self.versions.retain(|version| !version.is_replaced || in_use(version));
+        let kept = self.versions.iter().filter(|version| !version.is_replaced).count();
+        let excess = kept.saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX));
         let mut position = 0;
         self.versions.retain(|version| {
-            position += 1;
-            position > excess || version.until.is_some_and(|until| until > now)
+            position += usize::from(!version.is_replaced);
+            position > excess || in_use(version)
         });
-    }
-}
-
-/// Seals and opens the versions of one store.
-pub(crate) struct Vault<'a> {
-    pub(crate) keys: &'a Keys,
-    pub(crate) store: &'a StoreId,
-}
-
-impl Vault<'_> {
-    /// Seals a value as version `n` of the secret at `address`.
-    #[expect(clippy::disallowed_methods, reason = "the value is sealed here")]
-    pub(crate) fn seal(
-        &self,
-        address: &Address,
-        (n, created, by): (u64, Time, &str),
-        value: &SecretSlice<u8>,
-    ) -> Result<Version, RegistryError> {
-        let value = value.expose_secret();
-        check_value(value)?;
-        let dek = Key::generate()?;
-        let sealed = dek.seal(&self.context(VALUE, address, n, created), &pad(value))?;
-        let context = self.dek_context(self.keys, address, n, created);
-        let sealed_dek = self.keys.kek.seal(&context, dek.bytes())?;
-        let by = by.to_owned();
-        let (dek, value) = (Sealed(sealed_dek), Sealed(sealed));
-        Ok(Version { n, created, by, until: None, dek, value })
-    }
-
-    /// Opens a version; `None` if it is not exactly what was sealed for this address and number.
-    pub(crate) fn open(&self, address: &Address, version: &Version) -> Option<SecretSlice<u8>> {
-        let Version { n, created, dek, value, .. } = version;
-        let context = self.dek_context(self.keys, address, *n, *created);
-        let dek = Key::from_bytes(&self.keys.kek.open(&context, &dek.0)?)?;
-        let padded = dek.open(&self.context(VALUE, address, *n, *created), &value.0)?;
-        unpad(&padded).map(|value| SecretSlice::from(value.to_vec()))
-    }
-
-    /// Seals the version's key with another key of the store; the value is not touched.
-    pub(crate) fn rekey(
-        &self,
-        to: &Keys,
-        address: &Address,
-        version: &mut Version,
-    ) -> Result<Option<()>, RegistryError> {
-        let (n, created) = (version.n, version.created);
-        let context = self.dek_context(self.keys, address, n, created);
-        let Some(dek) = self.keys.kek.open(&context, &version.dek.0) else {
-            return Ok(None);
-        };
-        let context = self.dek_context(to, address, n, created);
-        version.dek = Sealed(to.kek.seal(&context, &dek)?);
-        Ok(Some(()))
-    }
-
-    fn dek_context(&self, keys: &Keys, address: &Address, n: u64, created: Time) -> Context {
-        self.context(DEK, address, n, created).part(keys.id.as_bytes())
-    }
-
-    fn context(&self, kind: &str, address: &Address, n: u64, created: Time) -> Context {
-        let Address { reference, scope } = address;
-        let workspace = scope.workspace.as_ref().map_or("", |name| name.as_str());
-        let environment = scope.environment.as_ref().map_or("", |name| name.as_str());
-        Context::new(kind, self.store)
-            .part(workspace.as_bytes())
-            .part(environment.as_bytes())
-            .part(reference.as_str().as_bytes())
-            .number(n)
-            .number(created.seconds())
-    }
-}
-
-const VALUE: &str = "subrosa/value/1";
-const DEK: &str = "subrosa/dek/1";
-
-impl Key {
-    fn from_bytes(bytes: &Zeroizing<Vec<u8>>) -> Option<Key> {
-        let mut key = Zeroizing::new([0; 32]);
-        (bytes.len() == key.len()).then(|| key.copy_from_slice(bytes))?;
-        Some(Key::of(key))
     }
 }
 

@@ -77,13 +77,13 @@ pub enum RegistryError {
     #[error("the system gives no randomness")]
     Randomness,
     /// There is no such secret.
-    #[error("no secret {0}")]
+    #[error("no {}", .0.titled())]
     NotFound(Address),
     /// The secret exists already.
-    #[error("there is a secret {0} already")]
+    #[error("there is a {} already", .0.titled())]
     Exists(Address),
     /// The secret has no version of that number.
-    #[error("the secret {address} has no version {version}")]
+    #[error("the {} has no version {version}", .address.titled())]
     NoVersion {
         /// Which secret.
         address: Address,
@@ -91,7 +91,7 @@ pub enum RegistryError {
         version: u64,
     },
     /// The secret has no value.
-    #[error("the secret {0} has no value")]
+    #[error("the {} has no value", .0.titled())]
     NoValue(Address),
     /// What was given cannot be a value.
     #[error("{0}")]
@@ -110,6 +110,50 @@ pub enum RegistryError {
     /// Text that is meant for people is too long or holds control characters.
     #[error("the description {0}")]
     InvalidDescription(&'static str),
+    /// What was given cannot be a record.
+    #[error(transparent)]
+    InvalidRecord(#[from] InvalidRecord),
+    /// A connection where only a secret can be, or the other way round.
+    #[error("{} cannot be used as a {}", .0.titled(), other_kind(.0))]
+    WrongKind(Address),
+    /// Somebody else has changed it since it was read.
+    #[error("the {} has changed: {}, not version {expected}", .address.titled(), current(*.found))]
+    Changed {
+        /// Which one.
+        address: Address,
+        /// The version that was to be the current one.
+        expected: u64,
+        /// The current one.
+        found: Option<u64>,
+    },
+}
+
+fn other_kind(address: &Address) -> &'static str {
+    match address.reference.connection_name() {
+        Some(_) => "secret",
+        None => "connection",
+    }
+}
+
+fn current(found: Option<u64>) -> String {
+    found.map_or_else(|| "it has no version".to_owned(), |n| format!("it is at version {n}"))
+}
+
+/// Why something cannot be the record of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRecord {
+    /// More than 64 KiB of text.
+    #[error("the public fields are larger than 64 KiB")]
+    PublicTooLarge,
+    /// A control character other than a line feed.
+    #[error("the public fields hold control characters")]
+    PublicControl,
+    /// A name outside the grammar.
+    #[error("a name of a field is not made of 1 to 64 of a-z, 0-9 and `_`")]
+    PartName,
+    /// More parts than a record can have.
+    #[error("a connection has more than 32 secret fields")]
+    TooManyParts,
 }
 
 /// Why bytes cannot be a secret's value.

@@ -89,6 +89,15 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// [`FileError::Busy`] if one holder kept it for too long.
     fn lock(&self, path: &str) -> Result<Box<dyn Lock>, FileError>;
+
+    /// As [`Files::lock`], for work that waits for others, as a server's answer: patient where that
+    /// one has given up.
+    ///
+    /// # Errors
+    /// As [`Files::lock`].
+    fn lock_for_long(&self, path: &str) -> Result<Box<dyn Lock>, FileError> {
+        self.lock(path)
+    }
 }
 
 /// A file that is open for writing.

@@ -122,7 +122,7 @@ fn key_len(line: &str) -> Option<usize> {
 fn parse_line(line: &str) -> Option<(Address, Entry)> {
     let (key, json) = line.split_at(key_len(line)?);
     let mut fields = key.split('\t');
-    let reference = SecretRef::parse(fields.next()?).ok()?;
+    let reference = SecretRef::parse_kept(fields.next()?).ok()?;
     let workspace = match fields.next()? {
         "" => None,
         name => Some(WorkspaceName::parse(name).ok()?),

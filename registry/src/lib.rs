@@ -1,4 +1,5 @@
-//! An encrypted, scoped, versioned store of secrets that many processes use at once without a daemon.
+//! An encrypted, scoped, versioned store of secrets and connections that many processes use at once
+//! without a daemon.
 //!
 //! `FORMAT.md` beside `src/` says what is on disk. Two faces: a [`Reader`] gives values to a run, an
 //! [`Admin`] changes and lists secrets and has no method that returns a value. Nothing in this crate
@@ -22,6 +23,7 @@ mod error;
 mod files;
 #[cfg(test)]
 mod format_tests;
+mod hold;
 mod info;
 mod keys;
 mod leaf;
@@ -31,6 +33,7 @@ mod names;
 mod parallel;
 mod piece;
 mod reader;
+mod record;
 mod rekey;
 mod root;
 mod settings;
@@ -40,10 +43,12 @@ mod time;
 #[cfg(test)]
 mod transfer_tests;
 mod used;
+mod vault;
 
 pub use access::Access;
 pub use admin::{
-    Admin, Expiry, Import, ImportedSecret, KEEP_DEFAULT, OnConflict, Planned, SetOptions, Written,
+    Admin, Expiry, Import, ImportedSecret, KEEP_DEFAULT, MustBe, OnConflict, Planned, RecordChange,
+    SetOptions, Written,
 };
 pub use audit::{
     Action, Actor, AuditEntry, Event, Filter, Head, ListError, Names, Outcome, Problem, Report, Why,
@@ -53,7 +58,7 @@ pub use cache::{About, Cache, Kept};
 pub use check::{CheckReport, Finding, Presence, Unanchored};
 pub use custody::{Imported, KeyCopy, KeyFound, KeyStatus};
 pub use entry::{VALUE_LEN_MAX, check_value};
-pub use error::{InvalidValue, LookupError, RegistryError};
+pub use error::{InvalidRecord, InvalidValue, LookupError, RegistryError};
 pub use files::{
     Disk, FileError, FileInfo, Files, Holder, Lock, Odd, Oddity, OpenFile, Space, Survey,
 };
@@ -66,6 +71,9 @@ pub use keys::{
 };
 pub use mend::Tidied;
 pub use names::{Address, EnvironmentName, InvalidName, Scope, SecretRef, WorkspaceName};
-pub use reader::{Answer, Found, Lookup, Reader, Seen};
+pub use reader::{
+    Answer, Found, FoundRecord, Lookup, Reader, RecordAnswer, RecordReader, RecordSeen, Seen,
+};
+pub use record::{PARTS_MAX, PUBLIC_LEN_MAX, PartInfo, RecordInfo};
 pub use rekey::Rekeyed;
 pub use store::{FindKeyPlace, KnownEnds, Registry, Surroundings};

@@ -3,6 +3,8 @@
 //! All refs of a run are answered from one moment of the store, leaf by leaf, so that a run never
 //! sees half of somebody's change and no leaf is read twice.
 
+mod record;
+
 use std::time::SystemTime;
 
 use crate::audit::{Action, Event, Outcome};
@@ -11,6 +13,7 @@ use crate::error::{LookupError, RegistryError};
 use crate::leaf::{Leaf, Place};
 use crate::names::{Address, SecretRef};
 use crate::reader::{Answer, Found, Lookup, Reader, Seen};
+use crate::record::only_secret;
 use crate::store::{Registry, Snapshot};
 use crate::time::Time;
 
@@ -21,8 +24,36 @@ type Give<T> = fn(&Snapshot, &Address, &Entry, &Lookup, Time) -> Option<Looked<T
 
 impl Reader for Registry {
     fn resolve(&self, lookup: &Lookup, references: &[SecretRef]) -> Result<Answer, RegistryError> {
+        check_kind(lookup, references, only_secret)?;
+        let (results, warnings) =
+            self.recorded_answer(lookup, references, open, |found: &Found| {
+                (found.address.clone(), found.version)
+            })?;
+        Ok(Answer { results, warnings })
+    }
+
+    fn look(
+        &self,
+        lookup: &Lookup,
+        references: &[SecretRef],
+    ) -> Result<Vec<Looked<Seen>>, RegistryError> {
+        check_kind(lookup, references, only_secret)?;
         let now = Time::of((self.surroundings.clock)());
-        let (snapshot, answered) = self.answer(lookup, references, now, open)?;
+        self.answer(lookup, references, now, see)?.1
+    }
+}
+
+impl Registry {
+    /// Answers all refs; what is found, and what is not, is in the audit log before anybody has it.
+    fn recorded_answer<T>(
+        &self,
+        lookup: &Lookup,
+        references: &[SecretRef],
+        give: Give<T>,
+        place: fn(&T) -> (Address, u64),
+    ) -> Result<(Vec<Looked<T>>, Vec<String>), RegistryError> {
+        let now = Time::of((self.surroundings.clock)());
+        let (snapshot, answered) = self.answer(lookup, references, now, give)?;
         let results = match answered {
             Ok(results) => results,
             Err(refused) => {
@@ -35,21 +66,12 @@ impl Reader for Registry {
                 return Err(refused);
             }
         };
-        let warnings = self.record(&snapshot, lookup, references, &results, now)?;
-        Ok(Answer { results, warnings })
+        let places: Vec<Result<(Address, u64), &LookupError>> =
+            results.iter().map(|result| result.as_ref().map(place)).collect();
+        let warnings = self.record(&snapshot, lookup, references, &places, now)?;
+        Ok((results, warnings))
     }
 
-    fn look(
-        &self,
-        lookup: &Lookup,
-        references: &[SecretRef],
-    ) -> Result<Vec<Looked<Seen>>, RegistryError> {
-        let now = Time::of((self.surroundings.clock)());
-        self.answer(lookup, references, now, see)?.1
-    }
-}
-
-impl Registry {
     /// Answers all refs from one moment of the store, which is given with them.
     #[expect(clippy::type_complexity, reason = "a moment, and what it has for each ref")]
     fn answer<T>(
@@ -73,12 +95,12 @@ impl Registry {
         snapshot: &Snapshot,
         lookup: &Lookup,
         references: &[SecretRef],
-        results: &[Looked],
+        results: &[Result<(Address, u64), &LookupError>],
         now: Time,
     ) -> Result<Vec<String>, RegistryError> {
         let events = references.iter().zip(results).map(|(reference, result)| match result {
-            Ok(found) => {
-                event(lookup, now, found.address.clone(), Some(found.version), Outcome::Ok)
+            Ok((address, version)) => {
+                event(lookup, now, address.clone(), Some(*version), Outcome::Ok)
             }
             Err(error) => {
                 let address = match error {
@@ -89,12 +111,12 @@ impl Registry {
                         Address { reference: reference.clone(), scope: lookup.scope.clone() }
                     }
                 };
-                event(lookup, now, address, None, Outcome::from(error))
+                event(lookup, now, address, None, Outcome::from(*error))
             }
         });
         let warnings = self.note(snapshot, &events.collect::<Vec<_>>(), lookup.audit_required)?;
         let used: Vec<Address> =
-            results.iter().flatten().map(|found| found.address.clone()).collect();
+            results.iter().flatten().map(|(address, _)| address.clone()).collect();
         // Times of use are a convenience; a read does not fail for want of them.
         self.used(snapshot).note(&used, now.system()).ok();
         Ok(warnings.into_iter().collect())
@@ -127,6 +149,19 @@ fn event(
     let Address { reference, scope } = address;
     let (time, actor, reference) = (now.system(), lookup.actor.clone(), Some(reference));
     Event { time, actor, action: Action::Read, reference, scope, version, outcome }
+}
+
+/// Refuses refs of another kind, which no user can have written.
+fn check_kind(
+    lookup: &Lookup,
+    references: &[SecretRef],
+    check: fn(&Address) -> Result<(), RegistryError>,
+) -> Result<(), RegistryError> {
+    let at = |reference: &SecretRef| {
+        let (reference, scope) = (reference.clone(), lookup.scope.clone());
+        Address { reference, scope }
+    };
+    references.iter().try_for_each(|reference| check(&at(reference)))
 }
 
 /// The environment and the refs, both from the same moment.
@@ -258,6 +293,13 @@ fn current_of<'a>(
     }
 }
 
+/// The former versions that are in an overlap.
+fn in_use<'a>(entry: &'a Entry, current: &Version, now: Time) -> impl Iterator<Item = &'a Version> {
+    let current = current.n;
+    let former = entry.versions.iter().filter(move |version| version.n != current);
+    former.filter(move |version| version.until.is_some_and(|until| until > now))
+}
+
 fn open(
     snapshot: &Snapshot,
     address: &Address,
@@ -270,8 +312,7 @@ fn open(
         Err(error) => return Some(Err(error)),
     };
     let vault = snapshot.vault();
-    let former = entry.versions.iter().filter(|version| version.n != current.n);
-    let in_use = former.filter(|version| version.until.is_some_and(|until| until > now));
+    let in_use = in_use(entry, current, now);
     Some(Ok(Found {
         value: vault.open(address, current)?,
         retired: in_use.map(|version| vault.open(address, version)).collect::<Option<_>>()?,

@@ -44,7 +44,11 @@ fn check_segment(segment: &str) -> Result<(), InvalidName> {
     segment.chars().find(|c| !allowed(*c)).map_or(Ok(()), |c| Err(InvalidName::Character(c)))
 }
 
-/// The key of a secret in the registry: lowercase slug segments joined by `/`.
+/// What the text of a connection's ref begins with. It is outside of the grammar of refs, so that no
+/// secret ever has the name of a connection.
+const CONNECTION: &str = "connection:";
+
+/// The key of a secret in the registry, lowercase slug segments joined by `/`; or that of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretRef(String);
 
@@ -66,6 +70,27 @@ impl SecretRef {
             return Err(InvalidName::TooLong);
         }
         Ok(SecretRef(text.to_owned()))
+    }
+
+    /// The ref of the connection that is called `name`. Nothing that a user writes is parsed to it.
+    pub fn connection(name: &SecretRef) -> SecretRef {
+        match name.connection_name() {
+            Some(_) => name.clone(),
+            None => SecretRef(format!("{CONNECTION}{name}")),
+        }
+    }
+
+    /// The name of the connection, if it is a connection's ref.
+    pub fn connection_name(&self) -> Option<&str> {
+        self.0.strip_prefix(CONNECTION)
+    }
+
+    /// Takes what the registry itself has written: a secret's ref or a connection's.
+    pub(crate) fn parse_kept(text: &str) -> Result<SecretRef, InvalidName> {
+        match text.strip_prefix(CONNECTION) {
+            Some(name) => SecretRef::parse(name).map(|name| SecretRef::connection(&name)),
+            None => SecretRef::parse(text),
+        }
     }
 
     /// The ref as written.
@@ -194,13 +219,26 @@ pub struct Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` in {}", self.reference, self.scope)
+        match self.reference.connection_name() {
+            Some(name) => write!(f, "connection `{name}` in {}", self.scope),
+            None => write!(f, "`{}` in {}", self.reference, self.scope),
+        }
+    }
+}
+
+impl Address {
+    /// The same with what it is: a secret or a connection.
+    pub(crate) fn titled(&self) -> String {
+        match self.reference.connection_name() {
+            Some(_) => self.to_string(),
+            None => format!("secret {self}"),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{EnvironmentName, InvalidName, Scope, SecretRef, WorkspaceName};
+    use super::{Address, EnvironmentName, InvalidName, Scope, SecretRef, WorkspaceName};
 
     #[test]
     fn refs_are_slugs_joined_by_slashes() {
@@ -221,11 +259,32 @@ mod tests {
             ("prod/db_x", InvalidName::Character('_')),
             ("../escape", InvalidName::Character('.')),
             ("prod%2fdb", InvalidName::Character('%')),
+            ("connection:jira", InvalidName::Character(':')),
             ("prod/-x", InvalidName::LeadingDash),
             (long.as_str(), InvalidName::TooLong),
         ] {
             assert_eq!(SecretRef::parse(bad), Err(why), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_connection_has_a_ref_that_nobody_can_write() {
+        let name = SecretRef::parse("team/jira").unwrap();
+        let connection = SecretRef::connection(&name);
+        assert_eq!(connection.as_str(), "connection:team/jira");
+        assert_eq!(connection.connection_name(), Some("team/jira"));
+        assert_eq!(SecretRef::connection(&connection), connection);
+        assert_eq!(SecretRef::parse_kept("connection:team/jira"), Ok(connection));
+        assert_eq!(name.connection_name(), None);
+        assert_eq!(SecretRef::parse_kept("team/jira"), Ok(name));
+        for bad in ["connection:", "connection:A", "connection:connection:a", ":a", "Connection:a"]
+        {
+            assert!(SecretRef::parse_kept(bad).is_err(), "{bad}");
+        }
+        let at = |reference| Address { reference, scope: Scope::default() };
+        let jira = at(SecretRef::parse_kept("connection:jira").unwrap());
+        assert_eq!(jira.titled(), "connection `jira` in the global scope");
+        assert_eq!(at(SecretRef::parse("db").unwrap()).titled(), "secret `db` in the global scope");
     }
 
     #[test]

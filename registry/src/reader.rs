@@ -4,6 +4,7 @@
 //! scope, never another; disabled stops the search) belongs to whoever answers; a caller passes the
 //! scope of its workflow and the refs, and gets a value or one of the closed set of reasons for each.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use secrecy::SecretSlice;
@@ -79,4 +80,68 @@ pub trait Reader: Send + Sync {
         lookup: &Lookup,
         references: &[SecretRef],
     ) -> Result<Vec<Result<Seen, LookupError>>, RegistryError>;
+}
+
+/// A connection that was found.
+pub struct FoundRecord {
+    /// What may be read of it.
+    pub public: String,
+    /// Its parts by name, opened.
+    pub parts: BTreeMap<String, SecretSlice<u8>>,
+    /// Parts of earlier versions that are still in use somewhere: to be masked like the others.
+    pub retired: Vec<SecretSlice<u8>>,
+    /// Where it was found.
+    pub address: Address,
+    /// Its version.
+    pub version: u64,
+    /// When it expires, if it does.
+    pub expires: Option<SystemTime>,
+}
+
+/// What is known of a connection that could be given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordSeen {
+    /// What may be read of it.
+    pub public: String,
+    /// The names of its parts.
+    pub parts: Vec<String>,
+    /// Where it is.
+    pub address: Address,
+    /// Its version.
+    pub version: u64,
+    /// When it expires, if it does.
+    pub expires: Option<SystemTime>,
+}
+
+/// What the registry answers about connections.
+pub struct RecordAnswer {
+    /// One for each ref, in their order.
+    pub results: Vec<Result<FoundRecord, LookupError>>,
+    /// As [`Answer::warnings`].
+    pub warnings: Vec<String>,
+}
+
+/// Reads connections, for the two kinds of processes that may open them. Calls may block on files.
+pub trait RecordReader: Send + Sync {
+    /// Finds the current versions of all `references`, which are those of connections, as one moment of
+    /// the store has them, and opens their parts.
+    ///
+    /// # Errors
+    /// As [`Reader::resolve`]; [`RegistryError::WrongKind`] if one is a secret's.
+    fn open_records(
+        &self,
+        lookup: &Lookup,
+        references: &[SecretRef],
+    ) -> Result<RecordAnswer, RegistryError>;
+
+    /// Says what [`RecordReader::open_records`] would find, opening nothing; for that there is no line in
+    /// the audit log. One answer for each reference, in their order.
+    ///
+    /// # Errors
+    /// As [`RecordReader::open_records`], but for the audit log.
+    fn look_records(
+        &self,
+        lookup: &Lookup,
+        references: &[SecretRef],
+    ) -> Result<Vec<Result<RecordSeen, LookupError>>, RegistryError>;
 }

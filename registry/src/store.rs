@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::anchor::{Anchor, Anchors, Verdict};
 use crate::audit::{AuditEntry, AuditLog, Filter, Head, ListError, Report};
 use crate::crypto::{Inner, Keys};
-use crate::entry::{Entry, Vault};
+use crate::entry::Entry;
 use crate::error::RegistryError;
 use crate::files::Files;
 use crate::keys::{KeyError, KeyPlace, Slot, StoreId};
@@ -23,6 +23,7 @@ use crate::piece::{FAN, Pieces};
 use crate::root::{self, Claim, ROOT, Root};
 use crate::settings::Settings;
 use crate::used::UsedFile;
+use crate::vault::Vault;
 
 /// Says which store it is, from before there is a key: where it is, a root must be.
 pub(crate) const MARKER: &str = "store.json";

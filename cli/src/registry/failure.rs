@@ -25,12 +25,15 @@ fn exit(error: &RegistryError) -> Exit {
     match error {
         RegistryError::StoreExists { .. }
         | RegistryError::InvalidValue(_)
-        | RegistryError::InvalidDescription(_) => Exit::USAGE,
+        | RegistryError::InvalidDescription(_)
+        | RegistryError::InvalidRecord(_)
+        | RegistryError::WrongKind(_) => Exit::USAGE,
         RegistryError::NoStore { .. }
         | RegistryError::NotFound(_)
         | RegistryError::Exists(_)
         | RegistryError::NoVersion { .. }
         | RegistryError::NoValue(_)
+        | RegistryError::Changed { .. }
         | RegistryError::UnknownEnvironment { .. }
         | RegistryError::Protected(_) => Exit::SECRETS,
         RegistryError::File(_)
@@ -86,7 +89,11 @@ fn help(error: &RegistryError) -> Option<String> {
         RegistryError::StoreExists { .. } => {
             Some("`subrosa secret list` shows what is in it".to_owned())
         }
-        RegistryError::Randomness | RegistryError::InvalidDescription(_) => None,
+        RegistryError::Changed { .. } => Some("look at it again, then make the change".to_owned()),
+        RegistryError::Randomness
+        | RegistryError::InvalidDescription(_)
+        | RegistryError::InvalidRecord(_)
+        | RegistryError::WrongKind(_) => None,
     }
 }
 

@@ -65,7 +65,10 @@ pub(super) fn registry(
         | RegistryError::NoVersion { .. }
         | RegistryError::NoValue(_)
         | RegistryError::InvalidValue(_)
-        | RegistryError::InvalidDescription(_) => return None,
+        | RegistryError::InvalidDescription(_)
+        | RegistryError::InvalidRecord(_)
+        | RegistryError::WrongKind(_)
+        | RegistryError::Changed { .. } => return None,
     };
     Some(help)
 }

@@ -12,6 +12,7 @@ use crate::crypto::Key;
 use crate::entry::{Entry, State, check_value};
 use crate::error::{InvalidValue, RegistryError};
 use crate::names::Address;
+use crate::record::only_secret;
 use crate::store::Snapshot;
 
 /// What an import meets where it goes.
@@ -80,6 +81,7 @@ impl Admin<'_> {
     pub fn import_plan(&self, imports: &[Import]) -> Result<Vec<Planned>, RegistryError> {
         self.registry.read(|snapshot| {
             let plan = |import: &Import| {
+                only_secret(&import.address)?;
                 let entry = snapshot.entry(&import.address)?;
                 planned(snapshot, import, entry.as_ref())
             };
@@ -102,6 +104,7 @@ impl Admin<'_> {
         self.registry.change(&deed, |change| {
             let mut store = |import: &Import| {
                 let Import { address, value } = import;
+                only_secret(address)?;
                 let entry = change.entry(address)?;
                 match (planned(&change.snapshot, import, entry.as_ref())?, on_conflict) {
                     (Planned::Same { version }, _) => Ok(ImportedSecret::Same { version }),

@@ -3,9 +3,10 @@
 use super::{Admin, KEEP_DEFAULT, bury, entry, present};
 use crate::audit::Action;
 use crate::change::Change;
-use crate::entry::Entry;
+use crate::entry::{Content, Entry, Version};
 use crate::error::RegistryError;
 use crate::names::Address;
+use crate::record::{only_connection, only_secret};
 
 impl Admin<'_> {
     /// Makes the value of an earlier version the newest one: `to`, or the one before the current.
@@ -19,7 +20,8 @@ impl Admin<'_> {
         to: Option<u64>,
     ) -> Result<(u64, u64), RegistryError> {
         self.edit(Action::Rollback, address, |change, entry| {
-            let before = entry.versions.iter().rev().nth(1).map(|version| version.n);
+            let before = entry.versions.iter().rev().skip(1).find(|version| !version.is_replaced);
+            let before = before.map(|version| version.n);
             let to = to.or(before);
             let no_version = || RegistryError::NoVersion {
                 address: address.clone(),
@@ -28,11 +30,24 @@ impl Admin<'_> {
             let version = to.and_then(|n| entry.version(n)).ok_or_else(no_version)?;
             let n = entry.last + 1;
             let vault = change.snapshot.vault();
-            let value = vault.open(address, version);
-            let value = value.ok_or_else(|| change.snapshot.unreadable(crate::piece::FOLDER))?;
-            let from = version.n;
-            let sealed = vault.seal(address, (n, change.now, &self.actor.user), &value)?;
-            entry.versions.push(sealed);
+            let unreadable = || change.snapshot.unreadable(crate::piece::FOLDER);
+            let (from, now, by) = (version.n, change.now, &self.actor.user);
+            let again = match &version.content {
+                Content::Value(_) => {
+                    let value = vault.open(address, version).ok_or_else(unreadable)?;
+                    vault.seal(address, (n, now, by), &value)?
+                }
+                // Its parts stay those of the versions that wrote them.
+                Content::Record { .. } => Version {
+                    n,
+                    created: now,
+                    by: by.clone(),
+                    until: None,
+                    is_replaced: false,
+                    content: version.content.clone(),
+                },
+            };
+            entry.versions.push(again);
             entry.last = n;
             entry.prune(entry.keep.unwrap_or(KEEP_DEFAULT).max(1), change.now);
             Ok(((from, n), Some(n)))
@@ -91,6 +106,10 @@ impl Admin<'_> {
         if entry(change, to)?.is_some() {
             return Err(RegistryError::Exists(to.clone()));
         }
+        match from.reference.connection_name() {
+            Some(_) => only_connection(to)?,
+            None => only_secret(to)?,
+        }
         self.enter(change, to)?;
         let used = change.entry(to)?.map_or(0, |entry| entry.last);
         let vault = change.snapshot.vault();
@@ -99,15 +118,13 @@ impl Admin<'_> {
         let taken = &source.versions[source.versions.len().saturating_sub(count)..];
         // Numbers that the target's name has used before are not given again, and no more are passed over
         // than that takes: a secret that goes to and fro would soon run out of them.
-        let first = taken.first().map_or(0, |version| version.n);
+        let first = taken.iter().map(Version::first_number).min().unwrap_or(0);
         let shift = (used + 1).saturating_sub(first);
         for version in taken {
-            let value = vault.open(from, version);
-            let value = value.ok_or_else(|| change.snapshot.unreadable(crate::piece::FOLDER))?;
-            let n = if count == 1 { used + 1 } else { version.n + shift };
-            let mut sealed = vault.seal(to, (n, version.created, &version.by), &value)?;
-            sealed.until = version.until;
-            target.versions.push(sealed);
+            let number = |n| if count == 1 { used + 1 } else { n + shift };
+            let sealed = vault.reseal((from, to), version, number)?;
+            let unreadable = || change.snapshot.unreadable(crate::piece::FOLDER);
+            target.versions.push(sealed.ok_or_else(unreadable)?);
         }
         target.last = match target.versions.last() {
             None => used,

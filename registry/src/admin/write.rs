@@ -10,6 +10,7 @@ use crate::change::{Change, Deed};
 use crate::entry::{Entry, State};
 use crate::error::RegistryError;
 use crate::names::Address;
+use crate::record::only_secret;
 use crate::time::Time;
 
 /// What goes with a new value.
@@ -112,6 +113,7 @@ impl Admin<'_> {
     /// # Errors
     /// [`RegistryError`]: also if it exists.
     pub fn declare(&self, address: &Address) -> Result<bool, RegistryError> {
+        only_secret(address)?;
         let deed = self.deed(Action::Set, address);
         self.registry.change(&deed, |change| {
             if entry(change, address)?.is_some() {
@@ -133,6 +135,7 @@ impl Admin<'_> {
         value: &SecretSlice<u8>,
         options: &SetOptions,
     ) -> Result<Written, RegistryError> {
+        only_secret(address)?;
         let is_new_environment = self.enter(change, address)?;
         let now = change.now;
         let known = change.entry(address)?;

@@ -97,6 +97,14 @@ pub enum Action {
     Accept,
     /// Files were searched for values.
     Scan,
+    /// A person let a connection have tokens.
+    Authorize,
+    /// The tokens of a connection were exchanged for newer ones.
+    Refresh,
+    /// The tokens of a connection were given back to the service.
+    Revoke,
+    /// A connection was tried on the service.
+    Test,
     /// Damage was repaired.
     Repair,
     /// The log itself begins a new chain, since it does not hold together before this line.
@@ -127,6 +135,8 @@ pub enum Outcome {
     UnknownEnvironment,
     /// What was given cannot be stored.
     Invalid,
+    /// Somebody else has changed it meanwhile.
+    Changed,
     /// Leave was asked for and not given.
     Denied,
     /// What is stored does not hold together.
@@ -191,9 +201,11 @@ impl From<&RegistryError> for Outcome {
             RegistryError::NoValue(_) => Outcome::NoValue,
             RegistryError::UnknownEnvironment { .. } => Outcome::UnknownEnvironment,
             RegistryError::Protected(_) => Outcome::Protected,
-            RegistryError::InvalidValue(_) | RegistryError::InvalidDescription(_) => {
-                Outcome::Invalid
-            }
+            RegistryError::InvalidValue(_)
+            | RegistryError::InvalidDescription(_)
+            | RegistryError::InvalidRecord(_)
+            | RegistryError::WrongKind(_) => Outcome::Invalid,
+            RegistryError::Changed { .. } => Outcome::Changed,
             RegistryError::NoStore { .. }
             | RegistryError::StoreExists { .. }
             | RegistryError::File(_)
@@ -256,7 +268,7 @@ impl Event {
         let text = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
         let workspace = body.workspace.map(|name| WorkspaceName::parse(&name)).transpose();
         let environment = body.environment.map(|name| EnvironmentName::parse(&name)).transpose();
-        let reference = body.reference.map(|text| SecretRef::parse(&text)).transpose();
+        let reference = body.reference.map(|text| SecretRef::parse_kept(&text)).transpose();
         Some(Event {
             time: humantime::parse_rfc3339(&body.time).ok()?,
             actor: Actor {

@@ -124,6 +124,19 @@ impl Disk {
         Err(self.error(call, path, Errno::AGAIN))
     }
 
+    fn lock_with(&self, path: &str, patience: Patience) -> Result<Box<dyn Lock>, FileError> {
+        for _ in 0..RACES_MAX {
+            let held = lock::take(self, path, patience)?;
+            // Somebody may have removed the file by hand meanwhile, and then others lock a new one.
+            if let Some((_, now)) = self.open("lock", path, OFlags::RDONLY)?
+                && held.is(&now)
+            {
+                return Ok(Box::new(held));
+            }
+        }
+        Err(FileError::Busy { file: self.shown(path), pid: None })
+    }
+
     fn create_new(&self, path: &str, how: OFlags) -> Result<File, FileError> {
         let (folder, name) = self.place("create", path)?;
         let flags = how | OPEN | OFlags::CREATE | OFlags::EXCL;
@@ -211,16 +224,11 @@ impl Files for Disk {
     }
 
     fn lock(&self, path: &str) -> Result<Box<dyn Lock>, FileError> {
-        for _ in 0..RACES_MAX {
-            let held = lock::take(self, path)?;
-            // Somebody may have removed the file by hand meanwhile, and then others lock a new one.
-            if let Some((_, now)) = self.open("lock", path, OFlags::RDONLY)?
-                && held.is(&now)
-            {
-                return Ok(Box::new(held));
-            }
-        }
-        Err(FileError::Busy { file: self.shown(path), pid: None })
+        self.lock_with(path, self.patience)
+    }
+
+    fn lock_for_long(&self, path: &str) -> Result<Box<dyn Lock>, FileError> {
+        self.lock_with(path, Patience::LONG)
     }
 }
 

@@ -18,6 +18,7 @@ mod model;
 mod model_based;
 mod operations;
 mod promises;
+mod records;
 mod recovery;
 mod repair;
 mod support;

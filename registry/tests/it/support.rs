@@ -9,10 +9,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::{ExposeSecret as _, SecretSlice};
 use subrosa_registry::{
-    Actor, Address, Admin, Answer, Ask, Cost, Disk, EnvironmentInfo, EnvironmentName, FileError,
-    FileInfo, Files, Found, KeyError, KeyFile, KeyPlace, Lock, Lookup, LookupError, Names,
-    OpenFile, Passphrase, Reader as _, Registry, RegistryError, Scope, SecretInfo, SecretRef,
-    SetOptions, Surroundings, WorkspaceName, Written,
+    Action, Actor, Address, Admin, Answer, Ask, Cost, Disk, EnvironmentInfo, EnvironmentName,
+    FileError, FileInfo, Files, Found, KeyError, KeyFile, KeyPlace, Lock, Lookup, LookupError,
+    Names, OpenFile, Passphrase, Reader as _, RecordChange, RecordInfo, RecordReader as _,
+    Registry, RegistryError, Scope, SecretInfo, SecretRef, SetOptions, Surroundings, WorkspaceName,
+    Written,
 };
 
 use crate::model::ModelFiles;
@@ -192,6 +193,12 @@ pub(crate) fn scope_of(text: &str) -> Scope {
     }
 }
 
+/// As [`address`], of the connection of that name.
+pub(crate) fn connection(text: &str) -> Address {
+    let Address { reference, scope } = address(text);
+    Address { reference: SecretRef::connection(&reference), scope }
+}
+
 pub(crate) fn secret(text: &str) -> SecretSlice<u8> {
     SecretSlice::from(text.as_bytes().to_vec())
 }
@@ -208,6 +215,54 @@ pub(crate) fn set(registry: &Registry, at: &str, value: &str) -> Result<Written,
 /// Makes the store and one secret.
 pub(crate) fn create(registry: &Registry, names: Names) -> Result<(), RegistryError> {
     admin(registry).create_store(names)
+}
+
+/// Parts of a change, from their names and values.
+pub(crate) fn parts(parts: &[(&str, Option<&str>)]) -> Vec<(String, Option<SecretSlice<u8>>)> {
+    parts.iter().map(|(name, value)| ((*name).to_owned(), value.map(secret))).collect()
+}
+
+/// Stores a new version of a connection.
+pub(crate) fn put(
+    registry: &Registry,
+    at: &str,
+    public: Option<&str>,
+    changed: &[(&str, Option<&str>)],
+) -> Result<Written, RegistryError> {
+    let public = public.map(str::to_owned);
+    let change = RecordChange { public, parts: parts(changed), ..RecordChange::default() };
+    admin(registry).put_record(Action::Set, &connection(at), &change)
+}
+
+/// A connection as a run gets it, its values as text.
+#[derive(Debug)]
+pub(crate) struct OpenRecord {
+    pub(crate) version: u64,
+    pub(crate) public: String,
+    pub(crate) parts: Vec<(String, String)>,
+    pub(crate) retired: Vec<String>,
+}
+
+impl OpenRecord {
+    pub(crate) fn parts(&self) -> Vec<(&str, &str)> {
+        self.parts.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+}
+
+/// What a run of a scope gets for the connection of that name.
+pub(crate) fn open_record(
+    registry: &Registry,
+    scope: &str,
+    name: &str,
+) -> Result<OpenRecord, LookupError> {
+    let reference = SecretRef::connection(&SecretRef::parse(name).unwrap());
+    let answer = registry.open_records(&lookup(scope), &[reference]).unwrap();
+    answer.results.into_iter().next().unwrap().map(|found| OpenRecord {
+        version: found.version,
+        public: found.public,
+        parts: found.parts.iter().map(|(name, value)| (name.clone(), text_of(value))).collect(),
+        retired: found.retired.iter().map(text_of).collect(),
+    })
 }
 
 pub(crate) fn lookup(scope: &str) -> Lookup {
@@ -244,20 +299,30 @@ pub(crate) fn resolve_one(
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) secrets: Vec<SecretInfo>,
+    pub(crate) records: Vec<RecordInfo>,
+    /// Parts of connections that the same version wrote are lines of one text.
     pub(crate) values: BTreeMap<(Address, u64), String>,
     pub(crate) environments: Vec<EnvironmentInfo>,
 }
 
 impl View {
     pub(crate) fn of(registry: &Registry) -> Result<View, RegistryError> {
-        let values = registry.every_value(&actor())?.into_iter();
+        let mut values: BTreeMap<(Address, u64), String> = BTreeMap::new();
+        for (address, n, value) in registry.every_value(&actor())? {
+            let text = values.entry((address, n)).or_default();
+            *text += if text.is_empty() { "" } else { "\n" };
+            *text += &text_of(&value);
+        }
         let secrets = admin(registry).list()?;
+        let mut records = admin(registry).records()?;
+        records.iter_mut().for_each(|record| record.info.last_used = None);
         Ok(View {
             secrets: secrets
                 .into_iter()
                 .map(|info| SecretInfo { last_used: None, ..info })
                 .collect(),
-            values: values.map(|(address, n, value)| ((address, n), text_of(&value))).collect(),
+            records,
+            values,
             environments: admin(registry).environments()?,
         })
     }
@@ -265,6 +330,7 @@ impl View {
     /// The same without one secret.
     pub(crate) fn without(mut self, at: &Address) -> View {
         self.secrets.retain(|info| info.address != *at);
+        self.records.retain(|record| record.info.address != *at);
         self.values.retain(|(address, _), _| address != at);
         self
     }

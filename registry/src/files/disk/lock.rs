@@ -34,6 +34,12 @@ impl Patience {
         total: Duration::from_secs(300),
         step: Duration::from_secs(1),
     };
+    /// For work that waits for a server, several times perhaps.
+    pub(super) const LONG: Patience = Patience {
+        stall: Duration::from_secs(120),
+        total: Duration::from_secs(900),
+        step: Duration::from_secs(1),
+    };
 }
 
 /// A lock that is held until dropped.
@@ -59,13 +65,13 @@ impl Held {
 }
 
 /// Takes the lock and says so in its file.
-pub(super) fn take(disk: &Disk, path: &str) -> Result<Held, FileError> {
+pub(super) fn take(disk: &Disk, path: &str, patience: Patience) -> Result<Held, FileError> {
     let failed = |source: io::Error| FileError::Io { call: "lock", file: disk.shown(path), source };
     let file = disk.open_or_create("lock", path, OFlags::RDWR)?;
     let held = if try_lock(&file).map_err(failed)? {
         Held(file)
     } else {
-        wait(file, disk.patience).map_err(|error| match error {
+        wait(file, patience).map_err(|error| match error {
             WaitError::Busy(pid) => FileError::Busy { file: disk.shown(path), pid },
             WaitError::Io(source) => failed(source),
         })?

@@ -130,11 +130,11 @@ fn descriptors(path: &Path) -> Option<usize> {
 fn a_copy_of_the_descriptor_does_not_keep_the_lock() {
     let folder = tempfile::tempdir().unwrap();
     let disk = disk(folder.path(), NONE);
-    let held = take(&disk, "lock").unwrap();
+    let held = take(&disk, "lock", disk.patience).unwrap();
     let copy = held.0.try_clone().unwrap();
     check_busy(&disk, std::process::id());
     drop(held);
-    drop(take(&Disk { patience: LONG, ..disk }, "lock").unwrap());
+    drop(take(&disk, "lock", LONG).unwrap());
     drop(copy);
 }
 
