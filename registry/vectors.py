@@ -61,6 +61,19 @@ def entry(workspace, environment, ref, n, value):
     return "%s\t%s\t%s\t%s\n" % (ref, workspace, environment, json.dumps(fields, separators=(",", ":")))
 
 
+def record():
+    """A record whose part was written by the version before it."""
+    where = (b"payments", b"", b"connection:jira", number(1), number(CREATED), b"api_token")
+    dek = seal(KEK, context("subrosa/part-dek/1", *where, KEY_ID.encode()), DEK, 5)
+    part = {"n": 1, "created": "2026-11-22T18:26:04Z", "dek": b64(dek),
+            "value": b64(seal(DEK, context("subrosa/part/1", *where), pad(b"correct horse"), 6))}
+    version = {"n": 2, "created": "2026-11-22T18:27:00Z", "by": "ada", "public": "{}", "parts": {"api_token": part}}
+    fields = {"state": "active", "created": "2026-11-22T18:26:04Z", "updated": "2026-11-22T18:27:00Z", "last": 2,
+              "versions": [version]}
+    line = "connection:jira\tpayments\t\t%s\n" % json.dumps(fields, separators=(",", ":"))
+    return {"line": line, "value": "correct horse"}
+
+
 KEK = derive(MASTER, "subrosa/kek/1")
 KEY_ID = derive(MASTER, "subrosa/key-id/1")[:8].hex()
 PLACE = derive(INNER, "subrosa/place/1")
@@ -98,8 +111,9 @@ print(json.dumps({
         "subrosa/kek/1", "subrosa/root-mac/1", "subrosa/key-id/1", "subrosa/place/1", "subrosa/names/1",
         "subrosa/audit-mac/1", "subrosa/audit-seal/1", "subrosa/usage/1"))},
     "context": context("subrosa/value/1", b"payments", b"", b"prod/db", number(3), number(CREATED)).hex(),
-    "places": {ref: place(ref) for ref in ("prod/db-password", "a", "team/api-key")},
+    "places": {ref: place(ref) for ref in ("prod/db-password", "a", "team/api-key", "connection:jira")},
     "sealed_leaf": {"place": place("prod/db-password"), "plain": "the plain lines\n", "sealed": b64(sealed_leaf)},
     "store_files": root(),
+    "record": record(),
     "value": {"ref": "prod/db-password", "workspace": "payments", "environment": "prod", "version": 3, "value": "correct horse"},
 }, indent=2))

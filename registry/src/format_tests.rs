@@ -2,16 +2,19 @@
 //! primitives against the vectors of Project Wycheproof.
 
 use data_encoding::{BASE64, HEXLOWER};
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::audit::Names;
 use crate::crypto::{Context, Inner, Key, Keys, pad, unpad};
+use crate::entry::{Content, Version};
 use crate::keys::{MasterKey, StoreId};
 use crate::leaf::{Leaf, Place};
-use crate::names::SecretRef;
+use crate::names::{Address, Scope, SecretRef};
 use crate::piece::Pieces;
 use crate::root::{NotRoot, Root};
+use crate::vault::Vault;
 
 fn vectors() -> Value {
     serde_json::from_str(include_str!("../vectors.json")).unwrap()
@@ -61,7 +64,7 @@ fn places_follow_from_refs() {
     let vectors = vectors();
     for (reference, expected) in vectors["places"].as_object().unwrap() {
         let Place { branch, leaf } =
-            Place::of(&SecretRef::parse(reference).unwrap(), &inner(&vectors));
+            Place::of(&SecretRef::parse_kept(reference).unwrap(), &inner(&vectors));
         assert_eq!(serde_json::json!([branch, leaf]), *expected, "{reference}");
     }
 }
@@ -72,6 +75,68 @@ fn a_root_is_read_and_written_byte_by_byte() {
     let root = open_root(&vectors);
     assert_eq!((root.generation, root.names), (2, Names::Open));
     assert_eq!(root.to_bytes(&keys(&vectors)), text(&vectors, "/store_files/root").as_bytes());
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test looks at what is no secret")]
+fn a_record_is_read_and_written_byte_by_byte() {
+    let vectors = vectors();
+    let line = text(&vectors, "/record/line");
+    let (inner, store, keys) = (inner(&vectors), store(&vectors), keys(&vectors));
+    let place = Place { branch: 0, leaf: 0 };
+    let leaf = Leaf::open(line.into(), Names::Open, place, (&inner, &store)).unwrap();
+    let (address, entry) = leaf.entries().next().unwrap().unwrap();
+    let written = Leaf::default().with(&[(address.clone(), entry.clone())].into());
+    assert_eq!(written.to_bytes(Names::Open, place, (&inner, &store)).unwrap(), line.as_bytes());
+    let Content::Record { parts, .. } = &entry.current().unwrap().content else {
+        panic!("a record was wanted")
+    };
+    let vault = Vault { keys: &keys, store: &store };
+    let (name, part) = parts.first_key_value().unwrap();
+    let value = vault.open_part(&address, name, part).unwrap();
+    assert_eq!(value.expose_secret(), text(&vectors, "/record/value").as_bytes());
+    // It opens under no other name, and at no other address.
+    assert!(vault.open_part(&address, "other", part).is_none());
+    let elsewhere = Address { scope: Scope::default(), ..address };
+    assert!(vault.open_part(&elsewhere, name, part).is_none());
+}
+
+#[test]
+fn a_version_is_a_value_or_a_record() {
+    let time = "2026-11-22T18:26:04Z";
+    let part = |n: u64| format!(r#"{{"n":{n},"created":"{time}","dek":"AA==","value":"AA=="}}"#);
+    let version = |fields: &str| {
+        let json = format!(r#"{{"n":2,"created":"{time}","by":"ada",{fields}}}"#);
+        let parsed = serde_json::from_str::<Version>(&json);
+        parsed.map(|version| serde_json::to_string(&version).is_ok_and(|again| again == json))
+    };
+    let value = r#""dek":"AA==","value":"AA==""#;
+    let many = |count: usize| {
+        let part = |at| format!(r#""p{at:02}":{}"#, part(1));
+        (0..count).map(part).collect::<Vec<_>>().join(",")
+    };
+    for good in [
+        value.to_owned(),
+        r#""public":"""#.to_owned(),
+        format!(r#""public":"a\nb","parts":{{"a_1":{}}}"#, part(2)),
+        format!(r#""until":"{time}","replaced":true,"public":"","parts":{{{}}}"#, many(32)),
+    ] {
+        assert!(version(&good).is_ok_and(|is_same| is_same), "{good}");
+    }
+    for bad in [
+        r#""dek":"AA==""#.to_owned(),
+        format!(r#"{value},"public":"""#),
+        format!(r#"{value},"parts":{{"a":{}}}"#, part(1)),
+        format!(r#""parts":{{"a":{}}}"#, part(1)),
+        format!(r#""public":"","parts":{{"A":{}}}"#, part(1)),
+        format!(r#""public":"","parts":{{"a":{}}}"#, part(3)),
+        format!(r#""public":"","parts":{{"a":{}}}"#, part(0)),
+        format!(r#""public":"","parts":{{{}}}"#, many(33)),
+        r#""public":"a\tb""#.to_owned(),
+        r#""public":"","other":1"#.to_owned(),
+    ] {
+        assert!(version(&bad).is_err(), "{bad}");
+    }
 }
 
 #[test]

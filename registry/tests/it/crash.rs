@@ -174,4 +174,7 @@ each_operation! {
     changing_environments_is_all_or_nothing: 15..17,
     exchanging_the_key_is_all_or_nothing: 17..18,
     sealing_names_is_all_or_nothing: 18..19,
+    changing_a_connection_is_all_or_nothing: 19..21,
+    exchanging_tokens_is_all_or_nothing: 21..23,
+    moving_a_connection_is_all_or_nothing: 23..25,
 }

@@ -10,6 +10,8 @@ mod disk;
 mod files_suite;
 mod foreign;
 mod golden;
+mod history;
+mod hold;
 mod home;
 mod limits;
 mod look;

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use subrosa_registry::{Action, Expiry, Import, Names, Registry, RegistryError, SetOptions};
+use subrosa_registry::{
+    Action, Expiry, Import, MustBe, Names, RecordChange, Registry, RegistryError, SetOptions,
+    Written,
+};
 
-use crate::support::{address, admin, create, now, secret, set};
+use crate::support::{address, admin, connection, create, now, parts, put, secret, set};
 
 /// A write operation on a store that [`prepare`] made.
 pub(crate) struct Operation {
@@ -35,6 +38,22 @@ pub(crate) fn prepare(registry: &Registry) {
     by.disable(&address("off")).unwrap();
     by.protect(&address("x@/locked").scope.environment.unwrap()).unwrap();
     by.declare(&address("later")).unwrap();
+    put(registry, "jira", Some("url"), &[("token", Some("first")), ("pin", Some("1"))]).unwrap();
+    put(registry, "jira", None, &[("token", Some("second"))]).unwrap();
+}
+
+/// Exchanges the token of that connection.
+fn refresh(registry: &Registry, overlap_s: Option<u64>) -> Result<Written, RegistryError> {
+    let overlap = overlap_s.map(Duration::from_secs);
+    let change = RecordChange {
+        public: Some("refreshed".into()),
+        parts: parts(&[("token", Some("third")), ("refresh_token", Some("rotated"))]),
+        options: SetOptions { overlap, ..SetOptions::default() },
+        must_be: MustBe::Present,
+        expect: Some(2),
+        replaces: true,
+    };
+    admin(registry).put_record(Action::Refresh, &connection("jira"), &change)
 }
 
 /// All of them.
@@ -86,6 +105,20 @@ pub(crate) fn operations() -> Vec<Operation> {
         operation("rotate the key", Action::KeyRotate, 1, |r| done(admin(r).rotate_key(None))),
         operation("seal names", Action::KeyRotate, 1, |r| {
             done(admin(r).rotate_key(Some(Names::Sealed)))
+        }),
+        operation("add a connection", Action::Set, 1, |r| {
+            done(put(r, "new@pay", Some("text"), &[("token", Some("t")), ("pin", Some("p"))]))
+        }),
+        operation("edit a connection", Action::Set, 1, |r| {
+            done(put(r, "jira", Some("other url"), &[("pin", None)]))
+        }),
+        operation("refresh", Action::Refresh, 1, |r| done(refresh(r, None))),
+        operation("refresh with an overlap", Action::Refresh, 1, |r| done(refresh(r, Some(60)))),
+        operation("roll a connection back", Action::Rollback, 1, |r| {
+            done(admin(r).rollback(&connection("jira"), None))
+        }),
+        operation("move a connection", Action::Move, 2, |r| {
+            admin(r).move_to(&connection("jira"), &connection("moved@pay"))
         }),
     ]
 }

@@ -1,51 +1,19 @@
 //! Records of connections: what is stored, told, given and refused.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use proptest::prelude::*;
 use subrosa_registry::{
     Action, Address, Expiry, Filter, InvalidRecord, LookupError, MustBe, Names, Outcome,
-    RecordChange, RecordReader as _, Registry, RegistryError, SecretRef, SetOptions, Written,
+    RecordChange, RecordReader as _, RegistryError, SecretRef, SetOptions, Written,
 };
 
 use crate::model::ModelFiles;
 use crate::support::{
-    START_S, actor, address, admin, connection, create, lookup, model_of, now, open_record, parts,
-    put, registry, registry_on_disk, secret, set, set_now_s, text_of,
+    actor, address, admin, change, connection, lookup, made, model_of, now, open_record, parts,
+    put, refresh, registry, secret, set, text_of,
 };
 
 type Done = Result<Written, RegistryError>;
-
-fn made(names: Names) -> (ModelFiles, Registry) {
-    set_now_s(START_S);
-    let files = ModelFiles::new();
-    let registry = registry(&files);
-    create(&registry, names).unwrap();
-    (files, registry)
-}
-
-fn change(registry: &Registry, at: &str, change: RecordChange) -> Done {
-    admin(registry).put_record(Action::Set, &connection(at), &change)
-}
-
-/// Exchanges the tokens of a connection, as a refresh does.
-fn refresh(registry: &Registry, at: &str, token: &str, overlap_s: Option<u64>) -> Done {
-    let overlap = overlap_s.map(Duration::from_secs);
-    let change = RecordChange {
-        parts: parts(&[("access_token", Some(token))]),
-        options: SetOptions { overlap, ..SetOptions::default() },
-        must_be: MustBe::Present,
-        replaces: true,
-        ..RecordChange::default()
-    };
-    admin(registry).put_record(Action::Refresh, &connection(at), &change)
-}
-
-fn versions(registry: &Registry, at: &str) -> Vec<u64> {
-    let record = admin(registry).record(&connection(at)).unwrap();
-    record.info.versions.iter().map(|version| version.number).collect()
-}
 
 #[test]
 fn a_change_keeps_what_it_does_not_name() {
@@ -246,43 +214,6 @@ fn of_two_who_change_the_same_version_one_is_told() {
 }
 
 #[test]
-fn exchanged_tokens_push_out_nothing_that_people_wrote() {
-    let (_, registry) = made(Names::Open);
-    for url in ["one", "two", "three"] {
-        put(&registry, "jira", Some(url), &[]).unwrap();
-    }
-    for n in 0..20 {
-        refresh(&registry, "jira", &format!("token {n}"), None).unwrap();
-    }
-    assert_eq!(versions(&registry, "jira"), [1, 2, 23]);
-    // In an overlap the former token is masked still; what replaced it goes by and by.
-    for n in 20..40 {
-        refresh(&registry, "jira", &format!("token {n}"), Some(60)).unwrap();
-    }
-    let found = open_record(&registry, "", "jira").unwrap();
-    assert_eq!((found.retired.len(), versions(&registry, "jira").len()), (20, 23));
-    assert_eq!((&*found.retired[0], &*found.retired[19]), ("token 19", "token 38"));
-    set_now_s(START_S + 60);
-    assert_eq!(open_record(&registry, "", "jira").unwrap().retired, [""; 0]);
-    put(&registry, "jira", Some("four"), &[]).unwrap();
-    assert_eq!(versions(&registry, "jira"), [1, 2, 43, 44]);
-    assert_eq!(admin(&registry).rollback(&connection("jira"), None).unwrap(), (43, 45));
-}
-
-#[test]
-fn what_is_masked_after_a_change_is_what_it_took_away() {
-    let (_, registry) = made(Names::Open);
-    put(&registry, "jira", None, &[("a", Some("a1")), ("b", Some("b1")), ("c", Some("c1"))])
-        .unwrap();
-    let options = SetOptions { overlap: Some(Duration::from_secs(60)), ..SetOptions::default() };
-    let next = parts(&[("a", Some("a2")), ("b", None)]);
-    change(&registry, "jira", RecordChange { parts: next, options, ..Default::default() }).unwrap();
-    let found = open_record(&registry, "", "jira").unwrap();
-    assert_eq!(found.parts(), [("a", "a2"), ("c", "c1")]);
-    assert_eq!(found.retired, ["a1", "b1"]);
-}
-
-#[test]
 fn scopes_and_states_are_those_of_secrets() {
     let (_, registry) = made(Names::Open);
     for (at, token) in [("jira", "all"), ("jira@pay", "pay"), ("jira@pay/prod", "prod")] {
@@ -309,54 +240,6 @@ fn scopes_and_states_are_those_of_secrets() {
     let reference = SecretRef::connection(&SecretRef::parse("jira").unwrap());
     let seen = registry.look_records(&lookup("pay"), &[reference]).unwrap().remove(0).unwrap();
     assert_eq!((seen.public.as_str(), seen.version, seen.parts), ("all", 1, vec!["token".into()]));
-}
-
-#[test]
-fn an_age_is_that_of_the_oldest_part() {
-    let (_, registry) = made(Names::Open);
-    put(&registry, "jira", None, &[("key", Some("k")), ("token", Some("t"))]).unwrap();
-    let age = Expiry::Age(Duration::from_secs(100));
-    admin(&registry).expire(&connection("jira"), age).unwrap();
-    set_now_s(START_S + 90);
-    refresh(&registry, "jira", "newer", None).unwrap();
-    put(&registry, "jira", Some("text"), &[("token", None)]).unwrap();
-    set_now_s(START_S + 100);
-    let found = open_record(&registry, "", "jira").map(drop);
-    assert!(matches!(found, Err(LookupError::Expired { .. })));
-    put(&registry, "jira", None, &[("key", Some("rotated"))]).unwrap();
-    let found = open_record(&registry, "", "jira").map(|found| found.version);
-    assert!(matches!(found, Ok(4)), "the token of a moment ago is 10 seconds old");
-}
-
-#[test]
-fn a_connection_moves_and_is_copied_with_its_parts() {
-    let (files, registry) = made(Names::Open);
-    put(&registry, "jira", Some("one"), &[("a", Some("a1")), ("b", Some("b1"))]).unwrap();
-    put(&registry, "jira", Some("two"), &[("b", Some("b2"))]).unwrap();
-    let by = admin(&registry);
-    by.prune(&connection("jira"), 1).unwrap();
-    by.copy(&connection("jira"), &connection("copied@pay")).unwrap();
-    by.move_to(&connection("jira"), &connection("moved@pay")).unwrap();
-    for (name, numbers) in [("copied", [1, 1]), ("moved", [1, 2])] {
-        let found = open_record(&registry, "pay", name).unwrap();
-        assert_eq!(found.public, "two");
-        assert_eq!(found.parts(), [("a", "a1"), ("b", "b2")]);
-        let record = by.record(&connection(&format!("{name}@pay"))).unwrap();
-        assert_eq!(record.parts.iter().map(|part| part.version).collect::<Vec<_>>(), numbers);
-    }
-    // The numbers of the parts as well are none that the name has had before.
-    by.move_to(&connection("moved@pay"), &connection("jira")).unwrap();
-    let record = by.record(&connection("jira")).unwrap();
-    assert_eq!(record.parts.iter().map(|part| part.version).collect::<Vec<_>>(), [3, 4]);
-    by.rotate_key(Some(Names::Sealed)).unwrap();
-    let again = crate::support::registry(&files);
-    assert_eq!(open_record(&again, "", "jira").unwrap().parts(), [("a", "a1"), ("b", "b2")]);
-    let findings = again.check().findings;
-    let harmless = |it: &subrosa_registry::Finding| {
-        use subrosa_registry::Finding::{NoPrevious, Rubbish};
-        matches!(it, Rubbish { .. } | NoPrevious { .. })
-    };
-    assert!(findings.iter().all(harmless), "{findings:?}");
 }
 
 #[test]
@@ -426,58 +309,6 @@ fn the_audit_log_names_the_connection_and_what_was_done() {
 }
 
 #[test]
-fn only_one_holds_a_connection_and_others_go_on() {
-    let (files, one) = made(Names::Open);
-    put(&one, "jira", None, &[("token", Some("t"))]).unwrap();
-    let other = registry(&files.another_process().impatient());
-    let held = one.hold(&connection("jira")).unwrap();
-    let busy = |result: Result<_, RegistryError>| {
-        matches!(
-            result.map(drop),
-            Err(RegistryError::File(subrosa_registry::FileError::Busy { .. }))
-        )
-    };
-    assert!(busy(other.hold(&connection("jira"))));
-    assert!(busy(other.hold(&connection("jira@pay"))), "of whichever scope");
-    refresh(&other, "jira", "newer", None).unwrap();
-    drop(other.hold(&connection("github")).unwrap());
-    drop(held);
-    drop(other.hold(&connection("jira")).unwrap());
-    // The files that stand for it are nobody's rubbish, and no part of a backup.
-    let left = files.snapshot().into_keys().filter(|path| path.starts_with("secrets/hold-"));
-    assert_eq!(left.count(), 2);
-    let findings = one.check().findings;
-    let foreign = |it: &_| matches!(it, subrosa_registry::Finding::Foreign { .. });
-    assert!(!findings.iter().any(foreign), "{findings:?}");
-    one.tidy(&actor()).unwrap();
-    let mut names = Vec::new();
-    one.backup(&actor(), subrosa_registry::BackupKey::Out, &mut |name, _, _| {
-        names.push(name.to_owned());
-        Ok::<(), RegistryError>(())
-    })
-    .unwrap();
-    assert!(names.iter().all(|name| !name.contains("hold")), "{names:?}");
-}
-
-#[test]
-fn a_connection_is_held_on_a_real_disk() {
-    let folder = tempfile::tempdir().unwrap();
-    let registry = registry_on_disk(folder.path());
-    create(&registry, Names::Sealed).unwrap();
-    let held = registry.hold(&connection("jira")).unwrap();
-    let disk = subrosa_registry::Disk::private(&folder.path().join("secrets"));
-    assert!(disk.survey().odd.is_empty());
-    let name = std::fs::read_dir(folder.path().join("secrets")).unwrap();
-    let name = name.map(|it| it.unwrap().file_name().into_string().unwrap());
-    let name = name.into_iter().find(|name| name.starts_with("hold-")).unwrap();
-    let pid = std::process::id();
-    assert_eq!(disk.holder(&name).unwrap().and_then(|holder| holder.pid), Some(pid));
-    drop(held);
-    assert_eq!(disk.holder(&name).unwrap(), None);
-    assert!(registry.check().findings.is_empty());
-}
-
-#[test]
 fn a_backup_brings_a_connection_back() {
     let (files, registry) = made(Names::Sealed);
     put(&registry, "jira", Some("url"), &[("token", Some("one"))]).unwrap();
@@ -518,111 +349,4 @@ fn a_part_that_was_exchanged_opens_nowhere() {
     *index.1 = swapped.into_bytes();
     let found = open_record(&crate::support::registry(&model_of(&contents)), "", "jira").map(drop);
     assert!(matches!(found, Err(LookupError::Damaged { .. })));
-}
-
-/// What is done to one connection.
-#[derive(Clone, Debug)]
-enum Step {
-    Put(Option<u8>, Vec<(usize, Option<u8>)>),
-    Refresh(u8),
-    Rollback,
-    RotateKey,
-    ToAndFro,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let part = (0_usize..4, any::<Option<u8>>());
-    prop_oneof![
-        4 => (any::<Option<u8>>(), prop::collection::vec(part, 0..4))
-            .prop_map(|(public, parts)| Step::Put(public, parts)),
-        2 => any::<u8>().prop_map(Step::Refresh),
-        1 => Just(Step::Rollback),
-        1 => Just(Step::RotateKey),
-        1 => Just(Step::ToAndFro),
-    ]
-}
-
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Known {
-    public: String,
-    parts: BTreeMap<String, String>,
-}
-
-const PARTS: [&str; 4] = ["access_token", "a", "b_2", "refresh_token"];
-
-/// Does a step on the store and on a list of what each version had.
-fn take(registry: &Registry, history: &mut Vec<Known>, step: &Step) {
-    let by = admin(registry);
-    let mut next = history.last().cloned().unwrap_or_default();
-    match step {
-        Step::Put(public, changes) => {
-            let public = public.map(|n| format!("public {n}"));
-            let value = |n: &Option<u8>| n.map(|n| format!("value {n}"));
-            let changes: Vec<(&str, Option<String>)> =
-                changes.iter().map(|(at, n)| (PARTS[*at], value(n))).collect();
-            let given: Vec<(&str, Option<&str>)> =
-                changes.iter().map(|(name, value)| (*name, value.as_deref())).collect();
-            put(registry, "jira", public.as_deref(), &given).unwrap();
-            next.public = public.unwrap_or(next.public);
-            for (name, value) in changes {
-                match value {
-                    Some(value) => next.parts.insert(name.to_owned(), value),
-                    None => next.parts.remove(name),
-                };
-            }
-            history.push(next);
-        }
-        Step::Refresh(n) => {
-            let done = refresh(registry, "jira", &format!("token {n}"), None).is_ok();
-            assert_eq!(done, !history.is_empty());
-            if history.pop().is_some() {
-                next.parts.insert("access_token".into(), format!("token {n}"));
-                history.push(next);
-            }
-        }
-        Step::Rollback => {
-            let done = by.rollback(&connection("jira"), None).is_ok();
-            assert_eq!(done, history.len() > 1);
-            if done {
-                history.push(history[history.len() - 2].clone());
-            }
-        }
-        Step::RotateKey => drop(by.rotate_key(None).unwrap()),
-        Step::ToAndFro => {
-            let (here, there) = (connection("jira"), connection("there@pay"));
-            let moved = by.move_to(&here, &there).is_ok();
-            assert_eq!(moved, !history.is_empty());
-            if moved {
-                by.move_to(&there, &here).unwrap();
-            }
-        }
-    }
-    let excess = history.len().saturating_sub(10);
-    history.drain(..excess);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_record_is_a_map_with_a_history(steps in prop::collection::vec(step(), 1..25)) {
-        let (_, registry) = made(Names::Open);
-        let mut history: Vec<Known> = Vec::new();
-        for step in &steps {
-            take(&registry, &mut history, step);
-            match (open_record(&registry, "", "jira"), history.last()) {
-                (Ok(found), Some(known)) => {
-                    prop_assert_eq!(&found.public, &known.public);
-                    let expected: Vec<_> = known.parts.clone().into_iter().collect();
-                    prop_assert_eq!(found.parts, expected);
-                }
-                (Err(LookupError::NotFound), None) => {}
-                (found, known) => panic!("{:?} instead of {known:?}", found.map(|it| it.version)),
-            }
-        }
-        if !history.is_empty() {
-            prop_assert_eq!(versions(&registry, "jira").len(), history.len());
-        }
-        prop_assert!(registry.every_value(&actor()).is_ok());
-    }
 }

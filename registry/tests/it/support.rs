@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretSlice};
 use subrosa_registry::{
     Action, Actor, Address, Admin, Answer, Ask, Cost, Disk, EnvironmentInfo, EnvironmentName,
     FileError, FileInfo, Files, Found, KeyError, KeyFile, KeyPlace, Lock, Lookup, LookupError,
-    Names, OpenFile, Passphrase, Reader as _, RecordChange, RecordInfo, RecordReader as _,
+    MustBe, Names, OpenFile, Passphrase, Reader as _, RecordChange, RecordInfo, RecordReader as _,
     Registry, RegistryError, Scope, SecretInfo, SecretRef, SetOptions, Surroundings, WorkspaceName,
     Written,
 };
@@ -234,6 +234,33 @@ pub(crate) fn put(
     admin(registry).put_record(Action::Set, &connection(at), &change)
 }
 
+/// Makes a change of a connection.
+pub(crate) fn change(
+    registry: &Registry,
+    at: &str,
+    change: RecordChange,
+) -> Result<Written, RegistryError> {
+    admin(registry).put_record(Action::Set, &connection(at), &change)
+}
+
+/// Exchanges the tokens of a connection, as a refresh does.
+pub(crate) fn refresh(
+    registry: &Registry,
+    at: &str,
+    token: &str,
+    overlap_s: Option<u64>,
+) -> Result<Written, RegistryError> {
+    let overlap = overlap_s.map(Duration::from_secs);
+    let change = RecordChange {
+        parts: parts(&[("access_token", Some(token))]),
+        options: SetOptions { overlap, ..SetOptions::default() },
+        must_be: MustBe::Present,
+        replaces: true,
+        ..RecordChange::default()
+    };
+    admin(registry).put_record(Action::Refresh, &connection(at), &change)
+}
+
 /// A connection as a run gets it, its values as text.
 #[derive(Debug)]
 pub(crate) struct OpenRecord {
@@ -348,6 +375,15 @@ pub(crate) fn lay(files: &ModelFiles, contents: &BTreeMap<String, Vec<u8>>) {
     for (path, bytes) in contents {
         files.put(path, bytes);
     }
+}
+
+/// A store on a model, at the moment when tests begin.
+pub(crate) fn made(names: Names) -> (ModelFiles, Registry) {
+    set_now_s(START_S);
+    let files = ModelFiles::new();
+    let registry = registry(&files);
+    create(&registry, names).unwrap();
+    (files, registry)
 }
 
 /// A model with these files.

@@ -21,11 +21,11 @@ const SHARED: usize = 10;
 const FOLDER: &str = "SUBROSA_TEST_FOLDER";
 const NUMBER: &str = "SUBROSA_TEST_NUMBER";
 
-/// Starts this program for one test of this file.
-fn start(test: &str, folder: &Path, number: usize) -> Child {
+/// Starts this program for one test.
+pub(crate) fn start(test: &str, folder: &Path, number: usize) -> Child {
     let program = std::env::current_exe().unwrap();
     Command::new(program)
-        .args(["--exact", &format!("writers::{test}"), "--nocapture"])
+        .args(["--exact", test, "--nocapture"])
         .env(FOLDER, folder)
         .env(NUMBER, number.to_string())
         .stdout(std::process::Stdio::null())
@@ -35,12 +35,12 @@ fn start(test: &str, folder: &Path, number: usize) -> Child {
 
 /// The folder and number that this process was started with, if it was started by another test.
 #[expect(clippy::disallowed_methods, reason = "a child of a test is told so by its environment")]
-fn task() -> Option<(std::path::PathBuf, usize)> {
+pub(crate) fn task() -> Option<(std::path::PathBuf, usize)> {
     let folder = std::env::var_os(FOLDER)?;
     Some((folder.into(), std::env::var(NUMBER).ok()?.parse().ok()?))
 }
 
-fn wait(children: Vec<Child>) {
+pub(crate) fn wait(children: Vec<Child>) {
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
@@ -107,10 +107,10 @@ fn one_that_exchanges_the_key() {
 fn sixteen_writers_lose_nothing() {
     let folder = TempDir::new().unwrap();
     create(&registry_on_disk(folder.path()), Names::Open).unwrap();
-    let readers = (0..READERS).map(|n| start("one_of_many_readers", folder.path(), n));
+    let readers = (0..READERS).map(|n| start("writers::one_of_many_readers", folder.path(), n));
     let mut others: Vec<Child> = readers.collect();
-    others.push(start("one_that_exchanges_the_key", folder.path(), 0));
-    wait((0..WRITERS).map(|n| start("one_of_many_writers", folder.path(), n)).collect());
+    others.push(start("writers::one_that_exchanges_the_key", folder.path(), 0));
+    wait((0..WRITERS).map(|n| start("writers::one_of_many_writers", folder.path(), n)).collect());
     std::fs::write(folder.path().join("done"), "").unwrap();
     wait(others);
 
@@ -163,7 +163,7 @@ fn sixteen_that_make_the_store_at_once_make_one() {
         let folder = TempDir::new().unwrap();
         wait(
             (0..WRITERS)
-                .map(|n| start("one_of_many_that_make_the_store", folder.path(), n))
+                .map(|n| start("writers::one_of_many_that_make_the_store", folder.path(), n))
                 .collect(),
         );
         let registry = registry_on_disk(folder.path());
