@@ -56,7 +56,9 @@ pub struct Contents {
     pub names: Names,
     /// How many secrets there are.
     pub secrets: usize,
-    /// How many versions they have together.
+    /// How many connections there are.
+    pub connections: usize,
+    /// How many versions they all have together.
     pub versions: usize,
 }
 
@@ -149,37 +151,35 @@ impl Registry {
 
 fn contents(snapshot: &Snapshot) -> Result<Contents, RegistryError> {
     snapshot.settings()?;
-    let (mut secrets, mut versions) = (0, 0);
-    snapshot.each_leaf(|_, leaf| {
-        let (more_secrets, more_versions) = count(snapshot, &leaf?)?;
-        secrets += more_secrets;
-        versions += more_versions;
-        Ok(())
-    })?;
     let root = &snapshot.root;
-    let (store, written) = (root.store.clone(), root.written.system());
-    Ok(Contents {
-        store,
+    let mut contents = Contents {
+        store: root.store.clone(),
         generation: root.generation,
-        written,
+        written: root.written.system(),
         names: root.names,
-        secrets,
-        versions,
-    })
+        secrets: 0,
+        connections: 0,
+        versions: 0,
+    };
+    snapshot.each_leaf(|_, leaf| count(snapshot, &leaf?, &mut contents))?;
+    Ok(contents)
 }
 
-fn count(snapshot: &Snapshot, leaf: &Leaf) -> Result<(usize, usize), RegistryError> {
+fn count(snapshot: &Snapshot, leaf: &Leaf, contents: &mut Contents) -> Result<(), RegistryError> {
     let unreadable = || snapshot.unreadable(FOLDER);
-    let (mut secrets, mut versions) = (0, 0);
     for entry in leaf.entries() {
         let (address, entry) = entry.map_err(|_| unreadable())?;
         for version in &entry.versions {
             snapshot.vault().is_whole(&address, version).then_some(()).ok_or_else(unreadable)?;
         }
-        versions += entry.versions.len();
-        secrets += usize::from(entry.state != State::Removed);
+        contents.versions += entry.versions.len();
+        let counted = match address.reference.connection_name() {
+            Some(_) => &mut contents.connections,
+            None => &mut contents.secrets,
+        };
+        *counted += usize::from(entry.state != State::Removed);
     }
-    Ok((secrets, versions))
+    Ok(())
 }
 
 /// The first bytes of a file, read piece by piece.

@@ -31,7 +31,9 @@ pub struct CheckReport {
     pub generation: Option<u64>,
     /// How many secrets were found whole.
     pub secrets: usize,
-    /// How many versions of them were opened.
+    /// How many connections were found whole.
+    pub connections: usize,
+    /// How many versions of both were opened.
     pub versions: usize,
     /// The generation of the root before this one, if that can be opened.
     pub previous: Option<u64>,
@@ -166,6 +168,7 @@ impl Registry {
             findings: Vec::new(),
             generation: None,
             secrets: 0,
+            connections: 0,
             versions: 0,
             previous: self.previous_generation(),
         };
@@ -328,6 +331,10 @@ fn check_leaf(snapshot: &Snapshot, leaf: &Leaf, report: &mut CheckReport) {
                 report.findings.push(Finding::DamagedVersion { address, version });
             }
         }
-        report.secrets += usize::from(is_whole && entry.state != crate::entry::State::Removed);
+        let counted = match address.reference.connection_name() {
+            Some(_) => &mut report.connections,
+            None => &mut report.secrets,
+        };
+        *counted += usize::from(is_whole && entry.state != crate::entry::State::Removed);
     }
 }

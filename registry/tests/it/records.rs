@@ -327,7 +327,10 @@ fn a_backup_brings_a_connection_back() {
     for (name, bytes) in copy {
         restored.unpack(&name, &mut bytes.as_slice()).unwrap();
     }
-    assert_eq!(restored.contents().unwrap().0.versions, 1);
+    let contents = restored.contents().unwrap().0;
+    assert_eq!((contents.secrets, contents.connections, contents.versions), (0, 1, 1));
+    let checked = restored.check();
+    assert_eq!((checked.secrets, checked.connections, checked.versions), (0, 1, 1));
     restored.adopt(&actor()).unwrap();
     let found = open_record(&restored, "", "jira").unwrap();
     assert_eq!((found.public.as_str(), found.parts()), ("url", vec![("token", "one")]));

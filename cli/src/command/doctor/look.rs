@@ -23,6 +23,7 @@ pub(super) struct Seen {
     pub(super) complaints: Vec<Complaint>,
     pub(super) generation: Option<u64>,
     pub(super) secrets: usize,
+    pub(super) connections: usize,
     pub(super) versions: usize,
     /// Whether the store's folder could be looked into.
     is_seen: bool,
@@ -53,6 +54,7 @@ pub(super) fn look(folders: &Folders, world: &World) -> Seen {
         complaints,
         generation: None,
         secrets: 0,
+        connections: 0,
         versions: 0,
         is_seen,
     };
@@ -75,8 +77,10 @@ pub(super) fn look(folders: &Folders, world: &World) -> Seen {
 
 fn look_at_store(folders: &Folders, told: &[String], seen: &mut Seen) {
     let registry = folders.registry();
-    let CheckReport { findings, generation, secrets, versions, previous } = registry.check();
+    let CheckReport { findings, generation, secrets, connections, versions, previous } =
+        registry.check();
     (seen.generation, seen.secrets, seen.versions) = (generation, secrets, versions);
+    seen.connections = connections;
     for finding in findings {
         if is_told_already(&finding, folders, told) {
             if matches!(finding, Finding::Unusable(_)) {

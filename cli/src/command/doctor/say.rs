@@ -84,7 +84,10 @@ fn summary(seen: &Seen) -> String {
     if !seen.exists {
         return format!("{found}: there is no registry in `{}`", shown(&seen.folder));
     }
-    let (secrets, versions) = (count(seen.secrets, "secret"), count(seen.versions, "version"));
+    let (mut secrets, versions) = (count(seen.secrets, "secret"), count(seen.versions, "version"));
+    if seen.connections > 0 {
+        secrets = format!("{secrets} and {}", count(seen.connections, "connection"));
+    }
     format!(
         "{found} with the registry in `{}`: {secrets} whole, {versions} opened",
         shown(&seen.folder)
@@ -98,6 +101,7 @@ fn to_json(seen: &Seen, done: &[String]) -> Value {
         "exists": seen.exists,
         "generation": seen.generation,
         "secrets": seen.secrets,
+        "connections": seen.connections,
         "versions": seen.versions,
         "errors": seen.count(Severity::Error),
         "warnings": seen.count(Severity::Warning),
