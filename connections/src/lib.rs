@@ -9,6 +9,7 @@
 
 pub mod kind;
 pub mod opened;
+pub mod protocol;
 pub mod record;
 
 pub use kind::{Apply, Auth, ConnectionType, Field, Format, OAuth, Test};
