@@ -194,6 +194,9 @@ pub(crate) struct RegistryArgs {
     /// Use secrets although they have expired
     #[arg(long)]
     allow_expired: bool,
+    /// Use connections as they are: do not look whether they ended, refresh nothing
+    #[arg(long)]
+    no_check: bool,
 }
 
 impl RegistryArgs {
@@ -204,6 +207,7 @@ impl RegistryArgs {
             environment: self.environment.choice(),
             allow_protected: self.allow_protected,
             allow_expired: self.allow_expired,
+            checks_connections: !self.no_check,
             logins: Logins::default(),
         }
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use subrosa_registry::Lookup;
 
 use crate::names::{closest, shown};
 use crate::secret::SecretValue;
@@ -28,6 +29,17 @@ pub struct ResolveContext {
     pub request_timeout: Duration,
     /// The wall clock: when a token ends, and what a signature is dated.
     pub clock: fn() -> SystemTime,
+    /// On whose behalf, for a provider that has its values from the registry; `None`: there is no run.
+    pub asking: Option<Arc<Asking>>,
+}
+
+/// On whose behalf the registry is asked.
+#[derive(Clone, Debug)]
+pub struct Asking {
+    /// The scope of the workflow, what is allowed, and what the audit log says.
+    pub lookup: Lookup,
+    /// Whether connections are looked at before they are used: whether they ended, and refreshed if so.
+    pub checks_connections: bool,
 }
 
 /// Variables a provider may read, nearest scope first.

@@ -49,6 +49,7 @@ fn with_client<T>(
         folders: Vec::new().into(),
         request_timeout: Duration::from_secs(20),
         clock: || SystemTime::UNIX_EPOCH,
+        asking: None,
     };
     let builtin = subrosa_providers::builtin();
     let keyring = builtin.iter().find(|provider| provider.name() == "keyring").unwrap();

@@ -68,7 +68,8 @@ impl Pace {
         (again < until).then_some(pause)
     }
 
-    /// Calls, and calls again as long as that may help and there is time.
+    /// Calls, and calls again as long as that may help and there is time. A repetition that is cut off says
+    /// less than the answer before it.
     pub(super) async fn insist<'a, T>(
         &self,
         standing: &Standing,
@@ -76,14 +77,16 @@ impl Pace {
     ) -> Result<T, ProviderError> {
         let until = self.until();
         let mut failed = 0;
+        let mut last = None;
         loop {
             let error = match timeout_at(until, Contained::new(call())).await {
                 Ok(Ok(Ok(value))) => return Ok(value),
                 Ok(Ok(Err(error))) => error,
                 Ok(Err(_)) => return Err(broke_off()),
-                Err(_) => return Err(self.timed_out()),
+                Err(_) => return Err(last.unwrap_or_else(|| self.timed_out())),
             };
             let Some(pause) = self.pause(error.retry, failed, until) else { return Err(error) };
+            last = Some(error);
             standing.retries.fetch_add(1, Ordering::Relaxed);
             sleep(pause).await;
             failed += 1;
@@ -180,7 +183,7 @@ async fn insist_on_all<T: Send>(
         let mut got = match timeout_at(until, Contained::new(verb(client, &asked))).await {
             Ok(Ok(got)) => got,
             Ok(Err(_)) => all(&asked, &broke_off()),
-            Err(_) => all(&asked, &pace.timed_out()),
+            Err(_) => waiting.iter().map(|at| cut_off(&mut answers[*at], pace)).collect(),
         };
         // What a provider forgets to answer is not found out by waiting.
         got.resize_with(waiting.len(), || Err(unanswered()));
@@ -206,6 +209,14 @@ async fn insist_on_all<T: Send>(
         waiting = again;
         failed += 1;
     }
+}
+
+/// What is said of a request that was cut off: what was answered before, if anything was.
+fn cut_off<T>(
+    before: &mut Option<Result<T, ProviderError>>,
+    pace: &Pace,
+) -> Result<T, ProviderError> {
+    before.take().unwrap_or_else(|| Err(pace.timed_out()))
 }
 
 fn unanswered() -> ProviderError {

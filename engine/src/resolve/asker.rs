@@ -7,6 +7,8 @@ use subrosa_registry::{Actor, EnvironmentName, Lookup, Scope};
 
 use super::logins::Logins;
 use crate::host::Host;
+use crate::masks::Masks;
+use crate::provider::Asking;
 use crate::rundir::run_id;
 use crate::workflow::{Environment, Workflow};
 
@@ -79,6 +81,8 @@ pub struct ResolveOptions {
     pub allow_protected: bool,
     /// Whether values past their date are used.
     pub allow_expired: bool,
+    /// Whether connections are looked at before they are used.
+    pub checks_connections: bool,
     /// The logins that are made; whoever starts a run keeps a clone to close them with.
     pub logins: Logins,
 }
@@ -91,6 +95,7 @@ impl ResolveOptions {
             environment: EnvironmentChoice::Files,
             allow_protected: false,
             allow_expired: false,
+            checks_connections: true,
             logins: Logins::default(),
         }
     }
@@ -146,6 +151,13 @@ impl Asker {
     /// Where the search for the workflow's refs begins.
     pub(crate) fn scope(&self, workflow: &Workflow) -> Scope {
         Scope { workspace: workflow.workspace(), environment: self.environment.clone() }
+    }
+
+    /// On whose behalf a provider may ask the registry.
+    pub(super) fn asking(&self, workflow: &Workflow, host: &Host, masks: &Masks) -> Asking {
+        let name = masks.text(&workflow.name).to_string();
+        let checks_connections = self.options.checks_connections;
+        Asking { lookup: self.lookup(workflow, name, host), checks_connections }
     }
 
     /// The question for the registry; `name` is the workflow's as it may be shown.

@@ -64,7 +64,7 @@ pub(super) async fn fetch_all(
         (answered, started.elapsed())
     };
     let (provided, (answered, registry_took)) = tokio::join!(
-        Box::pin(from_providers(workflow, setup, asker, host)),
+        Box::pin(from_providers(workflow, setup, asker, host, masks)),
         Box::pin(from_registry),
     );
     let Provided { mut results, mut warnings, mut providers } = provided;
@@ -98,6 +98,7 @@ async fn from_providers(
     setup: &Setup,
     asker: &Asker,
     host: &Host,
+    masks: &Masks,
 ) -> Provided {
     let Plan { groups, refusals, warnings } = plan(workflow, host);
     let mut provided = Provided { warnings, ..Provided::default() };
@@ -105,7 +106,7 @@ async fn from_providers(
         let found = refusal::unready(&workflow.secrets[index], &why);
         provided.results.insert(index, Err(Some(found)));
     }
-    let at = surroundings(workflow, setup, asker, host);
+    let at = surroundings(workflow, setup, asker, host, masks);
     let mut offline = Offline::new(&groups, &at.context, host);
     let ask = |group: Arc<Group>, requests| Box::pin(group.fetch(requests, at.clone()));
     for (provider, answered) in ask_groups(groups, &at, asker, ask).await {
@@ -238,10 +239,13 @@ pub(super) fn surroundings(
     setup: &Setup,
     asker: &Asker,
     host: &Host,
+    masks: &Masks,
 ) -> Surroundings {
     let logins = asker.options.logins.clone();
     let pace = Pace::new(host, logins.permits(host.limits.at_once));
-    Surroundings { context: context(workflow, setup, host), logins, pace }
+    let asking = Some(Arc::new(asker.asking(workflow, host, masks)));
+    let context = ResolveContext { asking, ..context(workflow, setup, host) };
+    Surroundings { context, logins, pace }
 }
 
 fn context(workflow: &Workflow, setup: &Setup, host: &Host) -> ResolveContext {
@@ -256,6 +260,7 @@ fn context(workflow: &Workflow, setup: &Setup, host: &Host) -> ResolveContext {
         folders: search_folders(&setup.working_dir, workflow, host).into(),
         request_timeout: host.limits.request,
         clock: host.clock,
+        asking: None,
     }
 }
 

@@ -171,7 +171,8 @@ impl Session {
 
 /// Whether a provider would see the same.
 fn is_same(a: &ResolveContext, b: &ResolveContext) -> bool {
-    a.folders == b.folders && is_same_environment(&a.env, &b.env)
+    let scope = |context: &ResolveContext| Some(context.asking.as_ref()?.lookup.scope.clone());
+    a.folders == b.folders && scope(a) == scope(b) && is_same_environment(&a.env, &b.env)
 }
 
 /// The process environment is the same throughout a run.

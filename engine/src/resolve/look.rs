@@ -98,7 +98,7 @@ pub async fn check_secrets(
         about_secrets: false,
         asker: asker.clone(),
     })?;
-    let at = surroundings(workflow, &setup, &asker, host);
+    let at = surroundings(workflow, &setup, &asker, host, &masks);
     let deadline = Instant::now() + host.limits.resolve;
     let ((mut outcomes, mut warnings, values), of_refs) = tokio::join!(
         Box::pin(of_providers(workflow, host, &asker, &at, depth)),

@@ -157,6 +157,17 @@ async fn a_dead_provider_ends_within_its_deadline_with_one_message() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_answered_outlives_a_repetition_that_is_cut_off() {
+    let fetches = Scripted::told(|_, number| if number == 0 { unreachable() } else { Act::Hang });
+    let opens = |number| if number == 0 { unreachable() } else { Act::Hang };
+    let logs_in = Scripted { opens, ..Scripted::giving() };
+    for provider in [fetches, logs_in] {
+        let told = world(&provider).resolve(&many(1), running()).await.err().unwrap();
+        assert!(told.contains("from provider `box`: connection refused"), "{told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_connection_is_not_tried_for_every_secret() {
     let provider = Scripted::told(|_, _| unreachable());
     let started = Instant::now();

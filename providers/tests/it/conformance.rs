@@ -50,6 +50,7 @@ pub(crate) fn context(
         folders: folders.into(),
         request_timeout: Duration::from_secs(5),
         clock: noon,
+        asking: None,
     }
 }
 

@@ -61,6 +61,7 @@ pub async fn probe_providers(host: &Host, probing: Probing) -> Vec<ProbedProvide
         folders: [host.current_dir.clone()].into(),
         request_timeout: host.limits.request,
         clock: host.clock,
+        asking: None,
     };
     let pace = Pace::new(host, logins.permits(host.limits.at_once));
     let session = logins.session(context.clone());
