@@ -4,7 +4,21 @@
 //! are made from it. Texts with `${field}` in them are [`Template`]s; a template names fields of its own
 //! type only, which the reader of declarations checks.
 
+mod document;
+mod read;
+mod reader;
+mod rules;
+mod template;
+mod value;
+
 use std::collections::BTreeMap;
+
+use subrosa_engine::names::closest;
+
+pub use document::{FieldText, TypeText};
+pub use read::{Declaration, read};
+pub use template::{Piece, Template};
+pub use value::{Incomplete, ValueError};
 
 /// A type of connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +43,7 @@ pub struct ConnectionType {
     /// [`Auth::ClientCredentials`].
     pub oauth: Option<OAuth>,
     /// Fields of the JSON file that the service hands out, by our names: a JSON pointer each
-    /// (`--from-file`). Empty: the service hands out none.
+    /// (`--from-file`); the empty pointer is the whole file. Empty: the service hands out none.
     pub file: BTreeMap<String, String>,
 }
 
@@ -96,6 +110,8 @@ pub enum Format {
     Json,
     /// A PEM block.
     Pem,
+    /// A path below a URL, with its query: it begins with `/`.
+    Path,
 }
 
 /// How a request is authenticated.
@@ -103,9 +119,12 @@ pub enum Format {
 pub struct Apply {
     /// Where requests with a relative URL go, and the only origin that gets the credential.
     pub base_url: Option<Template>,
-    /// Headers, by name.
+    /// Further hosts of the same service that get the credential, over TLS: `host` or `*.host`.
+    pub hosts: Vec<String>,
+    /// Headers, by name; a name may be a template of public fields. A header whose template names a
+    /// field that has no value is left out.
     pub headers: BTreeMap<String, Template>,
-    /// Parts of the query, by name.
+    /// Parts of the query, by name; left out like headers.
     pub query: BTreeMap<String, Template>,
     /// User name and password, as `Authorization: Basic`.
     pub basic: Option<(Template, Template)>,
@@ -139,6 +158,8 @@ pub enum Test {
         body: Option<Template>,
         /// The statuses that mean it works.
         expect: Vec<u16>,
+        /// The statuses that mean the credential is refused: 401, and for some services others.
+        refused: Vec<u16>,
         /// A JSON pointer to what may be shown of the answer (a login, a workspace's name).
         shows: Option<String>,
         /// A JSON pointer that must lead to `true`, for services that answer 200 to everything.
@@ -152,6 +173,8 @@ pub enum Test {
     Redis,
     /// `CONNECT` and `PING`.
     Nats,
+    /// Whether a token is to be had for the credential.
+    Token,
     /// Whether somebody listens at `host` and `port`; nothing is said of the credential.
     Tcp,
 }
@@ -188,15 +211,76 @@ pub enum ClientAuth {
     Body,
 }
 
-/// A text with `${field}` in it; `$$` is a dollar sign.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template(pub Vec<Piece>);
+impl ConnectionType {
+    /// The field of this name.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
 
-/// A piece of a template.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// Text as it is.
-    Text(String),
-    /// The value of a field, or of a part that OAuth brings: `access_token`.
-    Field(String),
+    /// The field that a name was probably meant to be.
+    pub fn closest_field(&self, name: &str) -> Option<&str> {
+        closest(name, self.fields.iter().map(|field| field.name.as_str()))
+    }
+
+    /// Whether a token is exchanged for it before a request: `access_token` is a part of it then.
+    pub fn has_token(&self) -> bool {
+        match self.auth {
+            Auth::OAuth2 | Auth::ClientCredentials | Auth::ServiceAccount => true,
+            Auth::ApiKey | Auth::Basic | Auth::Bearer | Auth::Fields => false,
+        }
+    }
+}
+
+/// The words of a set of variants in declarations, in one place for reading and writing.
+pub(crate) trait Words: Copy + PartialEq + 'static {
+    /// Word and variant.
+    const WORDS: &'static [(&'static str, Self)];
+
+    /// The word of a variant.
+    fn word(self) -> &'static str {
+        let found = Self::WORDS.iter().find(|(_, one)| *one == self);
+        found.map_or("", |(word, _)| word)
+    }
+}
+
+impl Words for Auth {
+    const WORDS: &'static [(&'static str, Auth)] = &[
+        ("api_key", Auth::ApiKey),
+        ("basic", Auth::Basic),
+        ("bearer", Auth::Bearer),
+        ("fields", Auth::Fields),
+        ("oauth2", Auth::OAuth2),
+        ("client_credentials", Auth::ClientCredentials),
+        ("service_account", Auth::ServiceAccount),
+    ];
+}
+
+impl Words for Format {
+    const WORDS: &'static [(&'static str, Format)] = &[
+        ("text", Format::Text),
+        ("lines", Format::Lines),
+        ("url", Format::Url),
+        ("host", Format::Host),
+        ("port", Format::Port),
+        ("integer", Format::Integer),
+        ("boolean", Format::Boolean),
+        ("email", Format::Email),
+        ("json", Format::Json),
+        ("pem", Format::Pem),
+        ("path", Format::Path),
+    ];
+}
+
+impl Words for Scheme {
+    const WORDS: &'static [(&'static str, Scheme)] = &[
+        ("aws_v4", Scheme::AwsV4),
+        ("google_service_account", Scheme::GoogleServiceAccount),
+        ("azure_shared_key", Scheme::AzureSharedKey),
+        ("driver", Scheme::Driver),
+    ];
+}
+
+impl Words for ClientAuth {
+    const WORDS: &'static [(&'static str, ClientAuth)] =
+        &[("basic", ClientAuth::Basic), ("body", ClientAuth::Body)];
 }

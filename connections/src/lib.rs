@@ -11,7 +11,9 @@ pub mod kind;
 pub mod opened;
 pub mod protocol;
 pub mod record;
+pub mod types;
 
 pub use kind::{Apply, Auth, ConnectionType, Field, Format, OAuth, Test};
 pub use opened::Opened;
 pub use record::{Record, TokenState};
+pub use types::Types;
