@@ -7,6 +7,7 @@
 //! Opening the secret parts takes a [`Opened`], which only the process that runs steps, or the broker
 //! that is started for the purpose, can come by.
 
+pub mod apply;
 pub mod kind;
 pub mod opened;
 pub mod protocol;
