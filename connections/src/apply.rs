@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 use crate::kind::{Scheme, Template};
 use crate::opened::Opened;
 
+pub(crate) use place::text as place_text;
 pub use place::{locate, url};
 use values::Values;
 

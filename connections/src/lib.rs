@@ -10,6 +10,7 @@
 pub mod apply;
 pub mod kind;
 pub mod opened;
+pub mod probe;
 pub mod protocol;
 pub mod record;
 pub mod types;

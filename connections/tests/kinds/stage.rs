@@ -6,7 +6,7 @@ use subrosa_connections::kind::{ConnectionType, read};
 use subrosa_connections::{Opened, Record, Types};
 use subrosa_engine::secret::SecretValue;
 use subrosa_engine::source::SourceFile;
-use subrosa_http::{Call, HeaderMap, Method, Url};
+use subrosa_http::{Call, HeaderMap, Http, HttpSettings, Method, Roots, Tls, Url};
 use subrosa_registry::{Address, Scope, SecretRef};
 
 /// A connection of a shipped type with these values; each goes where its field says.
@@ -42,4 +42,17 @@ fn opened_of(kind: ConnectionType, values: &[(&str, &str)]) -> Opened {
 pub(crate) fn call(url: &str) -> Call {
     let url = Url::parse(url).unwrap();
     Call { method: Method::GET, url, headers: HeaderMap::new(), body: None }
+}
+
+/// A client for servers on loopback.
+pub(crate) fn http() -> Http {
+    let tls = Tls { roots: Roots::None, identity: None };
+    let timeout = std::time::Duration::from_secs(10);
+    Http::new(&HttpSettings { tls, proxy: None, timeout }).unwrap()
+}
+
+/// Runs a future of the crate.
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(future)
 }
