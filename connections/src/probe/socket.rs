@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig};
@@ -16,6 +17,9 @@ use crate::opened::Opened;
 
 /// Bytes a line may have: the greeting of a large NATS cluster is some kilobytes.
 const LINE_LEN_MAX: usize = 64 * 1024;
+
+/// How long TLS may take to begin. A server without it may wait for the end of a line for ever: Redis does.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A stream of bytes both ways.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -74,9 +78,15 @@ impl Place {
     ) -> Result<Box<dyn Stream>, Outcome> {
         let name = ServerName::try_from(self.host.clone())
             .map_err(|_| Outcome::untested("the field `host` cannot stand in a certificate"))?;
-        match TlsConnector::from(tls.clone()).connect(name, stream).await {
-            Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => Err(self.failed(&error)),
+        let connect = TlsConnector::from(tls.clone()).connect(name, stream);
+        match tokio::time::timeout(HANDSHAKE_TIMEOUT, connect).await {
+            Ok(Ok(stream)) => Ok(Box::new(stream)),
+            Ok(Err(error)) => Err(self.failed(&error)),
+            Err(_) => {
+                let place = self.shown();
+                let why = format!("`{place}` does not answer to TLS; does it speak it?");
+                Err(Outcome::unreachable(why))
+            }
         }
     }
 

@@ -5,5 +5,7 @@
 mod apply;
 mod declarations;
 mod probe;
+#[cfg(feature = "real-services")]
+mod real;
 mod shipped;
 mod stage;
