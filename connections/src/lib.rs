@@ -9,6 +9,7 @@
 
 pub mod apply;
 pub mod kind;
+pub mod oauth;
 pub mod opened;
 pub mod probe;
 pub mod protocol;
