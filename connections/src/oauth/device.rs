@@ -121,7 +121,7 @@ fn read(endpoint: &Endpoint, answer: &Answer) -> Result<Offer, OAuthError> {
 }
 
 fn offer(body: &[u8]) -> Option<Offer> {
-    let offered: Offered<'_> = serde_json::from_slice(body).ok()?;
+    let offered: Offered<'_> = json::object(body)?;
     // Both are shown on a terminal.
     let code = json::public(offered.user_code)?;
     if code.is_empty() || code.len() > CODE_LEN_MAX || !is_plain(&code) {

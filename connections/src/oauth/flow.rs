@@ -213,7 +213,7 @@ pub(super) fn refusal(endpoint: &Endpoint, answer: &Answer) -> OAuthError {
 
 /// The error that a body tells of, of a word that is known or not; `None`: it tells of none.
 pub(super) fn complaint(body: &[u8]) -> Option<Option<ErrorWord>> {
-    let complaint: Complaint<'_> = serde_json::from_slice(body).ok()?;
+    let complaint: Complaint<'_> = json::object(body)?;
     let word = complaint.error?;
     Some(json::text(word).and_then(|word| ErrorWord::parse(&word)))
 }

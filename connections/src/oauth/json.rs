@@ -1,7 +1,13 @@
-//! Strings of JSON, decoded into one buffer that is wiped: a parser's own buffer is not.
+//! Objects of JSON, whose strings are decoded into one buffer that is wiped: a parser's own buffer is not.
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
+
+/// Reads an object; `None`: it is none. Parsers take a list for one, too, place by place.
+pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+    body.trim_ascii_start().starts_with(b"{").then(|| serde_json::from_slice(body).ok())?
+}
 
 /// What a JSON string says; `None`: it is none, or holds half a character.
 pub(super) fn text(raw: &RawValue) -> Option<Zeroizing<Vec<u8>>> {
