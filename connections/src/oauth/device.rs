@@ -8,6 +8,7 @@ use subrosa_engine::secret::SecretValue;
 use subrosa_http::{Answer, Url};
 use tokio::time::{Instant, sleep};
 
+use crate::kind::ClientAuth;
 use crate::oauth::flow::{complaint, refusal};
 use crate::oauth::form::Form;
 use crate::oauth::tokens::{is_plain, seconds, token};
@@ -90,8 +91,7 @@ impl Flow<'_> {
         self.ask_for(scopes, &mut form)?;
         // Even a client that shows who it is has to say it here (RFC 8628, 3.1); in the body, it already
         // does.
-        let has_said =
-            self.client.secret.is_none() || self.client.auth == crate::kind::ClientAuth::Body;
+        let has_said = self.client.secret.is_none() || self.client.auth == ClientAuth::Body;
         if !has_said {
             form.extend(&[("client_id", self.client.id.as_bytes())]);
         }

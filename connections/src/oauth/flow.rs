@@ -111,7 +111,8 @@ impl Flow<'_> {
         let Some(token) = token else { return Ok(false) };
         let form = Form::of(&[("token", token.expose()), ("token_type_hint", kind.as_bytes())]);
         let answer = self.post(endpoint, Some(self.client), form).await?;
-        if answer.status.is_success() {
+        // Some answer 200 and say in the body that nothing was done.
+        if answer.status.is_success() && complaint(&answer.body).is_none() {
             return Ok(true);
         }
         match refusal(endpoint, &answer) {

@@ -62,10 +62,10 @@ impl Redirect {
         &self.path
     }
 
-    /// The host as a browser names it that asks at `port`.
+    /// The host as a browser names it that asks at `port`, which is not the one that HTTP has anyway:
+    /// an address with that one reads like one without.
     pub(super) fn authority(&self, port: u16) -> String {
-        // Browsers leave out the port that HTTP has anyway.
-        if port == 80 { self.host.to_owned() } else { format!("{}:{port}", self.host) }
+        format!("{}:{port}", self.host)
     }
 
     /// The address, at `port`.
@@ -102,6 +102,7 @@ mod tests {
         check("http://127.0.0.1/callback", Ok("http://127.0.0.1/callback"));
         check("http://localhost:8400/a/b", Ok("http://localhost:8400/a/b"));
         check("http://localhost", Ok("http://localhost/"));
+        check("http://localhost:80", Ok("http://localhost/"));
         check("http://localhost.example/", Err(RedirectError::Elsewhere));
         check("http://[::1]:1/", Err(RedirectError::Elsewhere));
         check("http://0.0.0.0:1/", Err(RedirectError::Elsewhere));
@@ -121,6 +122,5 @@ mod tests {
         let redirect = Redirect::parse("http://localhost").unwrap();
         assert_eq!(redirect.uri(4711), "http://localhost:4711/");
         assert_eq!(redirect.authority(4711), "localhost:4711");
-        assert_eq!(redirect.authority(80), "localhost");
     }
 }

@@ -264,7 +264,7 @@ async fn who_dawdles_keeps_nobody_out() {
 async fn who_is_too_slow_is_sent_away() {
     let peer = granting();
     let mut setup = Setup::of(&peer);
-    setup.limits.visitor = Duration::from_millis(50);
+    setup.limits.visitor = Duration::from_millis(500);
     let browse = async |page: Page, _: &Watcher| {
         let mut slow = TcpStream::connect(page.address()).await.unwrap();
         slow.write_all(b"GET /callback?state=").await.unwrap();

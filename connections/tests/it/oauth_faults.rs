@@ -20,9 +20,7 @@ async fn refresh(setup: &Setup) -> OAuthError {
 
 /// What a refresh at `peer` comes to; `expected` is made of the server's name.
 async fn check(peer: &Peer, expected: impl Fn(String) -> OAuthError) {
-    let mut setup = Setup::of(peer);
-    setup.http = http(Roots::None, Duration::from_millis(500));
-    assert_eq!(refresh(&setup).await, expected(peer.url()));
+    assert_eq!(refresh(&Setup::of(peer)).await, expected(peer.url()));
 }
 
 fn answering(status: u16, headers: &[&str], body: &str) -> Peer {
@@ -74,14 +72,14 @@ async fn what_is_no_token_is_said_to_be_none() {
 #[tokio::test]
 async fn answers_end() {
     let unanswered = |fault| move |server| OAuthError::Unanswered { server, fault };
-    check(&Peer::plain(|_| Reply::Stall), unanswered(Fault::TimedOut)).await;
+    let slow = Peer::plain(|_| Reply::Stall);
+    let mut setup = Setup::of(&slow);
+    setup.http = http(Roots::None, Duration::from_millis(500));
+    assert_eq!(refresh(&setup).await, unanswered(Fault::TimedOut)(slow.url()));
     let garbage = Peer::raw(b"canary canary\r\n\r\n".to_vec());
     check(&garbage, unanswered(Fault::NotHttp)).await;
     check(&Peer::plain(|_| Reply::Raw(Vec::new())), unanswered(Fault::Closed)).await;
-    // As large as the bound allows within the time of a busy machine.
-    let endless = Peer::plain(|_| Reply::Endless);
-    let error = refresh(&Setup::of(&endless)).await;
-    assert_eq!(error, unanswered(Fault::TooLarge)(endless.url()));
+    check(&Peer::plain(|_| Reply::Endless), unanswered(Fault::TooLarge)).await;
 }
 
 #[tokio::test]

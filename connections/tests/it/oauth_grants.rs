@@ -132,6 +132,7 @@ async fn both_tokens_are_given_back() {
     check(client, (200, ""), Err(Some(ErrorWord::InvalidClient))).await;
     check((200, ""), client, Err(Some(ErrorWord::InvalidClient))).await;
     check((503, ""), (200, ""), Err(None)).await;
+    check((200, r#"{"ok":false,"error":"canary"}"#), (200, ""), Err(None)).await;
 }
 
 #[tokio::test]
