@@ -8,6 +8,7 @@
 //! that is started for the purpose, can come by.
 
 pub mod apply;
+pub mod files;
 pub mod kind;
 pub mod oauth;
 pub mod opened;

@@ -4,6 +4,7 @@
 
 mod apply;
 mod declarations;
+mod files;
 mod probe;
 #[cfg(feature = "real-services")]
 mod real;
