@@ -32,7 +32,7 @@ pub const TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Means<'a> {
     /// For HTTP.
     pub http: &'a Http,
-    /// For brokers with TLS: [`tls`] makes one.
+    /// For brokers with TLS: [`subrosa_http::Tls::load`] makes one.
     pub tls: Arc<ClientConfig>,
     /// For signatures.
     pub now: SystemTime,
@@ -97,20 +97,6 @@ impl From<ApplyError> for Outcome {
     fn from(error: ApplyError) -> Outcome {
         Outcome::untested(error.to_string())
     }
-}
-
-/// The TLS of brokers: the certificate authorities of the system, read now.
-pub fn tls() -> Arc<ClientConfig> {
-    let mut roots = rustls::RootCertStore::empty();
-    // What of it cannot be read is not trusted; if that is all of it, verification says so.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring offers what TLS 1.2 and 1.3 need")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
 }
 
 /// Tries a connection.

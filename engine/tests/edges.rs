@@ -38,7 +38,7 @@ const HELD: [(&str, &[&str]); 6] = [
     ("clap", &["subrosa"]),
     ("kube", &["subrosa-providers"]),
     ("reqwest", &["subrosa-http", "subrosa-providers"]),
-    ("rustls", &["subrosa-http", "subrosa-providers"]),
+    ("rustls", &["subrosa-http", "subrosa-connections", "subrosa-providers"]),
     ("vaultrs", &["subrosa-providers"]),
     ("tokio", &["subrosa-engine", "subrosa-connections", "subrosa-providers", "subrosa"]),
 ];

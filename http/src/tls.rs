@@ -48,8 +48,11 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Reads the files.
-    pub(crate) fn load(&self) -> Result<ClientConfig, InvalidSetting> {
+    /// Reads the files. Not for async threads.
+    ///
+    /// # Errors
+    /// [`InvalidSetting`]: a file is no good.
+    pub fn load(&self) -> Result<ClientConfig, InvalidSetting> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
