@@ -106,6 +106,14 @@ impl Failure {
         }
     }
 
+    /// What happened and how to mend it, for whoever tells it elsewhere.
+    pub(crate) fn parts(&self) -> (&str, Option<&str>) {
+        match self {
+            Failure::Told(_) => ("it was told already", None),
+            Failure::Untold(reason) => (reason.message(), reason.help.as_deref()),
+        }
+    }
+
     /// Tells the reason, if that is still to be done, and gives the exit code.
     pub(crate) fn tell(&self, say: impl FnOnce(&str)) -> Exit {
         match self {

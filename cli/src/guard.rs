@@ -34,7 +34,7 @@ pub(crate) fn guard() -> Exit {
     Exit::OK
 }
 
-fn ignore(numbers: &[i32]) -> Option<(Runtime, Vec<Listener>)> {
+pub(crate) fn ignore(numbers: &[i32]) -> Option<(Runtime, Vec<Listener>)> {
     let runtime = Builder::new_current_thread().enable_io().build().ok()?;
     let entered = runtime.enter();
     let listeners = numbers.iter().flat_map(|n| signal(SignalKind::from_raw(*n))).collect();

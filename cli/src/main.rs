@@ -6,8 +6,10 @@
 //! `prompt` what is on its way into the registry; in `secret reveal` what a person asked to see.
 
 mod args;
+mod broker;
 mod command;
 mod config;
+mod connections;
 mod exec;
 mod failure;
 mod guard;
@@ -44,6 +46,10 @@ fn main() -> ExitCode {
     // The helpers come before clap: the guard has to be there before the first step is.
     match arguments.get(1).and_then(|word| word.to_str()) {
         Some(guard::WORD) => return guard::guard().into(),
+        Some(broker::WORD) => {
+            harden::quiet_panics();
+            return broker::serve::serve().into();
+        }
         Some(trampoline::WORD) => return trampoline::become_command(&arguments[2..]).into(),
         _ => {}
     }

@@ -13,8 +13,9 @@ use subrosa_engine::config::Settings;
 use subrosa_engine::host::{Host, Limits};
 use subrosa_engine::provider::{FindProvider, Providers};
 use subrosa_masker::Short;
-use subrosa_registry::Registry;
+use subrosa_registry::{AskPassphrase, Registry};
 
+use crate::connections;
 use crate::failure::Failure;
 use crate::guard;
 use crate::render::Look;
@@ -36,6 +37,8 @@ pub(crate) struct World {
     pub(crate) key_file: Option<PathBuf>,
     /// The profile of the configuration: `--profile`, else `SUBROSA_PROFILE`.
     pub(crate) profile: Option<String>,
+    /// Who is asked for a passphrase; `None`: a person, on the terminal.
+    pub(crate) asks: Option<AskPassphrase>,
 }
 
 /// What the words of the command line say of the surroundings.
@@ -76,8 +79,16 @@ impl World {
         let env = std::env::vars_os().collect();
         let no_color = said.no_color;
         let (key_file, profile) = (None, None);
-        let mut world =
-            World { env, current_dir, executable, clock: now, no_color, key_file, profile };
+        let mut world = World {
+            env,
+            current_dir,
+            executable,
+            clock: now,
+            no_color,
+            key_file,
+            profile,
+            asks: None,
+        };
         let named = said.key_file.or_else(|| world.var("SUBROSA_KEY_FILE").map(Path::new));
         world.key_file = named.map(|path| world.current_dir.join(path));
         let profile = || Some(world.var("SUBROSA_PROFILE")?.to_string_lossy().into_owned());
@@ -138,7 +149,7 @@ impl World {
             process_env: self.env.clone(),
             current_dir: self.current_dir.clone(),
             data_dir: self.data_dir()?,
-            providers: self.providers(),
+            providers: self.providers(registry.clone()),
             registry: Some(registry),
             cache: None,
             user: self.user(),
@@ -152,12 +163,14 @@ impl World {
     }
 
     /// The providers of this build, and plugins in the folders of `PATH`.
-    fn providers(&self) -> Providers {
+    fn providers(&self, registry: Arc<Registry>) -> Providers {
         let path = self.var("PATH").map(OsStr::to_owned);
         let find = path.map(|path| -> FindProvider {
             Arc::new(move |name| subrosa_providers::find_plugin(name, &path))
         });
-        Providers { built_in: subrosa_providers::builtin(), find }
+        let mut built_in = subrosa_providers::builtin();
+        built_in.push(connections::provider(self, registry));
+        Providers { built_in, find }
     }
 
     /// How to write to a stream: colours only on a terminal, and only if wanted.
@@ -187,6 +200,7 @@ pub(crate) mod tests {
             no_color: false,
             key_file: None,
             profile: None,
+            asks: None,
         }
     }
 

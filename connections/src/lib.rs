@@ -9,11 +9,13 @@
 
 pub mod apply;
 pub mod files;
+pub mod keeper;
 pub mod kind;
 pub mod oauth;
 pub mod opened;
 pub mod probe;
 pub mod protocol;
+pub mod provider;
 pub mod record;
 pub mod types;
 

@@ -20,7 +20,7 @@ mod endpoint;
 mod error;
 mod flow;
 mod form;
-mod json;
+pub(crate) mod json;
 mod listener;
 mod page;
 mod random;

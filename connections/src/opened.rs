@@ -35,4 +35,18 @@ impl Opened {
         };
         given.or_else(default)
     }
+
+    /// The text of a public field: given, or the default of its type.
+    pub fn public(&self, name: &str) -> Option<String> {
+        let default = || {
+            let field = self.kind.fields.iter().find(|field| field.name == name)?;
+            field.default.clone().filter(|_| !field.is_secret)
+        };
+        self.record.fields.get(name).cloned().or_else(default)
+    }
+
+    /// The connection's name.
+    pub fn name(&self) -> String {
+        self.address.reference.connection_name().unwrap_or_default().to_owned()
+    }
 }

@@ -128,8 +128,11 @@ pub enum Done {
         /// What it tells of whose the credential is.
         shows: Option<String>,
     },
-    /// It is not known whether the credential is accepted: there is no test for the type.
-    NotTested,
+    /// It is not known whether the credential is accepted.
+    NotTested {
+        /// Why it was not tried.
+        why: String,
+    },
     /// The tokens are gone here; and at the service, if it offers that.
     Revoked {
         /// Whether the service was told.

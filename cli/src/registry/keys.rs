@@ -29,6 +29,11 @@ pub(super) fn places(world: &World, folder: &Path) -> Places {
 
 /// Whom to ask for a passphrase: the file that `SUBROSA_PASSPHRASE_FILE` names, else a person.
 fn asker(world: &World) -> AskPassphrase {
+    if let Some(asks) =
+        world.asks.clone().filter(|_| world.var("SUBROSA_PASSPHRASE_FILE").is_none())
+    {
+        return asks;
+    }
     match world.var("SUBROSA_PASSPHRASE_FILE") {
         Some(path) => {
             let path = world.current_dir.join(path);
@@ -55,7 +60,7 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
 }
 
 /// Asks on the controlling terminal, for a new passphrase twice.
-fn ask_person(asked: Ask) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+pub(crate) fn ask_person(asked: Ask) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     match asked {
         Ask::Existing { place } => {
             ask(&format!("passphrase of the key in {place} (not shown): "), &place)

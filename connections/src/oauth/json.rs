@@ -10,7 +10,7 @@ pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
 }
 
 /// What a JSON string says; `None`: it is none, or holds half a character.
-pub(super) fn text(raw: &RawValue) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn text(raw: &RawValue) -> Option<Zeroizing<Vec<u8>>> {
     let quoted = raw.get().strip_prefix('"')?.strip_suffix('"')?;
     // No escape is shorter than what it stands for: the buffer never grows.
     let mut out = Zeroizing::new(Vec::with_capacity(quoted.len()));

@@ -1,0 +1,87 @@
+//! What connections need of the surroundings: the types that are declared, the way to servers, the provider.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use subrosa_connections::keeper::MakeHttp;
+use subrosa_connections::provider::Connections;
+use subrosa_connections::types::Types;
+use subrosa_engine::provider::Provider;
+use subrosa_http::{Http, HttpSettings, Proxy, Roots, Tls};
+use subrosa_registry::Registry;
+
+use crate::broker::refresher;
+use crate::failure::Failure;
+use crate::out;
+use crate::render::Excerpts;
+use crate::wiring::World;
+
+/// How long one request to a service may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The folder in which users declare types of their own; none without a home.
+pub(crate) fn types_folder(world: &World) -> Option<PathBuf> {
+    Some(world.config_file()?.with_file_name("connection-types"))
+}
+
+/// The types of this build and those of the user. What is wrong with a file of theirs is told, and the
+/// type is not there.
+pub(crate) fn types(world: &World) -> Result<Arc<Types>, Failure> {
+    let mut types = Types::shipped();
+    if let Some(folder) = types_folder(world) {
+        let flawed =
+            types.add_folder(&folder).map_err(|error| Failure::engine(error.to_string()))?;
+        for file in flawed {
+            let look = world.look(&std::io::stderr());
+            let excerpts = Excerpts::new(&file.source);
+            for diagnostic in &file.diagnostics {
+                out::stderr(&excerpts.render(diagnostic, look));
+            }
+        }
+    }
+    Ok(Arc::new(types))
+}
+
+/// How servers are reached: with the authorities of the system, through the proxy of the environment.
+pub(crate) fn http(world: &World) -> MakeHttp {
+    let variables: Vec<(String, String)> = ["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), world.var(name)?.to_str()?.to_owned())))
+        .collect();
+    Arc::new(move |server| {
+        let variable = |name: &str| {
+            variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+        };
+        let roots = if server.is_encrypted() { Roots::System } else { Roots::None };
+        let settings = HttpSettings {
+            tls: Tls { roots, identity: None },
+            proxy: Proxy::of(server, variable),
+            timeout: REQUEST_TIMEOUT,
+        };
+        Http::new(&settings).map_err(|error| error.to_string())
+    })
+}
+
+/// The provider `connection`. The types are read when the first connection is: most runs have none.
+pub(crate) fn provider(world: &World, registry: Arc<Registry>) -> Arc<dyn Provider> {
+    let folder = types_folder(world);
+    let read: OnceLock<Result<Arc<Types>, String>> = OnceLock::new();
+    let types = move || {
+        read.get_or_init(|| {
+            let mut types = Types::shipped();
+            if let Some(folder) = &folder {
+                // What is wrong with a file is told by `connection types`; its type is not there.
+                types.add_folder(folder).map_err(|error| error.to_string())?;
+            }
+            Ok(Arc::new(types))
+        })
+        .clone()
+    };
+    Arc::new(Connections {
+        reader: Some(registry),
+        types: Arc::new(types),
+        refresher: refresher(world),
+        clock: world.clock,
+    })
+}

@@ -1,0 +1,340 @@
+//! Carries out, with the registry at hand, what needs an opened connection: granting access, exchanging
+//! tokens, giving them back, trying a connection.
+//!
+//! One at a time works on the tokens of a connection, whichever process it is in: the registry's lock is
+//! held from reading a refresh token to having stored what it was exchanged for, so that no token is ever
+//! used twice. What a service has handed out is stored before anything else is done, and the storing is
+//! tried again for a while if it fails. Nothing here shows a value to anybody.
+
+mod flows;
+mod outcome;
+mod store;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use subrosa_engine::secret::SecretValue;
+use subrosa_http::{Address as Server, Http};
+use subrosa_registry::{
+    Action, Actor, Address, Lookup, LookupError, RecordReader as _, Registry, RegistryError, Scope,
+};
+
+use crate::kind::{Auth, ConnectionType};
+use crate::oauth::{OAuthError, Redirect, Tokens, Ui};
+use crate::opened::Opened;
+use crate::protocol::{Done, Event, Failed, FailedKind, Flow as Way, Task};
+use crate::provider::{FRESH_MARGIN, is_fresh};
+use crate::record::{ACCESS_TOKEN, REFRESH_TOKEN, Record};
+use crate::types::Types;
+
+/// Makes the client for a server; it reads settings of the process.
+pub type MakeHttp = Arc<dyn Fn(&Server) -> Result<Http, String> + Send + Sync>;
+
+/// Tells whoever asked what goes on.
+pub type Tell = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// What works on connections.
+pub struct Keeper {
+    /// Where they are kept.
+    pub registry: Arc<Registry>,
+    /// Their types.
+    pub types: Arc<Types>,
+    /// On whose behalf, for the audit log.
+    pub actor: Actor,
+    /// Whether those of protected environments may be opened.
+    pub allow_protected: bool,
+    /// How servers are reached.
+    pub http: MakeHttp,
+    /// The wall clock.
+    pub clock: fn() -> SystemTime,
+    /// Who is told.
+    pub tell: Tell,
+}
+
+impl Keeper {
+    /// Does what is asked of one connection. `gone` ends when nobody wants it any more; what was begun
+    /// with a service's token is finished all the same.
+    ///
+    /// # Errors
+    /// [`Failed`], in words that may be shown.
+    pub async fn carry_out(
+        &self,
+        task: Task,
+        address: &Address,
+        gone: impl Future<Output = ()> + Send,
+    ) -> Result<Done, Failed> {
+        match task {
+            Task::Refresh { force } => self.refresh(address, force).await,
+            Task::Revoke => self.revoke(address).await,
+            Task::Test => or_gone(self.test(address), gone).await,
+            Task::Authorize(way) => {
+                let tokens = or_gone(self.authorize(address, way), gone).await?;
+                self.keep_granted(address, tokens).await
+            }
+        }
+    }
+
+    /// Exchanges the tokens, unless they hold for a while and it is not forced.
+    async fn refresh(&self, address: &Address, force: bool) -> Result<Done, Failed> {
+        let held = self.hold(address).await?;
+        let opened = self.open(address).await?;
+        let done = self.exchange(address, &opened, force).await;
+        drop(held);
+        done
+    }
+
+    async fn exchange(
+        &self,
+        address: &Address,
+        opened: &Opened,
+        force: bool,
+    ) -> Result<Done, Failed> {
+        let known = opened.record.tokens.clone();
+        if let Some(tokens) = &known
+            && !force
+            && tokens.refused.is_none()
+            && opened.parts.contains_key(ACCESS_TOKEN)
+            && is_fresh(tokens, (self.clock)(), FRESH_MARGIN)
+        {
+            return Ok(Done::StillFresh { expires: tokens.expires });
+        }
+        let tokens = match self.ask_for_tokens(opened).await? {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                if error.ends_grant() {
+                    self.note_refusal(address, opened, &error).await;
+                }
+                return Err(outcome::of_oauth(&error, &opened.name()));
+            }
+        };
+        let expires = outcome::seconds(tokens.expires);
+        self.store(Action::Refresh, address, tokens, known).await?;
+        Ok(Done::Refreshed { expires })
+    }
+
+    /// Asks the service for new tokens, as the type has it.
+    async fn ask_for_tokens(&self, opened: &Opened) -> Result<Result<Tokens, OAuthError>, Failed> {
+        let asking = flows::Asking::new(opened, self)?;
+        let flow = asking.flow(self.clock);
+        let scopes = asking.scopes();
+        Ok(match opened.kind.auth {
+            Auth::OAuth2 => {
+                let token = opened.parts.get(REFRESH_TOKEN).ok_or_else(|| {
+                    outcome::unusable(
+                        "there is no refresh token",
+                        format!("grant access: `subrosa connection authorize {}`", opened.name()),
+                    )
+                })?;
+                flow.refresh(token, &scopes).await
+            }
+            Auth::ClientCredentials => flow.client_credentials(&scopes).await,
+            Auth::ServiceAccount => {
+                let account = flows::service_account(opened)?;
+                flow.service_account(&account, &scopes).await
+            }
+            Auth::ApiKey | Auth::Basic | Auth::Bearer | Auth::Fields => {
+                return Err(outcome::unusable(
+                    "connections of its type have no tokens that are exchanged",
+                    format!("give it a new value: `subrosa connection rotate {}`", opened.name()),
+                ));
+            }
+        })
+    }
+
+    /// Has a person grant access.
+    async fn authorize(
+        &self,
+        address: &Address,
+        way: Way,
+    ) -> Result<Result<Tokens, Failed>, Failed> {
+        let opened = self.open(address).await?;
+        let asking = flows::Asking::new(&opened, self)?;
+        let flow = asking.flow(self.clock);
+        let (scopes, ui) = (asking.scopes(), Shown(self.tell.clone()));
+        let tokens = match (opened.kind.auth, way) {
+            (Auth::OAuth2, Way::Browser) => {
+                let redirect = redirect(&opened)?;
+                flow.authorize(&scopes, &redirect, &ui).await
+            }
+            (Auth::OAuth2, Way::Device) => flow.device(&scopes, &ui).await,
+            (Auth::ClientCredentials | Auth::ServiceAccount, _) => {
+                return Err(outcome::unusable(
+                    "nobody has to grant access: its own credentials get the tokens",
+                    format!("try it: `subrosa connection test {}`", opened.name()),
+                ));
+            }
+            (Auth::ApiKey | Auth::Basic | Auth::Bearer | Auth::Fields, _) => {
+                return Err(outcome::unusable(
+                    "connections of its type are not granted, they have a key or a password",
+                    format!("give it: `subrosa connection edit {}`", opened.name()),
+                ));
+            }
+        };
+        Ok(tokens.map_err(|error| outcome::of_oauth(&error, &opened.name())))
+    }
+
+    async fn keep_granted(
+        &self,
+        address: &Address,
+        tokens: Result<Tokens, Failed>,
+    ) -> Result<Done, Failed> {
+        let tokens = tokens?;
+        // Whoever is exchanging the tokens of an earlier grant must not store them over these.
+        let held = self.hold(address).await?;
+        let (expires, scopes) = (outcome::seconds(tokens.expires), tokens.scopes.clone());
+        self.store(Action::Authorize, address, tokens, None).await?;
+        drop(held);
+        Ok(Done::Authorized { expires, scopes })
+    }
+
+    /// Gives the tokens back, and forgets them.
+    async fn revoke(&self, address: &Address) -> Result<Done, Failed> {
+        let held = self.hold(address).await?;
+        let opened = self.open(address).await?;
+        if opened.record.tokens.is_none() {
+            return Err(outcome::unusable(
+                "there are no tokens that could be given back",
+                format!("forbid its use: `subrosa connection disable {}`", opened.name()),
+            ));
+        }
+        let asking = flows::Asking::new(&opened, self)?;
+        let (refresh, access) = (opened.parts.get(REFRESH_TOKEN), opened.parts.get(ACCESS_TOKEN));
+        let at_service = match asking.flow(self.clock).revoke(refresh, access).await {
+            Ok(revoked) => revoked.refresh || revoked.access,
+            Err(OAuthError::NoEndpoint(_)) => false,
+            Err(error) => return Err(outcome::of_oauth(&error, &opened.name())),
+        };
+        self.forget(address, &opened).await?;
+        drop(held);
+        Ok(Done::Revoked { at_service })
+    }
+
+    /// Asks the service one cheap question.
+    async fn test(&self, address: &Address) -> Result<Done, Failed> {
+        let mut opened = self.open(address).await?;
+        let has_tokens = matches!(
+            opened.kind.auth,
+            Auth::OAuth2 | Auth::ClientCredentials | Auth::ServiceAccount
+        );
+        if has_tokens && opened.record.tokens.as_ref().is_none_or(|tokens| tokens.expires.is_some())
+        {
+            self.refresh(address, false).await?;
+            opened = self.open(address).await?;
+        }
+        flows::test(&opened, self).await
+    }
+
+    /// The connection at exactly this address, opened.
+    async fn open(&self, address: &Address) -> Result<Opened, Failed> {
+        let lookup = Lookup {
+            scope: address.scope.clone(),
+            allow_protected: self.allow_protected,
+            allow_expired: true,
+            audit_required: false,
+            actor: self.actor.clone(),
+        };
+        let (registry, wanted) = (self.registry.clone(), address.clone());
+        let key = address.reference.clone();
+        let found = blocking(move || registry.open_records(&lookup, &[key])).await?;
+        let found = found.results.into_iter().next().unwrap_or(Err(LookupError::NotFound));
+        let missing = || outcome::of_registry(&RegistryError::NotFound(wanted.clone()));
+        let found = match found {
+            Ok(found) if found.address == wanted => found,
+            Ok(_) | Err(LookupError::NotFound) => return Err(missing()),
+            Err(error) => return Err(outcome::of_lookup(&error, address)),
+        };
+        let record = Record::parse(&found.public).ok_or_else(|| {
+            outcome::unusable("it was written by a newer version of subrosa", String::new())
+        })?;
+        let kind = self.kind(&record)?;
+        let parts = found.parts.into_iter().map(|(name, value)| (name, SecretValue::from(value)));
+        let parts = parts.collect();
+        Ok(Opened { kind, address: found.address, version: found.version, record, parts })
+    }
+
+    fn kind(&self, record: &Record) -> Result<Arc<ConnectionType>, Failed> {
+        self.types.get(&record.kind).cloned().ok_or_else(|| {
+            outcome::unusable(
+                &format!("its type `{}` is not declared here", record.kind),
+                "`subrosa connection types` lists what is declared, and where".to_owned(),
+            )
+        })
+    }
+}
+
+/// The address that is registered for the client, if the connection says one.
+fn redirect(opened: &Opened) -> Result<Redirect, Failed> {
+    let Some(text) = opened.public("redirect_uri") else { return Ok(Redirect::default()) };
+    Redirect::parse(&text).map_err(|error| {
+        let help = format!("change it: `subrosa connection edit {}`", opened.name());
+        outcome::unusable(&format!("its redirect_uri cannot be used: {error}"), help)
+    })
+}
+
+/// The work's outcome; that it was cancelled, if nobody wants it any more.
+async fn or_gone<T>(
+    work: impl Future<Output = Result<T, Failed>>,
+    gone: impl Future<Output = ()>,
+) -> Result<T, Failed> {
+    tokio::select! {
+        outcome = work => outcome,
+        () = gone => Err(Failed {
+            kind: FailedKind::Cancelled,
+            message: "cancelled".to_owned(),
+            help: None,
+        }),
+    }
+}
+
+/// What the registry does, off the async threads.
+async fn blocking<T: Send + 'static>(
+    call: impl FnOnce() -> Result<T, RegistryError> + Send + 'static,
+) -> Result<T, Failed> {
+    match tokio::task::spawn_blocking(call).await {
+        Ok(result) => result.map_err(|error| outcome::of_registry(&error)),
+        Err(_) => Err(outcome::broken("the registry broke off")),
+    }
+}
+
+/// Shows a person what to do, by way of whoever asked.
+struct Shown(Tell);
+
+impl Ui for Shown {
+    fn open(&self, url: &subrosa_http::Url) {
+        let within_s = crate::oauth::Limits::default().window.as_secs();
+        (self.0)(Event::OpenUrl { url: url.as_str().to_owned(), within_s });
+    }
+
+    fn enter(&self, code: &crate::oauth::DeviceCode<'_>) {
+        (self.0)(Event::UserCode {
+            url: code.page.as_str().to_owned(),
+            complete_url: code.page_with_code.map(|url| url.as_str().to_owned()),
+            code: code.code.to_owned(),
+            within_s: code.lasts.as_secs(),
+        });
+    }
+
+    fn refused(&self, refusal: crate::oauth::Refusal) {
+        (self.0)(Event::Note(format!("a request to the waiting address was refused: {refusal}")));
+    }
+}
+
+/// The scope as the protocol names it.
+///
+/// # Errors
+/// [`Failed`]: a name in the request is none.
+pub fn address_of(request: &crate::protocol::Request) -> Result<Address, Failed> {
+    let invalid = |error: subrosa_registry::InvalidName| Failed {
+        kind: FailedKind::Unusable,
+        message: error.to_string(),
+        help: None,
+    };
+    let name = subrosa_registry::SecretRef::parse(&request.name).map_err(invalid)?;
+    let workspace = request.workspace.as_deref().map(subrosa_registry::WorkspaceName::parse);
+    let environment = request.environment.as_deref().map(subrosa_registry::EnvironmentName::parse);
+    let scope = Scope {
+        workspace: workspace.transpose().map_err(invalid)?,
+        environment: environment.transpose().map_err(invalid)?,
+    };
+    Ok(Address { reference: subrosa_registry::SecretRef::connection(&name), scope })
+}

@@ -1,0 +1,80 @@
+//! What failures are told as.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use subrosa_engine::remedy;
+use subrosa_registry::{Address, LookupError, RegistryError};
+
+use crate::oauth::OAuthError;
+use crate::protocol::{Failed, FailedKind};
+
+/// The connection itself cannot be used so.
+pub(super) fn unusable(message: &str, help: String) -> Failed {
+    let help = Some(help).filter(|help| !help.is_empty());
+    Failed { kind: FailedKind::Unusable, message: message.to_owned(), help }
+}
+
+/// Something of ours failed.
+pub(super) fn broken(message: &str) -> Failed {
+    Failed { kind: FailedKind::Broken, message: message.to_owned(), help: None }
+}
+
+pub(super) fn of_registry(error: &RegistryError) -> Failed {
+    let (kind, help) = match error {
+        RegistryError::NotFound(address) => (
+            FailedKind::Unusable,
+            format!("`subrosa connection list` shows what there is; {}", add(address)),
+        ),
+        RegistryError::Protected(_) => {
+            (FailedKind::Unusable, "if that is meant, add `--allow-protected`".to_owned())
+        }
+        _ => (FailedKind::Broken, remedy::DOCTOR.to_owned()),
+    };
+    Failed { kind, message: remedy::with_causes(error), help: Some(help) }
+}
+
+fn add(address: &Address) -> String {
+    let name = address.reference.connection_name().unwrap_or_default();
+    format!("`subrosa connection add TYPE {name}` adds it")
+}
+
+pub(super) fn of_lookup(error: &LookupError, address: &Address) -> Failed {
+    let help = match error {
+        LookupError::Disabled(found) => {
+            Some(remedy::command("enable", &found.reference, &found.scope))
+        }
+        LookupError::NoValue(found) => {
+            Some(remedy::command("edit", &found.reference, &found.scope))
+        }
+        LookupError::Expired { .. } | LookupError::NotFound => {
+            Some(remedy::command("show", &address.reference, &address.scope))
+        }
+        LookupError::Damaged { .. } => None,
+    };
+    let help = help.map_or_else(|| remedy::DOCTOR.to_owned(), |command| format!("`{command}`"));
+    Failed { kind: FailedKind::Unusable, message: error.to_string(), help: Some(help) }
+}
+
+/// What a flow failed of; `name` is the connection's.
+pub(super) fn of_oauth(error: &OAuthError, name: &str) -> Failed {
+    let again = || Some(format!("grant access again: `subrosa connection authorize {name}`"));
+    let known = || error.help().map(str::to_owned);
+    let (kind, help) = match error {
+        error if error.ends_grant() => (FailedKind::Refused, again()),
+        error if error.is_retryable() => (FailedKind::Unavailable, known()),
+        OAuthError::Window(_) | OAuthError::CodeExpired => (FailedKind::Cancelled, again()),
+        OAuthError::Denied { .. } | OAuthError::Refused { .. } => (FailedKind::Refused, known()),
+        OAuthError::Unanswered { .. } => (FailedKind::Unavailable, known()),
+        OAuthError::NoEndpoint(_)
+        | OAuthError::ReservedParameter(_)
+        | OAuthError::Key
+        | OAuthError::PortTaken { .. } => (FailedKind::Unusable, known()),
+        _ => (FailedKind::Broken, known()),
+    };
+    Failed { kind, message: error.to_string(), help }
+}
+
+/// A moment in seconds since 1970.
+pub(super) fn seconds(time: Option<SystemTime>) -> Option<u64> {
+    Some(time?.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
+}

@@ -1,0 +1,430 @@
+//! The provider `connection`: a field of a connection as a secret of a workflow.
+//!
+//! `key: NAME/FIELD`; the scope is that of the workflow, as for refs. A connection is read once for all
+//! fields that are wanted of it. Where it has a token that has ended or is about to, the token is exchanged
+//! before anybody gets it; by whom is the [`Refresher`]'s business. A token that the service refuses stops
+//! the run, a service out of reach only warns while there is a token at all.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use subrosa_engine::provider::{
+    Asking, Checked, Client, Identity, Provider, ProviderError, ProviderErrorKind, ProviderWarning,
+    ResolveContext, Retry, SecretRequest,
+};
+use subrosa_engine::secret::SecretValue;
+use subrosa_registry::{Lookup, LookupError, RecordReader, RecordSeen, RegistryError, SecretRef};
+use tokio::sync::OnceCell;
+
+use crate::kind::Auth;
+use crate::opened::Opened;
+use crate::protocol::{Done, Failed, FailedKind};
+use crate::record::{ACCESS_TOKEN, Record, TokenState};
+use crate::types::Types;
+
+/// A token that ends within this time is exchanged first.
+pub const FRESH_MARGIN: Duration = Duration::from_secs(60);
+
+/// Has a connection's token exchanged, by a process that finishes even if this one is killed.
+#[async_trait]
+pub trait Refresher: Send + Sync {
+    /// Exchanges the token, unless somebody else has just done so.
+    ///
+    /// # Errors
+    /// [`Failed`], in words that may be shown.
+    async fn refresh(&self, lookup: &Lookup, name: &SecretRef) -> Result<Done, Failed>;
+}
+
+/// Reads the types of connection, or says why it cannot.
+pub type ReadTypes = Arc<dyn Fn() -> Result<Arc<Types>, String> + Send + Sync>;
+
+/// The provider.
+pub struct Connections {
+    /// Where connections are kept; `None`: there is no registry.
+    pub reader: Option<Arc<dyn RecordReader>>,
+    /// The types of connection; read when the first connection is.
+    pub types: ReadTypes,
+    /// Who exchanges tokens.
+    pub refresher: Arc<dyn Refresher>,
+    /// The wall clock.
+    pub clock: fn() -> SystemTime,
+}
+
+/// The name of a connection and of a field of it.
+fn place(request: &SecretRequest) -> Option<(SecretRef, &str)> {
+    let (name, field) = match request.options.0.get(FIELD) {
+        Some(field) => (request.key.as_str(), field.as_str()),
+        None => request.key.rsplit_once('/')?,
+    };
+    Some((SecretRef::parse(name).ok()?, field)).filter(|_| !field.is_empty())
+}
+
+const FIELD: &str = "field";
+const NAME: &str = "name";
+
+#[async_trait]
+impl Provider for Connections {
+    fn name(&self) -> &str {
+        "connection"
+    }
+
+    fn identity(&self, request: &SecretRequest) -> Identity {
+        let name = place(request).map(|(name, _)| (NAME.to_owned(), name.to_string()));
+        Identity(name.into_iter().collect())
+    }
+
+    fn options(&self) -> &[&str] {
+        &[FIELD]
+    }
+
+    fn needs_settings(&self) -> bool {
+        false
+    }
+
+    async fn open(
+        &self,
+        context: &ResolveContext,
+        _identity: &Identity,
+    ) -> Result<Box<dyn Client>, ProviderError> {
+        let Some(reader) = self.reader.clone() else {
+            return Err(unreadable("there is no registry yet"));
+        };
+        Ok(Box::new(Session {
+            at: At { reader, types: self.types.clone(), clock: self.clock },
+            refresher: self.refresher.clone(),
+            asking: context.asking.clone(),
+            opened: OnceCell::new(),
+            warnings: Mutex::default(),
+        }))
+    }
+}
+
+/// Where connections are read.
+#[derive(Clone)]
+struct At {
+    reader: Arc<dyn RecordReader>,
+    types: ReadTypes,
+    clock: fn() -> SystemTime,
+}
+
+/// One connection, for one run.
+struct Session {
+    at: At,
+    refresher: Arc<dyn Refresher>,
+    asking: Option<Arc<Asking>>,
+    opened: OnceCell<Opened>,
+    warnings: Mutex<Vec<ProviderWarning>>,
+}
+
+#[async_trait]
+impl Client for Session {
+    async fn fetch(&self, request: &SecretRequest) -> Result<SecretValue, ProviderError> {
+        let (name, field) = place(request).ok_or_else(|| malformed(request))?;
+        let opened = self.opened.get_or_try_init(|| self.open(&name, &request.name)).await?;
+        let warnings = self.at.expiry(&opened.record, &name, &request.name);
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(warnings);
+        opened.value(field).ok_or_else(|| no_field(opened, &name, field))
+    }
+
+    async fn check(&self, request: &SecretRequest) -> Result<Checked, ProviderError> {
+        let (name, field) = place(request).ok_or_else(|| malformed(request))?;
+        let (seen, record) = self.look(&name).await?;
+        if let Some(tokens) = &record.tokens
+            && let Some(word) = &tokens.refused
+        {
+            return Err(refused(&name, word));
+        }
+        let kind = self.at.kind(&record, &name)?;
+        let has_default =
+            || kind.fields.iter().any(|one| one.name == field && one.default.is_some());
+        if seen.parts.iter().any(|part| part == field)
+            || record.fields.contains_key(field)
+            || has_default()
+        {
+            return Ok(Checked::Readable);
+        }
+        let known = seen.parts.iter().chain(record.fields.keys()).map(String::as_str);
+        Err(missing_field(&name, field, known))
+    }
+
+    fn warnings(&self) -> Vec<ProviderWarning> {
+        std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Session {
+    /// The connection with its values; its token exchanged first, if it has one that needs it.
+    async fn open(&self, name: &SecretRef, secret: &str) -> Result<Opened, ProviderError> {
+        let asking = self.asking()?;
+        if asking.checks_connections {
+            let (_, record) = self.look(name).await?;
+            self.refresh_if_needed(&record, name, secret, &asking.lookup).await?;
+        }
+        let (at, lookup) = (self.at.clone(), asking.lookup.clone());
+        let (name, reference) = (name.clone(), SecretRef::connection(name));
+        blocking(move || at.open(&lookup, &reference, &name)).await
+    }
+
+    async fn look(&self, name: &SecretRef) -> Result<(RecordSeen, Record), ProviderError> {
+        let (at, lookup) = (self.at.clone(), self.asking()?.lookup.clone());
+        let name = name.clone();
+        blocking(move || at.look(&lookup, &name)).await
+    }
+
+    fn asking(&self) -> Result<&Asking, ProviderError> {
+        self.asking.as_deref().ok_or_else(|| unreadable("it was not said on whose behalf"))
+    }
+
+    async fn refresh_if_needed(
+        &self,
+        record: &Record,
+        name: &SecretRef,
+        secret: &str,
+        lookup: &Lookup,
+    ) -> Result<(), ProviderError> {
+        let kind = self.at.kind(record, name)?;
+        let gets_token = matches!(kind.auth, Auth::ClientCredentials | Auth::ServiceAccount);
+        let Some(tokens) = &record.tokens else {
+            return match kind.auth {
+                Auth::OAuth2 => Err(not_authorized(name)),
+                _ if gets_token => self.refresh(None, name, secret, lookup).await,
+                _ => Ok(()),
+            };
+        };
+        if let Some(word) = &tokens.refused {
+            return Err(refused(name, word));
+        }
+        if is_fresh(tokens, (self.at.clock)(), FRESH_MARGIN) {
+            return Ok(());
+        }
+        if !tokens.can_refresh && !gets_token {
+            return match is_fresh(tokens, (self.at.clock)(), Duration::ZERO) {
+                true => Ok(()),
+                false => Err(ended(name)),
+            };
+        }
+        self.refresh(Some(tokens), name, secret, lookup).await
+    }
+
+    async fn refresh(
+        &self,
+        tokens: Option<&TokenState>,
+        name: &SecretRef,
+        secret: &str,
+        lookup: &Lookup,
+    ) -> Result<(), ProviderError> {
+        let Err(failed) = self.refresher.refresh(lookup, name).await else { return Ok(()) };
+        let Failed { kind, message, help } = failed;
+        let kind = match (kind, tokens) {
+            // A service out of reach ends no run: there is a token, and the steps will see.
+            (FailedKind::Unavailable | FailedKind::Cancelled, Some(_)) => {
+                let message =
+                    format!("the token of connection `{name}` was not refreshed: {message}");
+                let warning = ProviderWarning { secret: secret.to_owned(), message, help };
+                self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+                return Ok(());
+            }
+            (FailedKind::Unavailable | FailedKind::Cancelled, None) => {
+                ProviderErrorKind::Unavailable
+            }
+            (FailedKind::Refused, _) => ProviderErrorKind::Unauthenticated,
+            (FailedKind::Unusable, _) => ProviderErrorKind::InvalidRequest,
+            (FailedKind::Broken, _) => ProviderErrorKind::Malformed,
+        };
+        // The broker has asked as often as it made sense.
+        Err(ProviderError { kind, message, help, retry: Retry::Never })
+    }
+}
+
+impl At {
+    fn open(
+        &self,
+        lookup: &Lookup,
+        reference: &SecretRef,
+        name: &SecretRef,
+    ) -> Result<Opened, ProviderError> {
+        let answer = self.reader.open_records(lookup, std::slice::from_ref(reference));
+        let found = answer.map_err(|error| of_registry(&error))?.results.pop();
+        let found = found.unwrap_or(Err(LookupError::NotFound));
+        let found = found.map_err(|error| of_lookup(&error, name))?;
+        let record = Record::parse(&found.public).ok_or_else(|| newer(name))?;
+        let kind = self.kind(&record, name)?;
+        let parts: BTreeMap<String, SecretValue> =
+            found.parts.into_iter().map(|(part, value)| (part, SecretValue::from(value))).collect();
+        Ok(Opened { kind, address: found.address, version: found.version, record, parts })
+    }
+
+    fn look(
+        &self,
+        lookup: &Lookup,
+        name: &SecretRef,
+    ) -> Result<(RecordSeen, Record), ProviderError> {
+        let reference = SecretRef::connection(name);
+        let seen = self.reader.look_records(lookup, std::slice::from_ref(&reference));
+        let seen = seen.map_err(|error| of_registry(&error))?.pop();
+        let seen = seen.unwrap_or(Err(LookupError::NotFound));
+        let seen = seen.map_err(|error| of_lookup(&error, name))?;
+        let record = Record::parse(&seen.public).ok_or_else(|| newer(name))?;
+        Ok((seen, record))
+    }
+
+    fn kind(
+        &self,
+        record: &Record,
+        name: &SecretRef,
+    ) -> Result<Arc<crate::ConnectionType>, ProviderError> {
+        let types = (self.types)();
+        let types =
+            types.map_err(|why| ProviderError::new(ProviderErrorKind::InvalidRequest, why))?;
+        types.get(&record.kind).cloned().ok_or_else(|| {
+            let message = format!(
+                "connection `{name}` is of type `{}`, which is not declared here",
+                record.kind
+            );
+            ProviderError::new(ProviderErrorKind::InvalidRequest, message)
+                .help("`subrosa connection types` lists what is declared, and where")
+        })
+    }
+
+    /// What should be told of a grant that ends soon.
+    fn expiry(&self, record: &Record, name: &SecretRef, secret: &str) -> Option<ProviderWarning> {
+        let tokens = record.tokens.as_ref()?;
+        let ends = ends_at(tokens)?;
+        let left = ends.duration_since((self.clock)()).unwrap_or_default();
+        if left > EXPIRES_SOON {
+            return None;
+        }
+        let date = subrosa_engine::event::Timestamp(ends);
+        Some(ProviderWarning {
+            secret: secret.to_owned(),
+            message: format!("access through connection `{name}` ends on {date}"),
+            help: Some(format!("grant it again: `subrosa connection authorize {name}`")),
+        })
+    }
+}
+
+/// A grant that ends within this time is told.
+pub const EXPIRES_SOON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// When access ends unless a person grants it again; `None`: it is not known to.
+pub fn ends_at(tokens: &TokenState) -> Option<SystemTime> {
+    let seconds = match tokens.can_refresh {
+        true => tokens.grant_expires,
+        false => tokens.expires,
+    };
+    seconds.map(at)
+}
+
+/// A moment in seconds since 1970.
+fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH)
+}
+
+/// Whether the access token holds for longer than `margin`.
+pub fn is_fresh(tokens: &TokenState, now: SystemTime, margin: Duration) -> bool {
+    tokens.expires.is_none_or(|ends| at(ends) > now + margin)
+}
+
+async fn blocking<T: Send + 'static>(
+    call: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
+) -> Result<T, ProviderError> {
+    let ended = tokio::task::spawn_blocking(call).await;
+    ended.unwrap_or_else(|_| Err(unreadable("reading it broke off")))
+}
+
+fn unreadable(why: &str) -> ProviderError {
+    ProviderError::new(ProviderErrorKind::Unavailable, format!("cannot read connections: {why}"))
+        .help("`subrosa doctor` looks at the registry")
+}
+
+fn of_registry(error: &RegistryError) -> ProviderError {
+    let why = subrosa_engine::remedy::with_causes(error);
+    ProviderError::new(ProviderErrorKind::InvalidRequest, format!("cannot read connections: {why}"))
+}
+
+fn of_lookup(error: &LookupError, name: &SecretRef) -> ProviderError {
+    let (kind, help) = match error {
+        LookupError::NotFound => {
+            (ProviderErrorKind::NotFound, format!("add it: `subrosa connection add TYPE {name}`"))
+        }
+        LookupError::Disabled(_) => (
+            ProviderErrorKind::Denied,
+            format!("if it may be used again: `subrosa connection enable {name}`"),
+        ),
+        LookupError::Expired { .. } => {
+            (ProviderErrorKind::Denied, format!("renew it: `subrosa connection rotate {name}`"))
+        }
+        LookupError::NoValue(_) => {
+            (ProviderErrorKind::NotFound, format!("complete it: `subrosa connection edit {name}`"))
+        }
+        LookupError::Damaged { .. } => (
+            ProviderErrorKind::Malformed,
+            "`subrosa doctor` looks at the registry and says what can be done".to_owned(),
+        ),
+    };
+    let message = match error {
+        LookupError::NotFound => format!("there is no connection `{name}`"),
+        other => format!("connection `{name}` cannot be used: {other}"),
+    };
+    ProviderError::new(kind, message).help(help)
+}
+
+fn malformed(request: &SecretRequest) -> ProviderError {
+    let key = subrosa_engine::names::shown(&request.key);
+    let message = format!("the key {key} does not name a field of a connection");
+    ProviderError::new(ProviderErrorKind::InvalidRequest, message)
+        .help("write the name of the connection, a slash and the field: `key: jira-prod/api_token`")
+}
+
+fn newer(name: &SecretRef) -> ProviderError {
+    let message = format!("connection `{name}` was written by a newer version of subrosa");
+    ProviderError::new(ProviderErrorKind::Malformed, message)
+}
+
+fn not_authorized(name: &SecretRef) -> ProviderError {
+    let message = format!("connection `{name}` was not authorized yet");
+    ProviderError::new(ProviderErrorKind::Unauthenticated, message)
+        .help(format!("grant access first: `subrosa connection authorize {name}`"))
+}
+
+fn refused(name: &SecretRef, word: &str) -> ProviderError {
+    let message =
+        format!("the service refuses to refresh the token of connection `{name}` ({word})");
+    ProviderError::new(ProviderErrorKind::Unauthenticated, message)
+        .help(format!("grant access again: `subrosa connection authorize {name}`"))
+}
+
+fn ended(name: &SecretRef) -> ProviderError {
+    let message = format!("the token of connection `{name}` has ended, and cannot be refreshed");
+    ProviderError::new(ProviderErrorKind::Unauthenticated, message)
+        .help(format!("grant access again: `subrosa connection authorize {name}`"))
+}
+
+fn no_field(opened: &Opened, name: &SecretRef, field: &str) -> ProviderError {
+    if field == ACCESS_TOKEN && opened.kind.oauth.is_some() {
+        return not_authorized(name);
+    }
+    let fields = opened.kind.fields.iter().map(|field| field.name.as_str());
+    missing_field(name, field, fields)
+}
+
+fn missing_field<'a>(
+    name: &SecretRef,
+    field: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> ProviderError {
+    let shown = subrosa_engine::names::shown(field);
+    let message = format!("connection `{name}` has no value for the field {shown}");
+    let list = known.clone().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let help = match subrosa_engine::names::closest(field, known) {
+        Some(near) if near != field => format!("did you mean `{near}`? its fields: {list}"),
+        _ => format!("its fields: {list}; `subrosa connection edit {name}` gives them values"),
+    };
+    ProviderError::new(ProviderErrorKind::NotFound, message).help(help)
+}
+
+#[cfg(test)]
+#[path = "provider_tests.rs"]
+mod tests;
