@@ -6,10 +6,12 @@
 //! and are wiped afterwards; a credential in the query cannot be, since URLs are plain text below, so types
 //! use the query only where a service knows nothing else.
 //!
-//! Tokens are not exchanged here: a type that has one gets it passed in, or as the part `access_token`.
+//! A token is passed in, or is the part `access_token`; the one of a service account can be exchanged here,
+//! those of OAuth cannot.
 
 mod aws_v4;
 mod azure;
+mod google;
 mod place;
 mod values;
 
@@ -24,6 +26,7 @@ use zeroize::Zeroizing;
 use crate::kind::{Scheme, Template};
 use crate::opened::Opened;
 
+pub use google::{AccountToken, ServiceAccounts, service_account};
 pub(crate) use place::text as place_text;
 pub use place::{locate, url};
 use values::Values;

@@ -6,7 +6,7 @@
 
 mod dango;
 mod http;
-mod json;
+pub(crate) mod json;
 mod mode;
 mod shape;
 

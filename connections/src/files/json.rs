@@ -17,10 +17,10 @@ use super::FileError;
 const DEPTH_MAX: usize = 16;
 
 /// An object.
-pub(super) struct Tree(pub(super) BTreeMap<String, Node>);
+pub(crate) struct Tree(pub(crate) BTreeMap<String, Node>);
 
 /// What stands in an object.
-pub(super) enum Node {
+pub(crate) enum Node {
     /// A text, unescaped; a number or a boolean as written.
     Text(SecretValue),
     /// An object.
@@ -32,7 +32,7 @@ pub(super) enum Node {
 }
 
 /// Reads an object.
-pub(super) fn parse(bytes: &[u8]) -> Result<Tree, FileError> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Tree, FileError> {
     let raw: &RawValue = serde_json::from_slice(bytes).map_err(|_| FileError::NotJson)?;
     object(raw.get(), DEPTH_MAX)
 }
@@ -58,7 +58,7 @@ fn object(text: &str, depth: usize) -> Result<Tree, FileError> {
 
 impl Tree {
     /// The text at a JSON pointer.
-    pub(super) fn text(&self, pointer: &str) -> Option<SecretValue> {
+    pub(crate) fn text(&self, pointer: &str) -> Option<SecretValue> {
         match self.node(pointer)? {
             Node::Text(text) => Some(text.clone()),
             Node::Object(_) | Node::Null | Node::List => None,
@@ -66,7 +66,7 @@ impl Tree {
     }
 
     /// What is at a JSON pointer, unless it is nothing.
-    pub(super) fn node(&self, pointer: &str) -> Option<&Node> {
+    pub(crate) fn node(&self, pointer: &str) -> Option<&Node> {
         let mut tree = self;
         let mut steps = pointer.strip_prefix('/')?.split('/').peekable();
         while let Some(step) = steps.next() {
