@@ -17,7 +17,7 @@ use subrosa_engine::names::closest;
 
 pub use document::{FieldText, TypeText};
 pub use read::{Declaration, read};
-pub use template::{Piece, Template};
+pub use template::{Piece, Template, TemplateError};
 pub use value::{Incomplete, ValueError};
 
 /// A type of connection.

@@ -3,7 +3,7 @@
 //! The program's are files in `types/` beside this crate's sources; adding one takes nothing else. A
 //! file of the user cannot take the place of a type of the program, since that would decide where the
 //! credentials of existing connections go. What is wrong with a file is told with its places, and the
-//! other files count all the same.
+//! other files count all the same. A file that others can change counts for nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,6 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::{Mode, stat};
 use subrosa_engine::diagnostic::Diagnostic;
 use subrosa_engine::names::closest;
 use subrosa_engine::source::{SourceFile, Span};
@@ -96,7 +97,14 @@ impl Types {
         let mut flawed = Vec::new();
         for path in files(folder)? {
             let bytes = small_file::read(&path, "the connection type")?;
-            flawed.extend(self.add(SourceFile::from_bytes(&path, &bytes)));
+            let source = SourceFile::from_bytes(&path, &bytes);
+            match foreign(&path) {
+                Some(problem) => {
+                    let source = Arc::new(source);
+                    flawed.push(Flawed { source, diagnostics: vec![problem] });
+                }
+                None => flawed.extend(self.add(source)),
+            }
         }
         Ok(flawed)
     }
@@ -137,6 +145,20 @@ impl Types {
     pub fn closest(&self, id: &str) -> Option<&str> {
         closest(id, self.by_id.keys().map(String::as_str))
     }
+}
+
+/// What is wrong with whose file it is: a declaration decides where credentials go.
+fn foreign(path: &Path) -> Option<Diagnostic> {
+    let seen = stat(path).ok()?;
+    let is_ours = seen.st_uid == 0 || seen.st_uid == rustix::process::geteuid().as_raw();
+    let is_open = Mode::from_raw_mode(seen.st_mode).contains(Mode::WOTH);
+    let message = match (is_ours, is_open) {
+        (true, false) => return None,
+        (false, _) => "the file belongs to another user",
+        (true, true) => "the file can be changed by every user",
+    };
+    let problem = Diagnostic::error("type-file-owner", message).at(Span::default(), "");
+    Some(problem.help("a type decides where credentials go: `chmod 600` and own the file"))
 }
 
 fn taken(source: &SourceFile, id: &str) -> Diagnostic {

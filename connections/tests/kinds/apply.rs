@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use proptest::prelude::*;
 use subrosa_connections::Opened;
 use subrosa_connections::apply::{ApplyError, Context, authenticate, locate};
 use subrosa_engine::secret::SecretValue;
@@ -283,4 +284,42 @@ fn requests_for_azure_are_signed_as_its_library_does() {
         authenticate(&wrong, &mut request, &NEVER),
         Err(ApplyError::Key { field: "account_key".to_owned() })
     );
+}
+
+proptest! {
+    /// Whatever a value and a target are, the credential stays with its server, in its header.
+    #[test]
+    fn no_value_and_no_target_leads_elsewhere(value: String, site: String, target: String) {
+        let site = format!("https://own.example/{site}");
+        let values = [("site_url", site.as_str()), ("email", &value), ("api_token", "canary")];
+        let jira = opened("jira", &values);
+        for target in [target.clone(), format!("/{target}"), format!("https://{target}")] {
+            let Ok(url) = locate(&jira, &target) else { continue };
+            prop_assert_eq!(url.host_str(), Some("own.example"));
+            prop_assert_eq!(url.scheme(), "https");
+            let mut call = call(url.as_str());
+            if authenticate(&jira, &mut call, &NEVER).is_ok() {
+                prop_assert_eq!(call.url.host_str(), Some("own.example"));
+                prop_assert_eq!(call.headers.len(), 2);
+            }
+        }
+    }
+
+    /// A value in the name of a host, in a path, in the query.
+    #[test]
+    fn no_public_value_leaves_its_place(account: String, key: String) {
+        let azure = opened("azure_blob", &[("account", &account), ("account_key", "a2V5")]);
+        if let Ok(url) = locate(&azure, "/box") {
+            let wanted = format!("{}.blob.core.windows.net", account.to_ascii_lowercase());
+            prop_assert_eq!(url.host_str(), Some(wanted.as_str()));
+            prop_assert_eq!(url.path(), "/box");
+        }
+        let own = declared(IN_QUERY, &[("key", &key)]);
+        let mut call = call("https://own.example/a");
+        if authenticate(&own, &mut call, &NEVER).is_ok() {
+            let pairs: Vec<_> = call.url.query_pairs().into_owned().collect();
+            let wanted = [("key".to_owned(), key), ("v".to_owned(), "2".to_owned())];
+            prop_assert_eq!(pairs, wanted);
+        }
+    }
 }

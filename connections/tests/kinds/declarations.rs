@@ -1,5 +1,8 @@
 //! Declarations of the user: what they may say, and what is told of those that do not hold.
 
+use std::os::unix::fs::PermissionsExt;
+
+use proptest::prelude::*;
 use subrosa_connections::kind::read;
 use subrosa_connections::types::{Origin, Types};
 use subrosa_engine::source::SourceFile;
@@ -309,5 +312,27 @@ fn the_users_folder_adds_types_and_takes_the_place_of_none() {
     assert_eq!(types.get("tracker").unwrap().label, "Tracker");
     assert!(types.get("broken").is_none());
     assert_eq!(types.closest("trakcer"), Some("tracker"));
+    let open = folder.path().join("tracker.yaml");
+    std::fs::set_permissions(&open, PermissionsExt::from_mode(0o666)).unwrap();
+    let mut again = Types::shipped();
+    let flawed = again.add_folder(folder.path()).unwrap();
+    assert_eq!(flawed[2].diagnostics[0].message, "the file can be changed by every user");
+    assert!(again.get("tracker").is_none());
     assert!(types.add_folder(&folder.path().join("nowhere")).unwrap().is_empty());
+}
+
+proptest! {
+    /// Lines of the good declaration, some of them spoilt, in any order.
+    #[test]
+    fn no_text_makes_the_reader_panic(
+        lines in prop::collection::vec((0..30usize, "[a-z${}: \\[\\]&*-]{0,6}"), 0..40),
+    ) {
+        let good: Vec<&str> = GOOD.lines().collect();
+        let text: String = lines
+            .iter()
+            .map(|(at, noise)| format!("{}{noise}\n", good.get(*at).copied().unwrap_or_default()))
+            .collect();
+        let found = read(&SourceFile::new("tracker.yaml", text));
+        prop_assert_eq!(found.kind.is_none(), !found.diagnostics.is_empty());
+    }
 }
