@@ -1,6 +1,7 @@
 //! The words of the command line. The help that teaches them is in [`crate::help`].
 
 pub(crate) mod audit;
+pub(crate) mod connection;
 pub(crate) mod exchange;
 pub(crate) mod key;
 pub(crate) mod mask;
@@ -19,6 +20,7 @@ use subrosa_masker::Short;
 use subrosa_registry::EnvironmentName;
 
 use crate::help::audit::{AUDIT, DOCTOR, EXIT_CODES_AUDIT, EXIT_CODES_DOCTOR};
+use crate::help::connection::{AI_KEY, CONNECTION, EXIT_CODES_CONNECTION};
 use crate::help::exchange::{BACKUP, EXIT_CODES_EXCHANGE, RESTORE};
 use crate::help::key::KEY;
 use crate::help::provider::{CHECK, EXIT_CODES_CHECK, EXIT_CODES_PROVIDERS, PROVIDERS};
@@ -92,6 +94,16 @@ pub(crate) enum Command {
     #[command(after_help = SECRET, after_long_help = format!("{SECRET}\n\n{EXIT_CODES_SECRET}"))]
     #[command(subcommand)]
     Secret(secret::SecretCommand),
+    /// Store, list and test typed credentials of services
+    #[command(after_help = CONNECTION)]
+    #[command(after_long_help = format!("{CONNECTION}\n\n{EXIT_CODES_CONNECTION}"))]
+    #[command(subcommand)]
+    Connection(connection::ConnectionCommand),
+    /// Store and list the keys of OpenAI, Anthropic, Gemini and Hugging Face
+    #[command(after_help = AI_KEY)]
+    #[command(after_long_help = format!("{AI_KEY}\n\n{EXIT_CODES_CONNECTION}"))]
+    #[command(subcommand)]
+    AiKey(connection::AiKeyCommand),
     /// List and protect the environments of the registry
     #[command(after_help = ENVIRONMENT)]
     #[command(after_long_help = format!("{ENVIRONMENT}\n\n{EXIT_CODES_SECRET}"))]

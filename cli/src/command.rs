@@ -1,8 +1,10 @@
 //! The commands, and how the words of the command line reach them.
 
+mod ai_key;
 mod audit;
 mod backup;
 mod check;
+mod connection;
 mod doctor;
 mod dry;
 mod environment;
@@ -77,6 +79,8 @@ fn call(cli: &Cli) -> Result<Exit, Failure> {
         Command::Mask(args) => mask::mask(args, &world),
         Command::Scan(args) => scan::scan(args, &world),
         Command::Secret(command) => secret::secret(command, &world),
+        Command::Connection(command) => connection::connection(command, &world),
+        Command::AiKey(command) => ai_key::ai_key(command, &world),
         Command::Environment(command) => environment::environment(command, &world),
         Command::Init(args) => init::init(args, &world),
         Command::Key(command) => key::key(command, named, &world),

@@ -1,6 +1,7 @@
 //! What stands below the options in the help of each command: examples first, then exit codes.
 
 pub(crate) mod audit;
+pub(crate) mod connection;
 pub(crate) mod exchange;
 pub(crate) mod key;
 pub(crate) mod provider;

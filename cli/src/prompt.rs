@@ -55,6 +55,15 @@ pub(crate) fn shown(device: &File, question: &str) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&answer).trim_end_matches(['\r', '\n']).to_owned())
 }
 
+/// Asks for a line that everybody may see; an empty one is an answer, the end of all input is none.
+pub(crate) fn line(device: &File, question: &str) -> Result<String, Failure> {
+    let answer = ask(device, question, |_| Ok(()), read_shown)?;
+    match answer.strip_suffix(b"\n") {
+        Some(line) => Ok(String::from_utf8_lossy(line).trim_end_matches('\r').to_owned()),
+        None => Err(Failure::usage("no answer was given")),
+    }
+}
+
 /// The controlling terminal.
 pub(crate) fn open() -> Result<File, Failure> {
     terminal::controlling()

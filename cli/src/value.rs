@@ -41,17 +41,23 @@ pub(crate) struct Taken {
 
 /// Reads a value that can be stored.
 pub(crate) fn take(source: &Source<'_>) -> Result<Taken, Failure> {
-    let stdin = rustix::stdio::stdin();
-    let bytes = match source.file {
-        Some(path) => read_file(path)?,
-        None if terminal::is_terminal(&io::stdin()) => return typed(source.what),
-        None => read(stdin, READ_LEN_MAX)
-            .map_err(|error| Failure::engine(format!("cannot read standard input: {error}")))?,
-    };
+    if source.file.is_none() && terminal::is_terminal(&io::stdin()) {
+        return typed(source.what);
+    }
+    let bytes = bytes(source.file)?;
     let (kept, newline) = without_newline(&bytes, source.keep_newline);
     check_value(kept)?;
     // Exactly as long as it has to be: no copy of it stays behind in a buffer that was cut.
     Ok(Taken { value: SecretSlice::from(kept.to_vec()), newline })
+}
+
+/// What a file, or else standard input, holds: as it is, and at most a byte more than can be stored.
+pub(crate) fn bytes(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    match file {
+        Some(path) => read_file(path),
+        None => read(rustix::stdio::stdin(), READ_LEN_MAX)
+            .map_err(|error| Failure::engine(format!("cannot read standard input: {error}"))),
+    }
 }
 
 fn typed(what: &str) -> Result<Taken, Failure> {

@@ -76,10 +76,10 @@ pub(crate) enum SecretCommand {
 /// Where a secret is.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ScopeArgs {
-    /// The workspace of the secret; without, the global scope
+    /// The workspace; without, the global scope
     #[arg(long, short, value_name = "NAME", value_parser = WorkspaceName::parse)]
     pub(crate) workspace: Option<WorkspaceName>,
-    /// The environment of the secret; without, the values that apply in all of them
+    /// The environment; without, what applies in all of them
     #[arg(long = "env", short, value_name = "NAME", value_parser = EnvironmentName::parse)]
     pub(crate) environment: Option<EnvironmentName>,
 }

@@ -25,7 +25,7 @@ use crate::failure::{Exit, Failure};
 use crate::out::{self, OutputLost};
 use crate::wiring::World;
 
-pub(crate) use set::{NO_ARGUMENT, new_store};
+pub(crate) use set::{NO_ARGUMENT, allowed, begin, new_store};
 
 /// Does what a verb says.
 pub(crate) fn secret(command: &SecretCommand, world: &World) -> Result<Exit, Failure> {
@@ -141,7 +141,7 @@ fn names(address: &Address) -> Map<String, Value> {
 }
 
 /// The names of a scope for programs.
-fn scope_names(scope: &Scope) -> Map<String, Value> {
+pub(crate) fn scope_names(scope: &Scope) -> Map<String, Value> {
     let mut names = Map::new();
     let workspace = scope.workspace.as_ref().map(|name| name.as_str());
     names.insert("workspace".to_owned(), json!(workspace));

@@ -1,5 +1,5 @@
-//! Words on the command line of `secret set` and `secret rotate` that could be a value, and on those of
-//! `backup` and `restore` that could be a passphrase.
+//! Words on the command line of `secret set` and `secret rotate`, and of the verbs that make or change
+//! connections, that could be a value, and on those of `backup` and `restore` that could be a passphrase.
 //!
 //! Clap repeats what it does not know, and a value may well begin with a dash.
 
@@ -37,6 +37,11 @@ pub(crate) fn refusal(words: &[OsString], error: &clap::Error) -> Option<Failure
 }
 
 fn takes_value(words: &[OsString]) -> bool {
+    let is_connection = |word: &OsString| word == "connection" || word == "ai-key";
+    let mut behind = words.iter().skip_while(|word| !is_connection(word));
+    if behind.any(|word| ["add", "edit", "rotate", "set"].iter().any(|verb| word == verb)) {
+        return true;
+    }
     let mut words = words.iter().skip_while(|word| *word != "secret");
     words.any(|word| word == "set" || word == "rotate")
 }

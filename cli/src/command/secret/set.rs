@@ -86,7 +86,11 @@ fn options(args: &ValueArgs, world: &World) -> Result<SetOptions, Failure> {
 }
 
 /// Whether the registry is still to be made; an error if a value could not be stored anyway.
-fn begin(admin: &Admin<'_>, address: &Address, seal_names: bool) -> Result<bool, Failure> {
+pub(crate) fn begin(
+    admin: &Admin<'_>,
+    address: &Address,
+    seal_names: bool,
+) -> Result<bool, Failure> {
     match allowed(admin, address) {
         Ok(()) if seal_names => {
             Err(Failure::usage("`--seal-names` is for a new registry, and there is one already"))
@@ -104,7 +108,7 @@ fn begin(admin: &Admin<'_>, address: &Address, seal_names: bool) -> Result<bool,
 }
 
 /// Refuses a protected environment; that the registry opens is found out as well.
-pub(super) fn allowed(admin: &Admin<'_>, address: &Address) -> Result<(), RegistryError> {
+pub(crate) fn allowed(admin: &Admin<'_>, address: &Address) -> Result<(), RegistryError> {
     let environments = admin.environments()?;
     let Some(name) = &address.scope.environment else { return Ok(()) };
     let protected = |known: &&subrosa_registry::EnvironmentInfo| {
