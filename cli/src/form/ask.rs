@@ -230,9 +230,9 @@ fn chosen<'a>(field: &'a Field, typed: &'a str) -> &'a str {
 /// Adds what was probably meant to what is wrong.
 fn with_nearest(field: &Field, typed: &str, why: String) -> String {
     match closest(typed, field.choices.iter().map(String::as_str)) {
-        Some(near) => format!("{why}; did you mean `{near}`?"),
+        Some(near) => format!("it is none of these; did you mean `{near}`?"),
         None if !field.choices.is_empty() => {
-            format!("{why}, nor 1 to {}", field.choices.len())
+            format!("it is none of these: wanted 1 to {}, or a name", field.choices.len())
         }
         None => why,
     }
@@ -327,8 +327,14 @@ mod tests {
         {
             assert_eq!(chosen(&plan, typed), expected);
         }
-        assert_eq!(with_nearest(&plan, "sever", "no".into()), "no; did you mean `server`?");
-        assert_eq!(with_nearest(&plan, "7", "no".into()), "no, nor 1 to 2");
+        assert_eq!(
+            with_nearest(&plan, "sever", "no".into()),
+            "it is none of these; did you mean `server`?"
+        );
+        assert_eq!(
+            with_nearest(&plan, "7", "no".into()),
+            "it is none of these: wanted 1 to 2, or a name"
+        );
         plan.choices = vec!["2".to_owned(), "1".to_owned()];
         assert_eq!(chosen(&plan, "2"), "2");
     }

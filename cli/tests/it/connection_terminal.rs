@@ -88,7 +88,7 @@ fn choices_have_numbers_and_defaults_brackets() {
             ("  1) cloud\r\n  2) server\r\n  [cloud] > ", "\r"),
             ("  1) low\r\n  2) high\r\n  > ", "hihg\r"),
             ("did you mean `high`?", "3\r"),
-            ("nor 1 to 2", "2\r"),
+            ("wanted 1 to 2, or a name", "2\r"),
             ("(optional) > ", "\r"),
             ("(not shown) > ", "hunter2\r"),
         ],
