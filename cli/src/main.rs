@@ -17,7 +17,6 @@ mod guard;
 mod harden;
 mod help;
 mod interrupt;
-mod kinds;
 mod load;
 mod logs;
 mod newfile;

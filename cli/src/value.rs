@@ -4,6 +4,7 @@
 //! value and a newline; a longer one is refused as soon as it is known to be longer. Neither a message
 //! nor a hint here says anything of what was read but whether it ended with a newline.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,6 +12,7 @@ use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags};
 use secrecy::SecretSlice;
+use subrosa_engine::secret::SecretValue;
 use subrosa_registry::{VALUE_LEN_MAX, check_value};
 use zeroize::Zeroizing;
 
@@ -58,6 +60,20 @@ pub(crate) fn bytes(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, Failure> 
         None => read(rustix::stdio::stdin(), READ_LEN_MAX)
             .map_err(|error| Failure::engine(format!("cannot read standard input: {error}"))),
     }
+}
+
+/// A value that a reader of files has taken in, on its way into the registry.
+pub(crate) type Given = SecretValue;
+
+/// Does something with the bytes of a value on its way in.
+#[expect(clippy::disallowed_methods, reason = "it goes from a file into the registry")]
+pub(crate) fn with<T>(given: &Given, take: impl FnOnce(&[u8]) -> T) -> T {
+    take(given.expose())
+}
+
+/// The value of a variable, on its way in.
+pub(crate) fn of_variable(value: &OsStr) -> Option<Given> {
+    Some(SecretValue::new(value.as_encoded_bytes().to_vec()))
 }
 
 fn typed(what: &str) -> Result<Taken, Failure> {

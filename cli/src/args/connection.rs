@@ -12,8 +12,9 @@ use subrosa_registry::WorkspaceName;
 
 use super::secret::{ScopeArgs, age, moment};
 use crate::help::connection::{
-    ADD, AI_LIST, AI_RM, AI_SET, DISABLE, EDIT, ENABLE, EXIT_CODES_CONNECTION, EXIT_CODES_STATUS,
-    LIST, RM, ROTATE, SHOW, STATUS, TYPES,
+    ADD, AI_LIST, AI_RM, AI_SET, AUTHORIZE, DISABLE, EDIT, ENABLE, EXIT_CODES_CONNECTION,
+    EXIT_CODES_IMPORT, EXIT_CODES_STATUS, EXIT_CODES_TEST, IMPORT, LIST, REFRESH, REVOKE, RM,
+    ROTATE, SHOW, STATUS, TEST, TYPES,
 };
 
 #[derive(Debug, Subcommand)]
@@ -33,9 +34,21 @@ pub(crate) enum ConnectionCommand {
     /// List the types of connections, or tell all about one
     #[command(after_help = TYPES, after_long_help = long(TYPES))]
     Types(TypesArgs),
+    /// Ask the service one cheap question: does it work?
+    #[command(after_help = TEST, after_long_help = format!("{TEST}\n\n{EXIT_CODES_TEST}"))]
+    Test(TestArgs),
     /// Find connections that expire or need somebody
     #[command(after_help = STATUS, after_long_help = format!("{STATUS}\n\n{EXIT_CODES_STATUS}"))]
     Status(StatusArgs),
+    /// Grant access in a browser, or with a code on any device (OAuth)
+    #[command(after_help = AUTHORIZE, after_long_help = format!("{AUTHORIZE}\n\n{EXIT_CODES_TEST}"))]
+    Authorize(AuthorizeArgs),
+    /// Exchange the tokens for new ones (OAuth)
+    #[command(after_help = REFRESH, after_long_help = format!("{REFRESH}\n\n{EXIT_CODES_TEST}"))]
+    Refresh(RefreshArgs),
+    /// Have the service forget the grant, and forget the tokens (OAuth)
+    #[command(after_help = REVOKE, after_long_help = format!("{REVOKE}\n\n{EXIT_CODES_TEST}"))]
+    Revoke(ConfirmArgs),
     /// Give the secret fields new values
     #[command(after_help = ROTATE, after_long_help = long(ROTATE))]
     Rotate(RotateArgs),
@@ -48,6 +61,9 @@ pub(crate) enum ConnectionCommand {
     /// Remove a connection with all its versions
     #[command(after_help = RM, after_long_help = long(RM))]
     Rm(ConfirmArgs),
+    /// Make connections of a file that other tools use
+    #[command(after_help = IMPORT, after_long_help = format!("{IMPORT}\n\n{EXIT_CODES_IMPORT}"))]
+    Import(ImportArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -216,8 +232,68 @@ pub(crate) struct TypesArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// The connection's name, such as jira-prod
+    #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) name: Option<OsString>,
+    #[command(flatten)]
+    pub(crate) scope: ScopeArgs,
+    /// All connections that are not disabled
+    #[arg(long, conflicts_with_all = ["workspace", "environment"])]
+    pub(crate) all: bool,
+    /// Do it although the environment is protected
+    #[arg(long)]
+    pub(crate) allow_protected: bool,
+    /// Write a JSON array to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     /// Write a JSON array to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuthorizeArgs {
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+    /// Grant access with a code on any device, if the service offers it
+    #[arg(long)]
+    pub(crate) device: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RefreshArgs {
+    #[command(flatten)]
+    pub(crate) change: ChangeArgs,
+    /// Also if those that are there hold for a while
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The file: `secrets.toml`, or a JSON file of credentials
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The type, where the file does not tell
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) kind: Option<String>,
+    /// The connection's name, where the file does not tell
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<OsString>,
+    #[command(flatten)]
+    pub(crate) scope: ScopeArgs,
+    /// Do it although the environment is protected
+    #[arg(long)]
+    pub(crate) allow_protected: bool,
+    /// Store it; without, what would be stored is shown
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// Write JSON to standard output
     #[arg(long)]
     pub(crate) json: bool,
 }

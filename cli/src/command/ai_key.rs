@@ -10,6 +10,7 @@ use super::connection::{about, command, confirm, find, next};
 use crate::args::connection::{AiKeyCommand, AiRmArgs, AiService, AiSetArgs};
 use crate::command::secret::{NO_ARGUMENT, begin, is_no_store, minute, new_store, stamp};
 use crate::command::validate::to_line;
+use crate::connections;
 use crate::failure::{Exit, Failure};
 use crate::form::{Filled, given};
 use crate::wiring::World;
@@ -48,7 +49,7 @@ fn set(args: &AiSetArgs, world: &World) -> Result<Exit, Failure> {
     if !args.surplus.is_empty() {
         return Err(Failure::usage("there are words after the service").help(NO_ARGUMENT));
     }
-    let types = world.connection_types()?;
+    let types = connections::types(world)?;
     let kind = find(&types, args.service.word())?;
     let field = key_field(kind)?;
     let address = args.service.address();
@@ -102,7 +103,7 @@ fn take(
 }
 
 fn list(json: bool, world: &World) -> Result<Exit, Failure> {
-    let types = world.connection_types()?;
+    let types = connections::types(world)?;
     let secrets = world.secrets()?;
     let admin = secrets.admin("ai-key list", false, world);
     let mut rows =

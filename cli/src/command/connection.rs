@@ -7,8 +7,10 @@
 //! words that may be shown.
 
 mod add;
+mod broker;
 mod change;
 mod edit;
+mod import;
 mod list;
 mod show;
 pub(super) mod state;
@@ -41,6 +43,11 @@ pub(crate) fn connection(command: &ConnectionCommand, world: &World) -> Result<E
         ConnectionCommand::Status(args) => status::status(args, world),
         ConnectionCommand::Show(args) => show::show(args, world),
         ConnectionCommand::Types(args) => types::types(args, world),
+        ConnectionCommand::Test(args) => broker::test(args, world),
+        ConnectionCommand::Authorize(args) => broker::authorize(args, world),
+        ConnectionCommand::Refresh(args) => broker::refresh(args, world),
+        ConnectionCommand::Revoke(args) => broker::revoke(args, world),
+        ConnectionCommand::Import(args) => import::import(args, world),
         ConnectionCommand::Disable(args) => change::disable(args, world),
         ConnectionCommand::Enable(args) => change::enable(args, world),
         ConnectionCommand::Rm(args) => change::remove(args, world),

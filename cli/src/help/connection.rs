@@ -11,6 +11,15 @@ Exit codes:
   6      the change was made, but could not be told on standard output
   128+n  ended by signal n";
 
+pub(crate) const EXIT_CODES_TEST: &str = "\
+Exit codes:
+  0      done; of `test`: all that were tested work, or have no test
+  1      the service refuses the credential or the grant, or is out of reach
+  2      the command line makes no sense
+  4      the connection is not there, may not be used, or lacks something
+  5      subrosa itself could not go on (registry, key, disk)
+  128+n  ended by signal n";
+
 pub(crate) const EXIT_CODES_STATUS: &str = "\
 Exit codes:
   0      nothing waits for anybody
@@ -18,6 +27,16 @@ Exit codes:
          authorized or incomplete
   2      the command line makes no sense
   5      the registry cannot be read";
+
+pub(crate) const EXIT_CODES_IMPORT: &str = "\
+Exit codes:
+  0      done, or shown what would be
+  1      there are conflicts; nothing was stored
+  2      the command line makes no sense
+  3      the file cannot be used
+  4      the change is refused
+  5      registry, key, disk or standard output cannot be used
+  6      the change was made, but could not be told on standard output";
 
 pub(crate) const CONNECTION: &str = "\
 Examples:
@@ -90,6 +109,15 @@ Examples:
 A type is one YAML file. Those in the folder `connection-types` beside
 subrosa.toml are added to those that come with the program.";
 
+pub(crate) const TEST: &str = "\
+Examples:
+  subrosa connection test jira-prod
+  subrosa connection test --all
+  subrosa connection test --all --json | jq '.[] | select(.outcome != \"works\")'
+
+Asks the service one cheap question with the credential. What is shown of the
+answer is whose the credential is, never the credential.";
+
 pub(crate) const STATUS: &str = "\
 Examples:
   subrosa connection status
@@ -97,6 +125,30 @@ Examples:
 
 Lists what has an end and what cannot be used, with the command that mends it.
 An access token that is refreshed by itself needs nobody.";
+
+pub(crate) const AUTHORIZE: &str = "\
+Examples:
+  subrosa connection authorize google-drive            in a browser
+  subrosa connection authorize google-drive --device   with a code, anywhere
+
+Opens the browser at the service's page and waits five minutes for the answer,
+which comes to this machine only. The address is printed as well. Tokens are
+stored once the exchange has succeeded; Ctrl-C gives up.";
+
+pub(crate) const REFRESH: &str = "\
+Examples:
+  subrosa connection refresh google-drive
+  subrosa connection refresh google-drive --force
+
+Runs do this by themselves before a token ends, once for all of them.";
+
+pub(crate) const REVOKE: &str = "\
+Examples:
+  subrosa connection revoke google-drive
+  subrosa connection revoke google-drive --yes
+
+The tokens are forgotten here, too; the other fields stay. To use it again:
+`subrosa connection authorize`.";
 
 pub(crate) const DISABLE: &str = "\
 Examples:
@@ -115,6 +167,15 @@ Examples:
 
 Its versions are gone for good. A grant stays with the service: revoke it
 before, with `subrosa connection revoke`.";
+
+pub(crate) const IMPORT: &str = "\
+Examples:
+  subrosa connection import secrets.toml          shows what it would bring
+  subrosa connection import secrets.toml --apply
+  subrosa connection import jira.json --type jira --name jira-prod --apply
+
+Takes dango's `secrets.toml` and files of credentials as JSON. Nothing that is
+there already is overwritten.";
 
 pub(crate) const AI_KEY: &str = "\
 Examples:
@@ -149,8 +210,9 @@ Examples:
 #[cfg(test)]
 mod tests {
     use super::{
-        ADD, AI_KEY, AI_LIST, AI_RM, AI_SET, CONNECTION, DISABLE, EDIT, ENABLE,
-        EXIT_CODES_CONNECTION, EXIT_CODES_STATUS, LIST, RM, ROTATE, SHOW, STATUS, TYPES,
+        ADD, AI_KEY, AI_LIST, AI_RM, AI_SET, AUTHORIZE, CONNECTION, DISABLE, EDIT, ENABLE,
+        EXIT_CODES_CONNECTION, EXIT_CODES_IMPORT, EXIT_CODES_STATUS, EXIT_CODES_TEST, IMPORT, LIST,
+        REFRESH, REVOKE, RM, ROTATE, SHOW, STATUS, TEST, TYPES,
     };
 
     #[test]
@@ -161,17 +223,24 @@ mod tests {
             AI_LIST,
             AI_RM,
             AI_SET,
+            AUTHORIZE,
             CONNECTION,
             DISABLE,
             EDIT,
             ENABLE,
             EXIT_CODES_CONNECTION,
+            EXIT_CODES_IMPORT,
             EXIT_CODES_STATUS,
+            EXIT_CODES_TEST,
+            IMPORT,
             LIST,
+            REFRESH,
+            REVOKE,
             RM,
             ROTATE,
             SHOW,
             STATUS,
+            TEST,
             TYPES,
         ] {
             for line in help.lines() {

@@ -9,6 +9,7 @@ mod calls;
 mod canary;
 mod connection;
 mod connection_boundary;
+mod connection_import;
 mod connection_leaks;
 mod connection_terminal;
 mod dagu;

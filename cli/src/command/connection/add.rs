@@ -10,6 +10,7 @@ use super::store::{self, Change};
 use super::{about, command, find, is_asked, name, named, next, options};
 use crate::args::connection::AddArgs;
 use crate::command::secret::{Told, begin, new_store, place};
+use crate::connections;
 use crate::failure::{Exit, Failure};
 use crate::form::ask::Person;
 use crate::form::given::{self, Words};
@@ -21,7 +22,7 @@ use crate::wiring::World;
 
 /// Makes a connection.
 pub(crate) fn add(args: &AddArgs, world: &World) -> Result<Exit, Failure> {
-    let types = world.connection_types()?;
+    let types = connections::types(world)?;
     let kind = find(&types, &args.kind)?;
     let by_type = || kind.id.replace('_', "-").into();
     let word = args.name.clone().unwrap_or_else(by_type);

@@ -9,6 +9,7 @@ use super::store::{self, Change};
 use super::{about, address, find, is_asked, name, next, options};
 use crate::args::connection::{EditArgs, RotateArgs};
 use crate::command::secret::{allowed, later, minute, place, stamp};
+use crate::connections;
 use crate::failure::{Exit, Failure};
 use crate::form::ask::Person;
 use crate::form::given::{self, Words};
@@ -36,7 +37,7 @@ pub(crate) fn edit(args: &EditArgs, world: &World) -> Result<Exit, Failure> {
     let options = options(&args.about, world)?;
     let secrets = world.secrets()?;
     let admin = secrets.admin("connection edit", args.change.allow_protected, world);
-    let types = world.connection_types()?;
+    let types = connections::types(world)?;
     let before = before(&admin, address, &types)?;
     let answers = &args.answers;
     let words = Words { set: &answers.set, set_file: &answers.set_file, unset: &args.unset };
@@ -72,7 +73,7 @@ pub(crate) fn rotate(args: &RotateArgs, world: &World) -> Result<Exit, Failure> 
     let options = SetOptions { overlap: args.overlap, ..options(&args.about, world)? };
     let secrets = world.secrets()?;
     let admin = secrets.admin("connection rotate", args.change.allow_protected, world);
-    let types = world.connection_types()?;
+    let types = connections::types(world)?;
     let before = before(&admin, address, &types)?;
     let filled = new_secrets(args, &before, world)?;
     let kind = before.kind;

@@ -10,6 +10,7 @@ use super::state::{Seen, State};
 use super::{find, name, names};
 use crate::args::connection::ListArgs;
 use crate::command::secret::{is_no_store, minute, stamp};
+use crate::connections;
 use crate::failure::{Exit, Failure};
 use crate::text::shown;
 use crate::wiring::World;
@@ -17,7 +18,7 @@ use crate::{out, table};
 
 /// Lists connections, sorted by name and scope.
 pub(crate) fn list(args: &ListArgs, world: &World) -> Result<Exit, Failure> {
-    let types = world.connection_types()?;
+    let types = connections::types(world)?;
     if let Some(kind) = &args.kind {
         find(&types, kind)?;
     }

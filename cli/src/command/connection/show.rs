@@ -12,6 +12,7 @@ use super::{address, name, record, store};
 use crate::args::connection::NameArgs;
 use crate::command::secret::{minute, stamp};
 use crate::command::validate::to_line;
+use crate::connections;
 use crate::failure::{Exit, Failure};
 use crate::out;
 use crate::text::shown;
@@ -24,7 +25,7 @@ pub(crate) fn show(args: &NameArgs, world: &World) -> Result<Exit, Failure> {
     let admin = secrets.admin("connection show", false, world);
     let info = record(&admin, &address)?;
     store::parse(&info)?;
-    let types = world.connection_types()?;
+    let types = connections::types(world)?;
     let row = Row::of(info, &types, (world.clock)());
     if args.json {
         out::stdout(to_line(&to_json(&row))?)?;

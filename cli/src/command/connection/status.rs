@@ -8,6 +8,7 @@ use super::state::{State, moment};
 use super::{command, name};
 use crate::args::connection::StatusArgs;
 use crate::command::secret::{minute, stamp};
+use crate::connections;
 use crate::failure::{Exit, Failure};
 use crate::out;
 use crate::wiring::World;
@@ -15,7 +16,7 @@ use crate::wiring::World;
 /// Tells of every connection that has an end, and of those that cannot be used; the exit code says
 /// whether somebody has to do something.
 pub(crate) fn status(args: &StatusArgs, world: &World) -> Result<Exit, Failure> {
-    let types = world.connection_types()?;
+    let types = connections::types(world)?;
     let mut rows = rows(&types, "connection status", world)?;
     rows.retain(|row| row.state.needs_somebody() || has_end(row));
     let waiting: Vec<&Row<'_>> = rows.iter().filter(|row| row.state.needs_somebody()).collect();

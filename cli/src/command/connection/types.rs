@@ -7,6 +7,7 @@ use subrosa_engine::names::shown as quoted;
 use super::list::text;
 use crate::args::connection::TypesArgs;
 use crate::command::validate::to_line;
+use crate::connections;
 use crate::failure::{Exit, Failure};
 use crate::out;
 use crate::text::shown;
@@ -14,7 +15,7 @@ use crate::wiring::World;
 
 /// Lists the types, or tells all about one.
 pub(crate) fn types(args: &TypesArgs, world: &World) -> Result<Exit, Failure> {
-    let types = world.connection_types()?;
+    let types = connections::types(world)?;
     match &args.show {
         Some(id) => {
             let kind = find(&types, id)?;
