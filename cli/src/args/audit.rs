@@ -28,6 +28,9 @@ pub(crate) struct ListArgs {
     /// Only about this ref
     #[arg(long = "ref", value_name = "REF")]
     pub(crate) reference: Option<OsString>,
+    /// Only about this connection
+    #[arg(long, value_name = "NAME", conflicts_with = "reference")]
+    pub(crate) connection: Option<OsString>,
     /// Only about this workspace
     #[arg(long, short, value_name = "NAME", value_parser = WorkspaceName::parse)]
     pub(crate) workspace: Option<WorkspaceName>,

@@ -60,8 +60,11 @@ fn list(args: &ListArgs, world: &World) -> Result<Exit, Failure> {
 
 fn filter(args: &ListArgs, world: &World) -> Result<Filter, Failure> {
     let now = (world.clock)();
+    let named = args.reference.as_deref().map(reference).transpose()?;
+    let connection = args.connection.as_deref().map(reference).transpose()?;
+    let connection = connection.as_ref().map(subrosa_registry::SecretRef::connection);
     Ok(Filter {
-        reference: args.reference.as_deref().map(reference).transpose()?,
+        reference: named.or(connection),
         workspace: args.workspace.clone(),
         environment: args.environment.clone(),
         run: args.run.clone(),

@@ -91,7 +91,7 @@ impl Told {
 fn untold(OutputLost(error): OutputLost) -> Failure {
     let message = format!("the change was made, but standard output cannot be written: {error}");
     Failure::new(Exit::UNTOLD, message)
-        .help("do not make it again; `subrosa secret list` and `versions` show how things are")
+        .help("do not make it again; `list` and `show` or `versions` tell how things are")
 }
 
 /// The secret that is meant.
