@@ -16,7 +16,7 @@
 
 use crate::automaton::Automaton;
 use crate::grams::{Anchor, Grams, gram_key, is_quick};
-use crate::needles::Needle;
+use crate::needles::{Ends, Needle};
 use crate::short::Short;
 use crate::wrap::LINE_LEN_MIN;
 
@@ -46,9 +46,9 @@ pub(crate) struct Finders {
     pub(crate) probes_lines: bool,
     pub(crate) short: Option<Short>,
     /// Finds the needles that no stretch stands for.
-    pub(crate) stepped: Option<Automaton>,
-    /// The numbers of those needles, in the order of their bytes.
-    pub(crate) stepped_numbers: Vec<usize>,
+    pub(crate) stepped: Option<Stepped>,
+    /// Finds the heads among them, which a longer needle with the same end must not hide.
+    pub(crate) stepped_heads: Option<Stepped>,
     /// No more bytes than this of a needle can end a text without its grams being found.
     pub(crate) unseen_len_max: usize,
 }
@@ -70,38 +70,47 @@ impl Finders {
             probes_lines: probes_lines || long_plan.as_ref().is_some_and(|plan| plan.probes_lines),
             short: Short::new(needles, numbers(0..MIDDLE_LEN_MIN)),
             stepped: None,
-            stepped_numbers: Vec::new(),
+            stepped_heads: None,
             unseen_len_max: MIDDLE_LEN_MIN,
         };
+        let mut stepped = Vec::new();
         for (numbers, plan, gram_len) in
             [(long, long_plan, LONG_GRAM_LEN), (middle, middle_plan, MIDDLE_GRAM_LEN)]
         {
             if let Some(plan) = plan {
-                finders.add(needles, &numbers, &plan, gram_len);
+                finders.add(needles, &numbers, &plan, gram_len, &mut stepped);
             }
         }
         // The needles are sorted, so their numbers are, too.
-        finders.stepped_numbers.sort_unstable();
-        let stepped = finders.stepped_numbers.iter();
-        let bytes: Vec<_> = stepped.map(|&number| needles[number].bytes.as_slice()).collect();
-        finders.stepped = (!bytes.is_empty()).then(|| Automaton::new(bytes));
+        stepped.sort_unstable();
+        let those = |is_wanted: fn(&Ends) -> bool| -> Vec<usize> {
+            stepped.iter().copied().filter(|&number| is_wanted(&needles[number].ends)).collect()
+        };
+        finders.stepped_heads = Stepped::new(needles, those(|ends| ends.head));
+        finders.stepped = Stepped::new(needles, those(|ends| ends.anywhere));
         finders
     }
 
-    /// Adds the grams of needles that have one plan.
-    fn add(&mut self, needles: &[Needle], numbers: &[usize], plan: &Plan, gram_len: usize) {
+    /// Adds the grams of needles that have one plan; names those that no stretch stands for.
+    fn add(
+        &mut self,
+        needles: &[Needle],
+        numbers: &[usize],
+        plan: &Plan,
+        gram_len: usize,
+        stepped: &mut Vec<usize>,
+    ) {
         let mut anchors = Vec::with_capacity(numbers.len());
         for &number in numbers {
             let needle = &needles[number];
             let bytes = needle.bytes.as_slice();
             let len = plan.stretch_len(needle);
             let stretch = stretch(bytes, len, plan.window_len, gram_len);
-            let is_plain = !(needle.ends.word || needle.ends.head);
-            if !stretch.is_single && is_plain {
-                self.stepped_numbers.push(number);
+            if !stretch.is_single {
+                stepped.push(number);
             }
             let wraps = needle.ends.wraps && bytes.len() <= REPETITIVE_LEN_MAX;
-            if stretch.is_single || !is_plain || wraps {
+            if stretch.is_single || needle.ends.word || wraps {
                 let offset = stretch.offset;
                 anchors.push(Anchor {
                     needle: number,
@@ -114,6 +123,21 @@ impl Finders {
         if !anchors.is_empty() {
             self.grams.push(Grams::new(gram_len, plan.window_len, &anchors));
         }
+    }
+}
+
+/// Needles that are found by an automaton.
+pub(crate) struct Stepped {
+    pub(crate) automaton: Automaton,
+    /// Their numbers in the set, in the order of their bytes.
+    pub(crate) numbers: Vec<usize>,
+}
+
+impl Stepped {
+    /// The needles with these numbers; `None` if there are none.
+    fn new(needles: &[Needle], numbers: Vec<usize>) -> Option<Stepped> {
+        let bytes = numbers.iter().map(|&number| needles[number].bytes.as_slice()).collect();
+        (!numbers.is_empty()).then(|| Stepped { automaton: Automaton::new(bytes), numbers })
     }
 }
 

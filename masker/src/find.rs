@@ -6,8 +6,9 @@
 
 use std::ops::Range;
 
-use crate::anchors::WINDOW_LEN_MAX;
+use crate::anchors::{Stepped, WINDOW_LEN_MAX};
 use crate::automaton::State;
+use crate::fold::is_space;
 use crate::grams::{Grams, Place};
 use crate::policy::is_word;
 use crate::set::MaskSet;
@@ -42,6 +43,8 @@ pub(crate) struct Search {
     pub(crate) newline: Option<u64>,
     /// Where the automaton is.
     pub(crate) state: State,
+    /// Where the automaton of heads is.
+    pub(crate) heads_state: State,
 }
 
 /// A head that was found.
@@ -49,6 +52,7 @@ pub(crate) struct Search {
 pub(crate) struct HeadAt {
     pub(crate) end: u64,
     pub(crate) start: u64,
+    pub(crate) needle: usize,
 }
 
 /// On which occasion a gram is met.
@@ -335,7 +339,7 @@ impl<'a> Finder<'a> {
             return; // Wrapped: not the bytes that a word or a head has.
         }
         if needle.ends.head {
-            self.heads.push(HeadAt { end, start });
+            self.note_head(HeadAt { end, start, needle: number });
         }
         if needle.ends.word && (start == 0 || !is_word(self.view.byte(start - 1))) {
             if end == self.view.end() {
@@ -344,6 +348,14 @@ impl<'a> Finder<'a> {
                 self.counts.note(Counted::literal(number), end);
                 self.cover(start..end);
             }
+        }
+    }
+
+    /// Notes a head if the byte after it may begin a gap, or a backslash that is left out of heads.
+    fn note_head(&mut self, head: HeadAt) {
+        let goes_on = |byte| is_space(byte) || byte == b'\\';
+        if head.end == self.view.end() || goes_on(self.view.byte(head.end)) {
+            self.heads.push(head);
         }
     }
 
@@ -382,20 +394,41 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// Lets the automaton take the piece.
+    /// Lets the automata take the piece.
     fn step(&mut self) {
-        let Some(stepped) = &self.masks.finders.stepped else { return };
+        let finders = &self.masks.finders;
+        if let Some(stepped) = &finders.stepped {
+            self.search.state = self.run(stepped, self.search.state, |finder, number, found| {
+                finder.counts.note(Counted::literal(number), found.end);
+                finder.cover(found);
+            });
+        }
+        if let Some(heads) = &finders.stepped_heads {
+            let state = self.search.heads_state;
+            self.search.heads_state = self.run(heads, state, |finder, needle, found| {
+                finder.note_head(HeadAt { end: found.end, start: found.start, needle });
+            });
+        }
+    }
+
+    /// Lets an automaton take the piece and hands out what it finds; the state after it.
+    fn run(
+        &mut self,
+        stepped: &Stepped,
+        mut state: State,
+        mut found: impl FnMut(&mut Self, usize, Range<u64>),
+    ) -> State {
         let (piece, begin) = (self.view.piece, self.view.piece_start());
         let mut next = 0;
         while next < piece.len() {
-            let run = stepped.run(self.search.state, piece, next);
-            (self.search.state, next) = (run.state, run.end);
+            let run = stepped.automaton.run(state, piece, next);
+            (state, next) = (run.state, run.end);
             if run.found {
                 let end = begin + next as u64;
-                let number = self.masks.finders.stepped_numbers[stepped.found_number(run.state)];
-                self.counts.note(Counted::literal(number), end);
-                self.cover(end - stepped.found_len(run.state)..end);
+                let number = stepped.numbers[stepped.automaton.found_number(state)];
+                found(self, number, end - stepped.automaton.found_len(state)..end);
             }
         }
+        state
     }
 }

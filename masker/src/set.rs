@@ -13,6 +13,7 @@ use crate::prefixes::Prefixes;
 use crate::stream::Stream;
 use crate::tally::Match;
 use crate::text::MaskedText;
+use crate::track::Head;
 use crate::writer::End;
 
 /// The needles of a set of values.
@@ -26,6 +27,8 @@ pub struct MaskSet {
     pub(crate) finders: Finders,
     pub(crate) prefixes: Prefixes,
     pub(crate) folded: Option<Automaton>,
+    /// The heads of its needles, in the order of their numbers.
+    pub(crate) heads: Vec<Head>,
 }
 
 /// There are more than 10 000 values that are not blank, or more than 4 MiB of them.
@@ -88,6 +91,12 @@ impl MaskSet {
             || !rest.0.is_empty()
     }
 
+    /// The head that the needle with this number is.
+    pub(crate) fn head(&self, needle: usize) -> &Head {
+        let place = self.heads.binary_search_by_key(&needle, |head| head.needle);
+        &self.heads[place.expect("every head is among the heads")]
+    }
+
     fn from_needles(needles: Needles) -> MaskSet {
         let Needles { literal, origins, folded } = needles;
         let finders = Finders::new(&literal);
@@ -95,7 +104,12 @@ impl MaskSet {
         let layouts = folded.iter().map(|needle| needle.origin).collect();
         let folded = (!folded.is_empty())
             .then(|| Automaton::new(folded.iter().map(|needle| needle.bytes.as_slice()).collect()));
-        MaskSet { needles: literal, origins, layouts, finders, prefixes, folded }
+        let are_heads = literal.iter().enumerate().filter(|(_, needle)| needle.ends.head);
+        let heads = folded.iter().flat_map(|folded| {
+            are_heads.clone().map(|(number, needle)| Head::new(folded, number, &needle.bytes))
+        });
+        let heads = heads.collect();
+        MaskSet { needles: literal, origins, layouts, finders, prefixes, folded, heads }
     }
 }
 

@@ -11,6 +11,7 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 use crate::MASK;
+use crate::anchors::Stepped;
 use crate::find::{Finder, HeadAt, Search};
 use crate::set::MaskSet;
 use crate::tally::{Counted, Counts, Tally};
@@ -168,12 +169,16 @@ impl Stream {
         self.follow(masks, view, heads, &mut covered);
         self.cover(covered);
         let held_len = |len: Option<u64>| self.end - len.unwrap_or(0);
-        let stepped = masks.finders.stepped.as_ref();
+        let finders = &masks.finders;
+        let held_by = |stepped: &Option<Stepped>, state| {
+            held_len(stepped.as_ref().map(|stepped| stepped.automaton.held_len(state)))
+        };
         let folded = masks.folded.as_ref();
         let pending = self.search.pending.iter().filter_map(|pending| pending.held_start());
         let tails = [
             masks.prefixes.tail(&masks.needles, &view, self.tail),
-            held_len(stepped.map(|stepped| stepped.held_len(self.search.state))),
+            held_by(&finders.stepped, self.search.state),
+            held_by(&finders.stepped_heads, self.search.heads_state),
             held_len(folded.map(|folded| self.track.held_len(folded))),
         ];
         self.tail = tails.into_iter().chain(pending).min().unwrap_or(self.end);
@@ -196,11 +201,10 @@ impl Stream {
         let mut at = view.piece_start();
         loop {
             if let Some(head) = heads.next_if(|head| head.end == at) {
-                let is_in_gap = view.byte(head.start) == b'n'
+                let is_first_in_gap = view.byte(head.start) == b'n'
                     && head.start > 0
                     && view.byte(head.start - 1) == b'\\';
-                let start = head.start + u64::from(is_in_gap);
-                self.track.enter(folded, view.slices(start..head.end));
+                self.track.enter(folded, masks.head(head.needle).state(is_first_in_gap));
             }
             if !self.track.is_active() {
                 let Some(head) = heads.peek() else { return };

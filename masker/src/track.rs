@@ -9,6 +9,32 @@ use std::collections::VecDeque;
 use crate::automaton::{Automaton, START, State};
 use crate::fold::{GAP, GAP_LEN_MAX, is_space};
 
+/// Where an automaton is after a head.
+///
+/// Known beforehand, since one that repeats itself for long may end at each byte of a text.
+pub(crate) struct Head {
+    /// The number of the needle that it is.
+    pub(crate) needle: usize,
+    whole: State,
+    without_first: State,
+}
+
+impl Head {
+    /// The needle numbered `needle`, which has these bytes.
+    pub(crate) fn new(automaton: &Automaton, needle: usize, bytes: &[u8]) -> Head {
+        let after = |bytes: &[u8]| {
+            let folded = bytes.iter().map(|&byte| if byte == b' ' { GAP } else { byte });
+            folded.fold(START, |state, byte| automaton.step(state, byte))
+        };
+        Head { needle, whole: after(bytes), without_first: after(&bytes[1..]) }
+    }
+
+    /// The state after it in a text where a backslash may stand before it: with an `n` that is a gap.
+    pub(crate) fn state(&self, is_first_in_gap: bool) -> State {
+        if is_first_in_gap { self.without_first } else { self.whole }
+    }
+}
+
 /// The bytes that a match covers, counted back from the end of the input.
 #[derive(Clone, Copy)]
 pub(crate) struct Covered {
@@ -50,15 +76,11 @@ impl Track {
         self.active
     }
 
-    /// Begins at a head that the input ends with, unless something longer is under way. Of a head whose
-    /// first byte belongs to a gap, that byte is left out.
-    pub(crate) fn enter(&mut self, automaton: &Automaton, head: [&[u8]; 2]) {
+    /// Begins after a head that the input ends with, unless something longer is under way.
+    pub(crate) fn enter(&mut self, automaton: &Automaton, state: State) {
         if self.active && !self.gaps.is_empty() {
             return;
         }
-        let bytes = head.into_iter().flatten();
-        let folded = bytes.map(|&byte| if byte == b' ' { GAP } else { byte });
-        let state = folded.fold(START, |state, byte| automaton.step(state, byte));
         let depth = automaton.held_len(state);
         *self = Track { active: depth > 0, state, tokens: depth, ..Track::default() };
     }
