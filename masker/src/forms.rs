@@ -136,7 +136,9 @@ fn is_armour(line: &[u8]) -> bool {
 ///
 /// Where two encodings give the same bytes, the first of them in the order of [`Form`] is named.
 pub fn encoded(core: &[u8]) -> Vec<Encoded> {
-    let mut forms = Collection { core, forms: Vec::new() };
+    // Few forms are longer; one that is gets a buffer of its own length.
+    let buffer = Zeroizing::new(Vec::with_capacity(4 * core.len()));
+    let mut forms = Collection { core, forms: Vec::new(), buffer };
     base64::add(&mut forms);
     plain::add_hex(&mut forms);
     // Most tokens are made of these alone: asking every rule would take most of the time.
@@ -174,6 +176,8 @@ type Encode<'a> = dyn Fn(&[u8], &mut Out<'_>) + 'a;
 struct Collection<'a> {
     core: &'a [u8],
     forms: Vec<Encoded>,
+    /// The form that was made last. Most of them are known already and need no memory of their own.
+    buffer: Zeroizing<Vec<u8>>,
 }
 
 impl Collection<'_> {
@@ -182,22 +186,41 @@ impl Collection<'_> {
     }
 
     fn add_at(&mut self, form: Form, offset: u8, encode: &Encode<'_>) {
-        let bytes = collected(self.core, encode);
-        let is_known = |known: &[u8]| known == bytes.as_slice();
+        collect(&mut self.buffer, self.core, encode);
+        let bytes = self.buffer.as_slice();
+        let is_known = |known: &[u8]| known == bytes;
         let is_new = !is_known(self.core) && !self.forms.iter().any(|other| is_known(&other.bytes));
         if bytes.len() >= LEN_MIN && is_new {
-            self.forms.push(Encoded { form, offset, bytes });
+            self.forms.push(Encoded { form, offset, bytes: Zeroizing::new(bytes.to_vec()) });
         }
     }
 }
 
-/// All pieces of a form. They are counted first: a buffer that grows leaves copies in freed memory.
-fn collected(bytes: &[u8], encode: &Encode<'_>) -> Zeroizing<Vec<u8>> {
+/// Fills `buffer` with all pieces of a form. It never grows: that would leave copies in freed memory. One that
+/// is too small is replaced, when the length is known.
+fn collect(buffer: &mut Zeroizing<Vec<u8>>, bytes: &[u8], encode: &Encode<'_>) {
+    let len = fill(buffer, bytes, encode);
+    if len > buffer.capacity() {
+        *buffer = Zeroizing::new(Vec::with_capacity(len));
+        fill(buffer, bytes, encode);
+    }
+}
+
+/// Fills `buffer` as far as it has room; the length of all pieces.
+fn fill(buffer: &mut Vec<u8>, bytes: &[u8], encode: &Encode<'_>) -> usize {
     let mut len = 0;
-    encode(bytes, &mut |piece| len += piece.len());
-    let mut form = Zeroizing::new(Vec::with_capacity(len));
-    encode(bytes, &mut |piece| form.extend_from_slice(piece));
-    form
+    buffer.clear();
+    encode(bytes, &mut |piece| {
+        len += piece.len();
+        if len <= buffer.capacity() {
+            match piece {
+                // Most pieces: not worth a call.
+                [byte] => buffer.push(*byte),
+                _ => buffer.extend_from_slice(piece),
+            }
+        }
+    });
+    len
 }
 
 /// A character of a value, or a byte of it that belongs to none.
