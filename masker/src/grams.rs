@@ -1,6 +1,6 @@
 //! Finds places where a needle may stand, without looking at every byte.
 //!
-//! Of every needle a stretch is looked for by its grams: the runs of six (or four) bytes in it. Wherever
+//! Of every needle a stretch is looked for by its grams: the runs of five (or four) bytes in it. Wherever
 //! `window_len` bytes of the stretch stand in a text, one of every `step = window_len - gram_len + 1`
 //! positions begins one of its grams, so probing only each such position misses no needle. A probe asks a
 //! Bloom table first: one multiplication, one load, two or three bits. What the table lets pass is looked up and
@@ -8,6 +8,8 @@
 
 /// Spreads a gram over all bits; the odd number nearest to 2^64 divided by the golden ratio.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+/// The same for the second table; another odd number, so that the two agree by chance only.
+const SPREAD_DOUBTS: u64 = 0xd6e8_feb8_6659_fd93;
 /// Words of the usual table. It fills most of the first cache of common processors and leaves room for
 /// the text; a probe of a larger table takes twice as long.
 const QUICK_WORDS: usize = 1 << 12;
@@ -27,6 +29,8 @@ pub(crate) struct Grams {
     /// Distance between probes.
     step: usize,
     bloom: Bloom,
+    /// What the usual table lets pass must be in this one, too.
+    doubts: Doubts,
     /// How many bits of the table a gram has.
     bits: Bits,
     /// Where in `places` the grams of a bucket begin.
@@ -91,21 +95,24 @@ impl Grams {
             gram_len,
             step: window_len - gram_len + 1,
             bloom: Bloom::new(gram_count),
+            doubts: Doubts::new(gram_count),
             bits: if is_roomy { Bits::Two } else { Bits::Three },
             buckets: vec![0; count + 1],
             bucket_shift: 64 - count.trailing_zeros(),
             places: vec![Place::default(); gram_count],
         };
-        let each = |take: &mut dyn FnMut(u64, Place)| {
+        let each = |take: &mut dyn FnMut(u64, u64, Place)| {
             for anchor in anchors {
                 for (index, gram) in anchor.bytes.windows(gram_len).enumerate() {
-                    let hash = hash(load_short(gram), gram_len);
-                    take(hash, place(anchor, index, hash));
+                    let word = load_short(gram);
+                    let hash = hash(word, gram_len);
+                    take(word, hash, place(anchor, index, hash));
                 }
             }
         };
         // Buckets are counted first, then each place goes below the end of its bucket.
-        each(&mut |hash, _| {
+        each(&mut |word, hash, _| {
+            grams.doubts.add(word << (64 - 8 * gram_len));
             *grams.bloom.word_mut(hash) |= bits(hash, grams.bits);
             grams.buckets[(hash >> grams.bucket_shift) as usize] += 1;
         });
@@ -114,7 +121,7 @@ impl Grams {
             end += *bucket;
             *bucket = end;
         }
-        each(&mut |hash, place| {
+        each(&mut |_, hash, place| {
             let bucket = &mut grams.buckets[(hash >> grams.bucket_shift) as usize];
             *bucket -= 1;
             grams.places[*bucket as usize] = place;
@@ -139,23 +146,26 @@ impl Grams {
     pub(crate) fn next(&self, text: &[u8], from: usize) -> Option<usize> {
         let step = self.step;
         // What is known of a set is a constant in each copy of the loop, so that it costs no instruction.
+        let doubts = &self.doubts;
         match (&self.bloom, self.gram_len, self.bits) {
             (Bloom::Quick(table), 4, Bits::Two) => {
-                next::<4, 2>(text, from, step, |hash| table[quick_index(hash)])
+                next::<4, 2>(text, from, step, doubts, |hash| table[quick_index(hash)])
             }
             (Bloom::Quick(table), 4, Bits::Three) => {
-                next::<4, 3>(text, from, step, |hash| table[quick_index(hash)])
+                next::<4, 3>(text, from, step, doubts, |hash| table[quick_index(hash)])
             }
             (Bloom::Quick(table), _, Bits::Two) => {
-                next::<6, 2>(text, from, step, |hash| table[quick_index(hash)])
+                next::<5, 2>(text, from, step, doubts, |hash| table[quick_index(hash)])
             }
             (Bloom::Quick(table), _, Bits::Three) => {
-                next::<6, 3>(text, from, step, |hash| table[quick_index(hash)])
+                next::<5, 3>(text, from, step, doubts, |hash| table[quick_index(hash)])
             }
             (Bloom::Large(..), 4, _) => {
-                next::<4, 3>(text, from, step, |hash| self.bloom.word(hash))
+                next::<4, 3>(text, from, step, doubts, |hash| self.bloom.word(hash))
             }
-            (Bloom::Large(..), ..) => next::<6, 3>(text, from, step, |hash| self.bloom.word(hash)),
+            (Bloom::Large(..), ..) => {
+                next::<5, 3>(text, from, step, doubts, |hash| self.bloom.word(hash))
+            }
         }
     }
 
@@ -175,7 +185,7 @@ impl Grams {
     #[inline(always)]
     pub(crate) fn may_touch(&self, around: &[u8; 17]) -> bool {
         let (before, len) = (8 - self.gram_len, self.gram_len);
-        self.passes(hash(load(around, before), len)) || self.passes(hash(load(around, 9), len))
+        self.passes(hash(load(around, before), len)) | self.passes(hash(load(around, 9), len))
     }
 
     /// Whether the table knows the gram with this hash.
@@ -217,6 +227,45 @@ impl Bloom {
     }
 }
 
+/// A second table, asked about what the usual one lets pass by chance: it is large, and so rarely wrong,
+/// and in the second cache.
+struct Doubts {
+    words: Vec<u64>,
+    shift: u32,
+}
+
+impl Doubts {
+    /// An empty table for so many grams; one that lets everything pass where the first is large itself.
+    fn new(gram_count: usize) -> Doubts {
+        if !is_quick(gram_count) {
+            return Doubts { words: vec![u64::MAX], shift: 63 };
+        }
+        let words = (gram_count * LARGE_BITS / 64).next_power_of_two().max(2);
+        Doubts { words: vec![0; words], shift: 64 - words.trailing_zeros() }
+    }
+
+    /// Adds a gram, which stands in the upper bytes of `word`.
+    fn add(&mut self, word: u64) {
+        let (index, bits) = self.place(word);
+        self.words[index] |= bits;
+    }
+
+    #[inline(always)]
+    fn pass(&self, word: u64) -> bool {
+        let (index, bits) = self.place(word);
+        self.words[index] & bits == bits
+    }
+
+    /// The number of the word of a gram and its bits there.
+    #[inline(always)]
+    fn place(&self, word: u64) -> (usize, u64) {
+        let hash = word.wrapping_mul(SPREAD_DOUBTS);
+        // The mask spares a check, and makes one word of the table that lets everything pass.
+        let index = (hash >> self.shift) as usize & (self.words.len() - 1);
+        (index, 1 << (hash >> 40 & 63) | 1 << (hash >> 34 & 63))
+    }
+}
+
 #[inline(always)]
 fn quick_index(hash: u64) -> usize {
     (hash >> (64 - QUICK_WORDS.trailing_zeros())) as usize
@@ -232,6 +281,7 @@ fn next<const LEN: usize, const BITS: u32>(
     text: &[u8],
     mut from: usize,
     step: usize,
+    doubts: &Doubts,
     word: impl Fn(u64) -> u64,
 ) -> Option<usize> {
     let passes = |hash: u64| passes::<BITS>(word(hash), hash);
@@ -241,8 +291,12 @@ fn next<const LEN: usize, const BITS: u32>(
             *passed = passes(hash(load(group, probe * step), LEN));
         }
         if passed.iter().fold(0, |any, one| any | one) & 1 != 0 {
-            let first = passed.iter().position(|one| one & 1 != 0);
-            return first.map(|probe| from + probe * step);
+            let probes = passed.iter().enumerate().filter(|(_, one)| **one & 1 != 0);
+            for (probe, _) in probes {
+                if doubts.pass(load(group, probe * step) << (64 - 8 * LEN)) {
+                    return Some(from + probe * step);
+                }
+            }
         }
         from += GROUP * step;
     }
