@@ -102,8 +102,9 @@ impl MaskSet {
         let finders = Finders::new(&literal);
         let prefixes = Prefixes::new(&literal, finders.unseen_len_max);
         let layouts = folded.iter().map(|needle| needle.origin).collect();
-        let folded = (!folded.is_empty())
-            .then(|| Automaton::new(folded.iter().map(|needle| needle.bytes.as_slice()).collect()));
+        let folded = (!folded.is_empty()).then(|| {
+            Automaton::small(folded.iter().map(|needle| needle.bytes.as_slice()).collect())
+        });
         let are_heads = literal.iter().enumerate().filter(|(_, needle)| needle.ends.head);
         let heads = folded.iter().flat_map(|folded| {
             are_heads.clone().map(|(number, needle)| Head::new(folded, number, &needle.bytes))

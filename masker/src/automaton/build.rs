@@ -14,6 +14,8 @@ use super::{Automaton, EVENT, START};
 /// that it meets states without a row.
 #[expect(unexpected_cfgs, reason = "cargo-fuzz sets it for all it builds")]
 const ROW_ENTRIES_MAX: usize = if cfg!(fuzzing) { 1 << 6 } else { 1 << 20 };
+/// The same for an automaton that is seldom asked.
+const FEW_ROW_ENTRIES_MAX: usize = ROW_ENTRIES_MAX >> 6;
 /// Above this many pairs that begin a needle, skipping stops too often to pay.
 const PAIRS_MAX: usize = 1 << 10;
 
@@ -33,6 +35,11 @@ impl Automaton {
     /// The automaton that finds `patterns`, none of which may be empty.
     pub(crate) fn new(patterns: Vec<&[u8]>) -> Automaton {
         Automaton::with_rows(patterns, ROW_ENTRIES_MAX)
+    }
+
+    /// The same, smaller and slower.
+    pub(crate) fn small(patterns: Vec<&[u8]>) -> Automaton {
+        Automaton::with_rows(patterns, FEW_ROW_ENTRIES_MAX)
     }
 
     /// The same with rows of about `entries_max` entries together; the start always has one.
