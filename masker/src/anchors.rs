@@ -1,6 +1,6 @@
 //! Chooses how each needle is looked for.
 //!
-//! Needles of 16 bytes and more are looked for by grams of five bytes, those of 8 to 15 bytes by grams of
+//! Needles of 16 bytes and more are looked for by grams of six bytes, those of 8 to 15 bytes by grams of
 //! four, shorter ones are searched as they are. The longer the windows, the fewer probes; the shortest
 //! needle decides.
 //!
@@ -20,9 +20,9 @@ use crate::needles::{Ends, Needle};
 use crate::short::Short;
 use crate::wrap::LINE_LEN_MIN;
 
-/// Needles from this length on are found by grams of five bytes.
+/// Needles from this length on are found by grams of six bytes.
 const LONG_LEN_MIN: usize = 16;
-const LONG_GRAM_LEN: usize = 5;
+const LONG_GRAM_LEN: usize = 6;
 /// Needles from this length on are found by grams of four bytes.
 const MIDDLE_LEN_MIN: usize = 8;
 const MIDDLE_GRAM_LEN: usize = 4;
@@ -112,11 +112,7 @@ impl Finders {
             let wraps = needle.ends.wraps && bytes.len() <= REPETITIVE_LEN_MAX;
             if stretch.is_single || needle.ends.word || wraps {
                 let offset = stretch.offset;
-                anchors.push(Anchor {
-                    needle: number,
-                    bytes: &bytes[offset..offset + len],
-                    offset,
-                });
+                anchors.push(Anchor { needle: number, bytes: &bytes[..offset + len], offset });
                 self.unseen_len_max = self.unseen_len_max.max(offset + len);
             }
         }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::anchors::{Stepped, WINDOW_LEN_MAX};
 use crate::automaton::State;
 use crate::fold::is_space;
-use crate::grams::{Grams, Place};
+use crate::grams::{BEFORE_LEN, Grams, Place};
 use crate::policy::is_word;
 use crate::set::MaskSet;
 use crate::tally::{Counted, Counts};
@@ -221,7 +221,11 @@ impl<'a> Finder<'a> {
     /// Compares the needles that have the gram `text` begins with, which stands at `at`.
     fn compare_around(&mut self, grams: &Grams, text: &[u8], at: u64, pass: Pass) {
         let gram = &text[..grams.gram_len()];
+        let unwrapped = self.unwrapped_before(at);
         for place in grams.places(gram) {
+            if place.is_refuted(unwrapped) {
+                continue;
+            }
             let needle = &self.masks.needles[place.needle()];
             let (before, after) = needle.bytes.split_at(place.offset());
             if !is_same(&after[..gram.len()], gram) || !self.is_first_sight(grams, place, at, pass)
@@ -248,6 +252,14 @@ impl<'a> Finder<'a> {
                 self.go_on(Pending { needle: place.needle(), start, walk }, start);
             }
         }
+    }
+
+    /// The last bytes before `at`, if they are in the piece and cannot be part of a wrap.
+    fn unwrapped_before(&self, at: u64) -> Option<[u8; BEFORE_LEN]> {
+        let at = index(at.checked_sub(self.view.piece_start())?);
+        let before = self.view.piece[..at].last_chunk::<BEFORE_LEN>()?;
+        let may_wrap = before.iter().any(|&byte| byte == b'\n' || is_blank(byte));
+        (!may_wrap).then_some(*before)
     }
 
     /// Whether the gram at `at` is the first of its stretch that is met in the place where it stands. The

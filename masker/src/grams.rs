@@ -1,6 +1,6 @@
 //! Finds places where a needle may stand, without looking at every byte.
 //!
-//! Of every needle a stretch is looked for by its grams: the runs of five (or four) bytes in it. Wherever
+//! Of every needle a stretch is looked for by its grams: the runs of six (or four) bytes in it. Wherever
 //! `window_len` bytes of the stretch stand in a text, one of every `step = window_len - gram_len + 1`
 //! positions begins one of its grams, so probing only each such position misses no needle. A probe asks a
 //! Bloom table first: one multiplication, one load, two or three bits. What the table lets pass is looked up and
@@ -19,7 +19,7 @@ const QUICK_BITS_MIN: usize = 8;
 /// With this many bits for each gram two of them tell enough, otherwise three.
 const TWO_BITS_MIN: usize = 32;
 /// Bits of a larger table for each gram.
-const LARGE_BITS: usize = 16;
+const LARGE_BITS: usize = 8;
 /// So many probes at once: none waits for the table's answer to another, and there is one branch.
 const GROUP: usize = 8;
 
@@ -52,6 +52,9 @@ enum Bits {
     Three,
 }
 
+/// So many bytes before a gram are compared before its needle is looked at.
+pub(crate) const BEFORE_LEN: usize = 3;
+
 /// Where in which needle a gram stands.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Place {
@@ -62,6 +65,8 @@ pub(crate) struct Place {
     offset: u16,
     /// From the beginning of the stretch.
     in_stretch: u16,
+    /// What stands before it in the needle.
+    before: Option<[u8; BEFORE_LEN]>,
 }
 
 impl Place {
@@ -76,19 +81,35 @@ impl Place {
     pub(crate) fn in_stretch(&self) -> usize {
         self.in_stretch.into()
     }
+
+    /// Whether the needle cannot stand here, given what stands in the text before the gram and that it has no
+    /// wrap in it. Many needles have grams that are frequent in texts (times in the digits with colons, words
+    /// in addresses), and fetching each from memory would take longer than all else.
+    pub(crate) fn is_refuted(&self, before: Option<[u8; BEFORE_LEN]>) -> bool {
+        self.before.is_some() && before.is_some() && self.before != before
+    }
 }
 
 /// A stretch of a needle: what is looked for of it.
 pub(crate) struct Anchor<'a> {
+    /// The number of the needle.
     pub(crate) needle: usize,
+    /// The needle up to the end of the stretch.
     pub(crate) bytes: &'a [u8],
+    /// Where the stretch begins.
     pub(crate) offset: usize,
+}
+
+impl<'a> Anchor<'a> {
+    fn stretch(&self) -> &'a [u8] {
+        &self.bytes[self.offset..]
+    }
 }
 
 impl Grams {
     /// The grams of `gram_len` bytes of the stretches, each of at least `window_len` bytes.
     pub(crate) fn new(gram_len: usize, window_len: usize, anchors: &[Anchor<'_>]) -> Grams {
-        let gram_count = anchors.iter().map(|anchor| anchor.bytes.len() - gram_len + 1).sum();
+        let gram_count = anchors.iter().map(|anchor| anchor.stretch().len() - gram_len + 1).sum();
         let count = usize::max(gram_count, 64).next_power_of_two();
         let is_roomy = gram_count * TWO_BITS_MIN <= QUICK_WORDS * 64;
         let mut grams = Grams {
@@ -103,7 +124,7 @@ impl Grams {
         };
         let each = |take: &mut dyn FnMut(u64, u64, Place)| {
             for anchor in anchors {
-                for (index, gram) in anchor.bytes.windows(gram_len).enumerate() {
+                for (index, gram) in anchor.stretch().windows(gram_len).enumerate() {
                     let word = load_short(gram);
                     let hash = hash(word, gram_len);
                     take(word, hash, place(anchor, index, hash));
@@ -155,16 +176,16 @@ impl Grams {
                 next::<4, 3>(text, from, step, doubts, |hash| table[quick_index(hash)])
             }
             (Bloom::Quick(table), _, Bits::Two) => {
-                next::<5, 2>(text, from, step, doubts, |hash| table[quick_index(hash)])
+                next::<6, 2>(text, from, step, doubts, |hash| table[quick_index(hash)])
             }
             (Bloom::Quick(table), _, Bits::Three) => {
-                next::<5, 3>(text, from, step, doubts, |hash| table[quick_index(hash)])
+                next::<6, 3>(text, from, step, doubts, |hash| table[quick_index(hash)])
             }
             (Bloom::Large(..), 4, _) => {
                 next::<4, 3>(text, from, step, doubts, |hash| self.bloom.word(hash))
             }
             (Bloom::Large(..), ..) => {
-                next::<5, 3>(text, from, step, doubts, |hash| self.bloom.word(hash))
+                next::<6, 3>(text, from, step, doubts, |hash| self.bloom.word(hash))
             }
         }
     }
@@ -318,11 +339,13 @@ fn passes<const BITS: u32>(word: u64, hash: u64) -> u64 {
 
 fn place(anchor: &Anchor<'_>, index: usize, hash: u64) -> Place {
     let short = |offset: usize| u16::try_from(offset).expect("stretches begin early and are short");
+    let offset = anchor.offset + index;
     Place {
         check: check(hash),
         needle: u32::try_from(anchor.needle).expect("4 MiB of values have fewer needles"),
-        offset: short(anchor.offset + index),
+        offset: short(offset),
         in_stretch: short(index),
+        before: anchor.bytes[..offset].last_chunk().copied(),
     }
 }
 
