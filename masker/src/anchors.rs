@@ -29,7 +29,7 @@ const MIDDLE_GRAM_LEN: usize = 4;
 /// Longer windows would save little.
 pub(crate) const WINDOW_LEN_MAX: usize = 40;
 /// The first bytes of a needle, in which its stretch lies.
-const REGION_LEN: usize = 256;
+const REGION_LEN: usize = 160;
 /// How far candidates for a stretch are apart.
 const STRIDE: usize = 6;
 /// How many candidates are tried for one that occurs once.

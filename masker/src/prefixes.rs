@@ -9,13 +9,16 @@ use crate::needles::Needle;
 use crate::view::View;
 use crate::wrap::{BLANKS_MAX, FIRST_LEN_MIN, LINE_LEN_MIN, is_blank};
 
-/// Bits of the table of beginnings, as a power of two.
-const TABLE_BITS: u32 = 16;
+/// Bits of the table of beginnings for each needle, and for all of the largest sets.
+const TABLE_BITS: usize = 32;
+const TABLE_BITS_MAX: usize = 1 << 20;
 
 /// The beginnings of needles.
 pub(crate) struct Prefixes {
     /// For every needle of at least four bytes, a bit chosen by its first four.
     fours: Vec<u64>,
+    /// How far a hash is shifted to number a bit of it.
+    shift: u32,
     /// The numbers of the needles that may be wrapped.
     wraps: Vec<usize>,
     /// The longest tail to look at.
@@ -25,13 +28,15 @@ pub(crate) struct Prefixes {
 impl Prefixes {
     /// The beginnings of `needles`, which are sorted.
     pub(crate) fn new(needles: &[Needle], tail_len_max: usize) -> Prefixes {
-        let mut fours = vec![0; 1 << (TABLE_BITS - 6)];
+        let bits = (needles.len() * TABLE_BITS).clamp(64, TABLE_BITS_MAX).next_power_of_two();
+        let shift = 32 - bits.trailing_zeros();
+        let mut fours = vec![0; bits >> 6];
         for four in needles.iter().filter_map(|needle| needle.bytes.first_chunk::<4>()) {
-            let bit = bit(*four);
+            let bit = bit(*four, shift);
             fours[bit >> 6] |= 1 << (bit & 63);
         }
         let wraps = (0..needles.len()).filter(|&number| needles[number].ends.wraps).collect();
-        Prefixes { fours, wraps, tail_len_max }
+        Prefixes { fours, shift, wraps, tail_len_max }
     }
 
     /// Where the longest tail begins, not before `low`, that may become a needle; otherwise the end.
@@ -61,7 +66,7 @@ impl Prefixes {
     /// Whether the table lets a needle of more bytes than `rest` begin with it.
     fn may_begin(&self, rest: &[u8]) -> bool {
         rest.first_chunk().is_none_or(|&four| {
-            let bit = bit(four);
+            let bit = bit(four, self.shift);
             self.fours[bit >> 6] >> (bit & 63) & 1 == 1
         })
     }
@@ -92,8 +97,8 @@ fn begins_needle<'a>(rest: &[u8], count: usize, needle: impl Fn(usize) -> &'a Ne
     })
 }
 
-fn bit(four: [u8; 4]) -> usize {
-    (u32::from_le_bytes(four).wrapping_mul(0x9e37_79b1) >> (32 - TABLE_BITS)) as usize
+fn bit(four: [u8; 4], shift: u32) -> usize {
+    (u32::from_le_bytes(four).wrapping_mul(0x9e37_79b1) >> shift) as usize
 }
 
 /// The characters at the end of a text without the wraps between them.
