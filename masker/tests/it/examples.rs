@@ -104,6 +104,23 @@ fn a_multi_line_value_is_found_in_any_layout() {
 }
 
 #[test]
+fn a_first_line_that_repeats_itself_begins_a_layout_wherever_it_ends() {
+    let (line, more) = ("ab".repeat(40), "ab".repeat(50));
+    let key = format!("{line}\nefgh");
+    check(&[&key], &format!("c{more}|\\nefgh"), &format!("c{MASK}"));
+    check(&[&key], &format!("{line}| efg {line}\t|efgh"), &format!("{MASK} efg {MASK}"));
+    // A longer value that ends with the line does not hide it.
+    check(&[&key, &format!("c{line}")], &format!("c{line}|  efgh"), MASK);
+    // Nor does it matter that the line alone is no needle.
+    let armour = format!("-----BEGIN {}-----", "AB".repeat(40));
+    check(
+        &[&format!("{armour}\nefgh")],
+        &format!("{armour} e {armour}|  efgh"),
+        &format!("{armour} e {MASK}"),
+    );
+}
+
+#[test]
 fn lines_of_eight_bytes_are_masked_alone_and_armour_is_not() {
     let key = "-----BEGIN K-----\nabcdefgh\nabc\n-----END K-----\n";
     check(&[key], "-----BEGIN K----- abc abcdefgh", "-----BEGIN K----- abc *******");
