@@ -19,7 +19,10 @@ const QUICK_BITS_MIN: usize = 8;
 /// With this many bits for each gram two of them tell enough, otherwise three.
 const TWO_BITS_MIN: usize = 32;
 /// Bits of a larger table for each gram.
-const LARGE_BITS: usize = 8;
+const LARGE_BITS: usize = 16;
+/// One with more words than this lies beyond the second cache and has half the bits: what passes then takes less
+/// time than what a larger table would wait for memory.
+const CACHED_WORDS_MAX: usize = 1 << 17;
 /// So many probes at once: none waits for the table's answer to another, and there is one branch.
 const GROUP: usize = 8;
 
@@ -228,6 +231,7 @@ impl Bloom {
             return Bloom::Quick(Box::new([0; QUICK_WORDS]));
         }
         let words = (gram_count * LARGE_BITS / 64).next_power_of_two();
+        let words = if words <= CACHED_WORDS_MAX { words } else { words / 2 };
         Bloom::Large(vec![0; words], 64 - words.trailing_zeros())
     }
 
