@@ -74,19 +74,22 @@ pub(crate) async fn run(
     let paths = jobs.iter().map(|job| RunDir::called_path(&dir_name, job.item)).collect();
     level.recorder.step(level.record_index(index), |record| record.called = paths);
     let at_once = asked.parallel.and_then(|parallel| parallel.concurrent_max).unwrap_or(AT_ONCE);
+    let total = jobs.len();
     let mut waiting = jobs.into_iter();
     let mut running = JoinSet::new();
     let mut done = Vec::new();
     let mut broken = None;
-    // Also when one cannot be made the others go to their end: a step leaves nothing running.
+    // Also when one cannot be made the others go to their end: a step leaves nothing running. A stop
+    // leaves those that wait unmade: each would ask for its secrets first.
     loop {
         while running.len() < at_once.max(1)
+            && stop.state() == Stop::No
             && let Some(job) = waiting.next()
         {
             running.spawn(one(level.clone(), index, handle.clone(), job, stop.clone()));
         }
         match running.join_next().await {
-            Some(Ok(Ok(result))) => done.push(result),
+            Some(Ok(Ok(result))) => done.extend(result),
             Some(Ok(Err(message))) => broken = broken.or(Some(message)),
             Some(Err(_)) => broken = Some(masks.text("the called workflow broke off")),
             None => break,
@@ -107,7 +110,7 @@ pub(crate) async fn run(
     stdout
         .write_apart(raw.as_bytes(), shown.as_bytes())
         .map_err(|error| masks.text(&format!("could not write the step's output: {error}")))?;
-    Ok(StepEnd::Called { status: worst(&done, stop.state()) })
+    Ok(StepEnd::Called { status: worst(&done, total, stop.state()) })
 }
 
 fn unmaskable(masks: &Masks, error: &TooLarge) -> MaskedText {
@@ -115,37 +118,41 @@ fn unmaskable(masks: &Masks, error: &TooLarge) -> MaskedText {
 }
 
 /// Unless the run was stopped, an aborted call is one whose precondition did not hold: it matters
-/// only if they all are.
-fn worst(done: &[Done], stop: Stop) -> RunStatus {
+/// only if they all are. Of the `total` calls only a stop leaves some unmade.
+fn worst(done: &[Done], total: usize, stop: Stop) -> RunStatus {
     let any = |status: RunStatus| done.iter().any(|done| done.end.status == status);
     let all_aborted = done.iter().all(|done| done.end.status == RunStatus::Aborted);
     match () {
         () if any(RunStatus::Failed) => RunStatus::Failed,
-        () if done.is_empty() => RunStatus::Succeeded,
+        () if done.len() < total => RunStatus::Aborted,
         () if all_aborted || stop != Stop::No && any(RunStatus::Aborted) => RunStatus::Aborted,
         () if any(RunStatus::PartiallySucceeded) => RunStatus::PartiallySucceeded,
         () => RunStatus::Succeeded,
     }
 }
 
+/// Makes one call; `None`: the run was stopped before all its values were there.
 async fn one(
     level: Arc<Level>,
     index: StepIndex,
     handle: WorkflowHandle,
     job: Job,
-    stop: StopToken,
-) -> Result<Done, MaskedText> {
+    mut stop: StopToken,
+) -> Result<Option<Done>, MaskedText> {
     let shared = level.shared.clone();
     let asker = level.asker.called(handle.get(), level.step_path(index).0.to_string());
-    let resolved =
-        resolve_with(handle.get(), &job.given, &shared.host, shared.masks.clone(), asker)
-            .await
-            .map_err(|failure| {
-                let told: Vec<String> =
-                    failure.diagnostics.iter().map(|d| d.message.clone()).collect();
-                let name = &handle.get().name;
-                shared.masks.text(&format!("workflow `{name}`: {}", told.join("; ")))
-            })?;
+    let resolving =
+        resolve_with(handle.get(), &job.given, &shared.host, shared.masks.clone(), asker);
+    let resolved = tokio::select! {
+        biased;
+        _ = stop.changed_from(Stop::No) => return Ok(None),
+        resolved = Box::pin(resolving) => resolved,
+    };
+    let resolved = resolved.map_err(|failure| {
+        let told: Vec<String> = failure.diagnostics.iter().map(|d| d.message.clone()).collect();
+        let name = &handle.get().name;
+        shared.masks.text(&format!("workflow `{name}`: {}", told.join("; ")))
+    })?;
     for warning in resolved.warnings() {
         level.warn(None, &warning.message);
     }
@@ -165,7 +172,7 @@ async fn one(
     let end = run_level(called.clone(), stop, BTreeMap::new()).await;
     let outputs =
         called.collected().into_iter().map(|one| (one.output.name.clone(), one.value)).collect();
-    Ok(Done { item: job.item, end, outputs })
+    Ok(Some(Done { item: job.item, end, outputs }))
 }
 
 /// A document of the same file, else a file beside the workflow.

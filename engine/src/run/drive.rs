@@ -86,6 +86,10 @@ impl Drive {
                 Err(message) => return self.ended(RunStatus::Failed, Some(message)),
             }
         }
+        // A handler obeys only a stop that comes after it began.
+        if self.is_stopped() {
+            return self.ended(RunStatus::Aborted, None);
+        }
         if level.handler(Handler::Init).is_some() {
             let outcome = self.handler(Handler::Init).await;
             if outcome.status == StepStatus::Aborted && self.is_stopped() {

@@ -14,5 +14,6 @@ mod providers;
 mod records;
 mod scripted;
 mod settings;
+mod stops;
 mod warnings;
 mod world;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use subrosa_engine::cache::ValueCache;
-use subrosa_engine::cancel::stop_pair;
+use subrosa_engine::cancel::{StopToken, stop_pair};
 use subrosa_engine::config::Settings;
 use subrosa_engine::diagnostic::Diagnostic;
 use subrosa_engine::event::{EventSink, RunEvent};
@@ -153,10 +153,21 @@ impl World {
 
     /// Runs a workflow to its end.
     pub(crate) async fn run(&self, text: &str, options: ResolveOptions) -> Left {
+        let (_handle, token) = stop_pair();
+        self.run_until(text, options, token).await
+    }
+
+    /// Runs a workflow to its end, or until it is stopped.
+    pub(crate) async fn run_until(
+        &self,
+        text: &str,
+        options: ResolveOptions,
+        token: StopToken,
+    ) -> Left {
         let (host, workflow) = (Arc::new(self.host()), Arc::new(workflow(text)));
         let resolved = Box::pin(resolve(&workflow, &[], &host, options)).await;
         let resolved = resolved.map_err(|failure| render(&workflow, &failure.diagnostics)).unwrap();
-        let (watcher, (_handle, token)) = (Arc::new(Watcher::default()), stop_pair());
+        let watcher = Arc::new(Watcher::default());
         let ran = run(workflow, resolved, RunOptions::default(), host, watcher.clone(), token);
         let report = Box::pin(ran).await.unwrap();
         let events = watcher.0.lock().unwrap().clone();
