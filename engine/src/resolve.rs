@@ -61,7 +61,7 @@ pub struct ParamArg {
 
 /// Why nothing was started.
 pub struct ResolveFailure {
-    /// What is wrong, beside the lines that asked.
+    /// What is wrong, beside the lines that asked; then what a person should know besides.
     pub diagnostics: Vec<Diagnostic>,
     /// Hides the values that did resolve; everything that is shown passes it.
     pub masks: Arc<MaskSet>,
@@ -222,6 +222,8 @@ pub(crate) async fn resolve_with(
     }
     if !diagnostics.is_empty() {
         refusal::join_same_failures(&mut diagnostics);
+        // Where credentials went is told all the more if nothing came of it.
+        diagnostics.extend(warnings);
         return Err(failure(diagnostics, true));
     }
     let mut secrets = Vec::new();

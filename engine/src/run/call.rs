@@ -13,6 +13,7 @@ use super::drive::run_level;
 use super::level::{Level, LevelEnd, Origin, StepIndex, WorkflowHandle};
 use super::status_word;
 use crate::cancel::{Stop, StopToken};
+use crate::diagnostic::Diagnostic;
 use crate::env::{self, Layer, Variables};
 use crate::event::{RunStatus, StepEnd};
 use crate::masks::Masks;
@@ -149,7 +150,12 @@ async fn one(
         resolved = Box::pin(resolving) => resolved,
     };
     let resolved = resolved.map_err(|failure| {
-        let told: Vec<String> = failure.diagnostics.iter().map(|d| d.message.clone()).collect();
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            failure.diagnostics.into_iter().partition(Diagnostic::is_error);
+        for warning in warnings {
+            level.warn(None, &warning.message);
+        }
+        let told: Vec<String> = errors.into_iter().map(|found| found.message).collect();
         let name = &handle.get().name;
         shared.masks.text(&format!("workflow `{name}`: {}", told.join("; ")))
     })?;

@@ -122,3 +122,21 @@ async fn without_them_an_address_that_is_not_configured_is_a_warning() {
     assert_eq!(warnings(USER, "https://eu").await, [""; 0]);
     assert_eq!(warnings("", "https://evil").await, [""; 0]);
 }
+
+#[tokio::test]
+async fn where_credentials_went_is_told_also_if_nothing_came_of_it() {
+    let evil = "secrets: [{name: A, provider: box, key: k, options: {address: 'https://evil'}}]\n\
+                steps: [{run: 'true'}]\n";
+    let (world, _) = configured(USER);
+    let told = world.resolve(evil, running()).await.err().unwrap();
+    let lines: Vec<&str> = told.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert_eq!(lines.len(), 2, "{told}");
+    assert!(lines[0].starts_with("secret-not-resolved 1: "), "{told}");
+    assert!(lines[1].starts_with("provider-address 1: "), "{told}");
+    let called = format!("steps: [{{name: one, call: other}}]\n---\nname: other\n{evil}");
+    let left = world.run(&called, running()).await;
+    let warnings = left.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].ends_with("your credentials go there"), "{warnings:?}");
+    assert!(!left.record("")["steps"][0].to_string().contains("credentials go there"));
+}
