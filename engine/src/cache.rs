@@ -17,6 +17,12 @@ pub trait ValueCache: Send + Sync {
     /// They could not be kept.
     fn keep(&self, values: Vec<(About, SecretValue)>) -> Result<(), RegistryError>;
 
+    /// Takes away what is kept of these: those whose they are say that it is gone, or not for us.
+    ///
+    /// # Errors
+    /// It could not be taken away.
+    fn forget(&self, abouts: &[About]) -> Result<(), RegistryError>;
+
     /// The values that are there and young enough, with when they were kept; one answer for each question.
     ///
     /// # Errors
@@ -36,6 +42,10 @@ impl ValueCache for subrosa_registry::Cache {
         let own = |(about, value): (About, SecretValue)| (about, value.expose().to_vec().into());
         let values: Vec<_> = values.into_iter().map(own).collect();
         subrosa_registry::Cache::keep(self, &values)
+    }
+
+    fn forget(&self, abouts: &[About]) -> Result<(), RegistryError> {
+        subrosa_registry::Cache::forget(self, abouts)
     }
 
     fn find(

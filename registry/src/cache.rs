@@ -89,6 +89,19 @@ impl Cache {
         Ok(())
     }
 
+    /// Takes away what was kept of these.
+    ///
+    /// # Errors
+    /// As [`Cache::keep`].
+    pub fn forget(&self, abouts: &[About]) -> Result<(), RegistryError> {
+        let snapshot = self.registry.snapshot()?;
+        let (keys, store) = (&snapshot.inner.cache, &snapshot.root.store);
+        for about in abouts {
+            self.files.remove(&name(keys, store, about))?;
+        }
+        Ok(())
+    }
+
     /// The values that were kept and are young enough, one answer for each question.
     ///
     /// # Errors

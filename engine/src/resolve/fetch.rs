@@ -107,7 +107,7 @@ async fn from_providers(
         provided.results.insert(index, Err(Some(found)));
     }
     let at = surroundings(workflow, setup, asker, host, masks);
-    let mut offline = Offline::new(&groups, &at.context, host);
+    let mut offline = Offline::new(&groups, &at, host);
     let ask = |group: Arc<Group>, requests| Box::pin(group.fetch(requests, at.clone()));
     for (provider, answered) in ask_groups(groups, &at, asker, ask).await {
         provided.providers.push(ProviderSummary::of(
@@ -116,7 +116,8 @@ async fn from_providers(
             answered.tally,
         ));
         let (mut values, mut failures) = part(answered.results);
-        offline.note(&values);
+        offline.note(&values, &answered.asked);
+        offline.note_lost(&failures);
         let both = (&mut values, &mut failures);
         provided.warnings.extend(offline.stand_in(&provider, both, &workflow.secrets).await);
         let has_values = !values.is_empty();

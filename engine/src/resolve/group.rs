@@ -5,7 +5,7 @@
 //! resolution after the other, so that two workflows that are called at the same time and want the same
 //! ask once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -47,6 +47,8 @@ pub(super) type Indexed = (usize, SecretRequest);
 pub(super) struct Answered<T> {
     /// By the place of the declaration.
     pub(super) results: Vec<(usize, Result<T, ProviderError>)>,
+    /// Whose answers are of now: the others were known before.
+    pub(super) asked: BTreeSet<usize>,
     /// Whether there was no login, which then is the error of every result.
     pub(super) is_shut_out: bool,
     pub(super) tally: Tally,
@@ -121,7 +123,7 @@ impl Group {
             .collect();
         if unknown.is_empty() {
             let tally = Tally { took: started.elapsed(), ..Tally::default() };
-            return Answered { results, is_shut_out: false, tally };
+            return Answered { results, asked: BTreeSet::new(), is_shut_out: false, tally };
         }
         let standing = Arc::new(Standing::default());
         let (login, logins) = match self.login(&mut state, &at, &standing).await {
@@ -141,10 +143,11 @@ impl Group {
             }
         }
         at.logins.used(&login);
+        let asked = places(&unknown);
         results.extend(answers);
         let retries = standing.retries.load(Ordering::Relaxed);
         let tally = Tally { logins, requests, retries, took: started.elapsed() };
-        Answered { results, is_shut_out: false, tally }
+        Answered { results, asked, is_shut_out: false, tally }
     }
 
     /// Finds out whether these requests would be answered.
@@ -163,11 +166,12 @@ impl Group {
             Ok(opened) => opened,
             Err(error) => return shut_out(&requests, &error, started, Tally::default()),
         };
+        let asked = places(&requests);
         let (results, requests) =
             self.ask_all(&login, look, 1, &requests, &at.pace, &standing).await;
         let retries = standing.retries.load(Ordering::Relaxed);
         let tally = Tally { logins, requests, retries, took: started.elapsed() };
-        Answered { results, is_shut_out: false, tally }
+        Answered { results, asked, is_shut_out: false, tally }
     }
 
     /// Logs in, and asks whether the other side is there.
@@ -286,6 +290,10 @@ fn put<T>(
     }
 }
 
+fn places(requests: &[Indexed]) -> BTreeSet<usize> {
+    requests.iter().map(|(index, _)| *index).collect()
+}
+
 fn shut_out<T>(
     requests: &[Indexed],
     error: &ProviderError,
@@ -293,5 +301,6 @@ fn shut_out<T>(
     tally: Tally,
 ) -> Answered<T> {
     let results = requests.iter().map(|(index, _)| (*index, Err(error.clone()))).collect();
-    Answered { results, is_shut_out: true, tally: Tally { took: started.elapsed(), ..tally } }
+    let tally = Tally { took: started.elapsed(), ..tally };
+    Answered { results, asked: places(requests), is_shut_out: true, tally }
 }

@@ -1,15 +1,20 @@
 //! Values of an earlier run in place of those of a provider that is out of reach, if the user wants that.
 //!
 //! Only for a provider that does not answer: what it refuses, or says is not there, is refused and is not
-//! there. Whatever comes from the cache is told.
+//! there, and is not kept any longer. Whatever comes from the cache is told. A cache that is not done in
+//! time is left to itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use subrosa_registry::About;
+use subrosa_registry::{About, RegistryError};
+use tokio::time::{Instant, timeout_at};
 
+use super::ask::Pace;
 use super::fetch::{Failures, Groups};
+use super::group::Surroundings;
+use super::logins::broke_off;
 use super::refusal::{TOLD_MAX, names};
 use crate::cache::ValueCache;
 use crate::diagnostic::Diagnostic;
@@ -19,39 +24,60 @@ use crate::remedy::with_causes;
 use crate::secret::SecretValue;
 use crate::workflow::SecretDecl;
 
+/// What reading and writing a few small files never takes.
+const FILES_TIME: Duration = Duration::from_secs(2);
+
 /// The cache in one resolution.
 pub(super) struct Offline {
     cache: Option<Arc<dyn ValueCache>>,
+    pace: Pace,
     now: SystemTime,
     /// What each request is about that may be kept, by the place of the declaration.
     abouts: BTreeMap<usize, About>,
     got: Vec<(About, SecretValue)>,
+    /// What a provider says is gone, or not for us.
+    lost: Vec<About>,
     /// When the values that stand in were kept, by the place of the declaration.
     stand_ins: BTreeMap<usize, SystemTime>,
 }
 
 impl Offline {
     /// Notes what is about to be asked.
-    pub(super) fn new(groups: &Groups, context: &ResolveContext, host: &Host) -> Offline {
+    pub(super) fn new(groups: &Groups, at: &Surroundings, host: &Host) -> Offline {
         let mut abouts = BTreeMap::new();
         if host.cache.is_some() {
             for (provider, requests) in groups.values() {
                 let about = requests.iter().filter_map(|(index, request)| {
-                    Some((*index, about(&**provider, context, request)?))
+                    Some((*index, about(&**provider, &at.context, request)?))
                 });
                 abouts.extend(about);
             }
         }
-        let (cache, now) = (host.cache.clone(), (host.clock)());
-        Offline { cache, now, abouts, got: Vec::new(), stand_ins: BTreeMap::new() }
+        let (cache, pace, now) = (host.cache.clone(), at.pace.clone(), (host.clock)());
+        Offline {
+            cache,
+            pace,
+            now,
+            abouts,
+            got: Vec::new(),
+            lost: Vec::new(),
+            stand_ins: BTreeMap::new(),
+        }
     }
 
-    /// Notes values to be kept.
-    pub(super) fn note(&mut self, values: &[(usize, SecretValue)]) {
-        let kept = values
-            .iter()
+    /// Notes values to be kept. Only those that were `asked` for now: others were kept when they came, and
+    /// would be made younger.
+    pub(super) fn note(&mut self, values: &[(usize, SecretValue)], asked: &BTreeSet<usize>) {
+        let fresh = values.iter().filter(|(index, _)| asked.contains(index));
+        let kept = fresh
             .filter_map(|(index, value)| Some((self.abouts.get(index)?.clone(), value.clone())));
         self.got.extend(kept);
+    }
+
+    /// Notes what is to be kept no longer.
+    pub(super) fn note_lost(&mut self, failures: &Failures) {
+        let lost = failures.iter().filter(|(_, error)| is_lost(error));
+        self.lost.extend(lost.filter_map(|(index, _)| self.abouts.get(index).cloned()));
     }
 
     /// Moves what the cache has from the failures of a provider to its values.
@@ -70,11 +96,13 @@ impl Offline {
         if indexes.is_empty() {
             return None;
         }
-        let finding = tokio::task::spawn_blocking(move || cache.find(&abouts));
-        let found = match finding.await {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => return Some(unusable("read", &with_causes(&error))),
-            Err(_) => return Some(unusable("read", "it broke off")),
+        let found = match self.in_time(move || cache.find(&abouts)).await {
+            Ok(found) => found,
+            Err(why) => {
+                // It would not be there for others, and each would wait for it.
+                self.cache = None;
+                return Some(unusable("read", &why));
+            }
         };
         let found: BTreeMap<usize, (SecretValue, SystemTime)> =
             indexes.into_iter().zip(found).filter_map(|(at, one)| Some((at, one?))).collect();
@@ -116,14 +144,31 @@ impl Offline {
         )
     }
 
-    /// Keeps what was got.
-    pub(super) async fn keep(self) -> Option<Diagnostic> {
-        let cache = self.cache.filter(|_| !self.got.is_empty())?;
-        let got = self.got;
-        match tokio::task::spawn_blocking(move || cache.keep(got)).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(unusable("written", &with_causes(&error))),
-            Err(_) => Some(unusable("written", "it broke off")),
+    /// Keeps what was got, and nothing of what was lost.
+    pub(super) async fn keep(mut self) -> Option<Diagnostic> {
+        let (got, lost) = (std::mem::take(&mut self.got), std::mem::take(&mut self.lost));
+        let cache = self.cache.clone().filter(|_| !got.is_empty() || !lost.is_empty())?;
+        let keeping = self.in_time(move || {
+            if !lost.is_empty() {
+                cache.forget(&lost)?;
+            }
+            if got.is_empty() { Ok(()) } else { cache.keep(got) }
+        });
+        keeping.await.err().map(|why| unusable("written", &why))
+    }
+
+    /// Has the cache do something, off the async threads, until all must be done; also after that for as
+    /// long as files take, since it is for providers that used up the time.
+    async fn in_time<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, RegistryError> + Send + 'static,
+    ) -> Result<T, String> {
+        let least = self.pace.limits.request.min(FILES_TIME);
+        let until = self.pace.deadline.max(Instant::now() + least);
+        match timeout_at(until, tokio::task::spawn_blocking(work)).await {
+            Ok(Ok(done)) => done.map_err(|error| with_causes(&error)),
+            Ok(Err(_)) => Err("it broke off".to_owned()),
+            Err(_) => Err("it is not done in time".to_owned()),
         }
     }
 }
@@ -136,13 +181,27 @@ fn unusable(how: &str, why: &str) -> Diagnostic {
     )
 }
 
+/// A provider that panicked may have been reached.
 fn is_out_of_reach(error: &ProviderError) -> bool {
     match error.kind {
-        ProviderErrorKind::Unavailable | ProviderErrorKind::TimedOut => true,
+        ProviderErrorKind::Unavailable => *error != broke_off(),
+        ProviderErrorKind::TimedOut => true,
         ProviderErrorKind::InvalidRequest
         | ProviderErrorKind::NotFound
         | ProviderErrorKind::Denied
         | ProviderErrorKind::Unauthenticated
+        | ProviderErrorKind::Malformed => false,
+    }
+}
+
+/// Whether a provider that was reached says that there is nothing, or nothing for us.
+fn is_lost(error: &ProviderError) -> bool {
+    match error.kind {
+        ProviderErrorKind::NotFound | ProviderErrorKind::Denied => true,
+        ProviderErrorKind::InvalidRequest
+        | ProviderErrorKind::Unauthenticated
+        | ProviderErrorKind::Unavailable
+        | ProviderErrorKind::TimedOut
         | ProviderErrorKind::Malformed => false,
     }
 }

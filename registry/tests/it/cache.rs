@@ -77,6 +77,19 @@ fn what_is_too_old_or_of_another_time_is_not_there_and_goes() {
 }
 
 #[test]
+fn what_is_forgotten_is_gone_and_the_rest_stays() {
+    let files = model();
+    let cache = cache(&files);
+    cache.forget(&[about(&["a"])]).unwrap();
+    keep(&cache, &["a"], "value of a");
+    keep(&cache, &["b"], "value of b");
+    cache.forget(&[about(&["a"]), about(&["c"])]).unwrap();
+    assert_eq!(find(&cache, &["a"]), None);
+    assert_eq!(find(&cache, &["b"]).unwrap(), "value of b");
+    assert_eq!(entries(&files).len(), 1);
+}
+
+#[test]
 fn what_is_discarded_is_gone_and_what_is_not_ours_stays() {
     let files = model();
     let cache = cache(&files);
