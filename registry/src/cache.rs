@@ -41,9 +41,16 @@ impl CacheKeys {
     }
 }
 
-/// What an entry is about: parts that are the same for the same value, and for no other.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What an entry is about: parts that are the same for the same value, and for no other. They may hold
+/// credentials, and are not shown.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct About(pub Vec<String>);
+
+impl std::fmt::Debug for About {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("About(..)")
+    }
+}
 
 /// A value that was kept.
 pub struct Kept {
@@ -111,10 +118,8 @@ impl Cache {
         let (keys, store) = (&snapshot.inner.cache, &snapshot.root.store);
         let now = seconds((self.registry.surroundings.clock)());
         let found = abouts.iter().map(|about| {
-            let Some(bytes) = self.files.read(&name(keys, store, about), LEN_MAX)? else {
-                return Ok(None);
-            };
-            Ok(self.open(about, &bytes, now, keys, store))
+            let bytes = sound(self.files.read(&name(keys, store, about), LEN_MAX))?;
+            Ok(bytes.and_then(|bytes| self.open(about, &bytes, now, keys, store)))
         });
         found.collect()
     }
@@ -174,13 +179,27 @@ impl Cache {
     fn sweep(&self, now: u64) -> Result<(), FileError> {
         let entries = self.files.list("")?.into_iter();
         for entry in entries.filter(|entry| !entry.is_folder && is_entry(&entry.name)) {
-            let head = self.files.read_at(&entry.name, 0, HEAD_LEN as u64)?;
+            let head = sound(self.files.read_at(&entry.name, 0, HEAD_LEN as u64))?;
             let at = head.and_then(|head| Some(u64::from_be_bytes(head.try_into().ok()?)));
             if !at.is_some_and(|at| self.is_young(at, now)) {
                 self.files.remove(&entry.name)?;
             }
         }
         Ok(())
+    }
+}
+
+/// What is called like an entry and is none of ours is not there: a copy that was brought back open to
+/// others, a link that somebody made.
+fn sound<T>(read: Result<Option<T>, FileError>) -> Result<Option<T>, FileError> {
+    match read {
+        Err(
+            FileError::NotPrivate { is_folder: false, .. }
+            | FileError::NotOurs { .. }
+            | FileError::NotPlain { .. }
+            | FileError::TooLarge { .. },
+        ) => Ok(None),
+        other => other,
     }
 }
 

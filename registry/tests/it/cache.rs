@@ -1,10 +1,13 @@
 //! The cache of values: what comes back, and what does not.
 
 use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::sync::Arc;
 use std::time::Duration;
 
-use subrosa_registry::{About, Cache, Files, Names, RegistryError};
+use subrosa_registry::{About, Cache, Disk, Files, Names, RegistryError};
+use tempfile::TempDir;
 
 use crate::model::ModelFiles;
 use crate::support::{
@@ -149,6 +152,36 @@ fn a_new_key_of_the_store_opens_what_was_kept_and_another_store_does_not() {
         other.put(&path, &bytes);
     }
     assert_eq!(find(&cache(&other), &["a"]), None);
+}
+
+#[test]
+fn an_entry_that_is_open_to_others_or_a_link_is_not_there_and_goes() {
+    let (files, folder) = (model(), TempDir::new().unwrap());
+    let path = folder.path().join("cache");
+    let disk = || -> Arc<dyn Files> { Arc::new(Disk::private(&path)) };
+    let fresh = || Cache::new(Arc::new(registry(&files)), disk(), Duration::from_secs(MAX_AGE_S));
+    let cache = fresh();
+    keep(&cache, &["a"], "value of a");
+    let names = || -> Vec<String> {
+        let all = disk().list("").unwrap().into_iter().map(|entry| entry.name);
+        all.filter(|name| name.len() == 64).collect()
+    };
+    let first = names().pop().unwrap();
+    keep(&cache, &["b"], "value of b");
+    fs::set_permissions(path.join(&first), Permissions::from_mode(0o644)).unwrap();
+    symlink("/dev/zero", path.join("0".repeat(64))).unwrap();
+    assert_eq!(find(&cache, &["a"]), None);
+    assert_eq!(find(&cache, &["b"]).unwrap(), "value of b");
+    keep(&cache, &["c"], "value of c");
+    assert_eq!(names().len(), 2);
+    assert!(!names().contains(&first));
+    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    assert!(fresh().find(&[about(&["b"])]).is_err());
+}
+
+#[test]
+fn what_an_entry_is_about_is_not_shown() {
+    assert!(!format!("{:?}", about(&["vault", "token=canary"])).contains("canary"));
 }
 
 #[test]
