@@ -1,6 +1,6 @@
 //! Asking a person on the controlling terminal, wherever the three streams go.
 //!
-//! What is typed for [`hidden`] is never shown and lies in buffers that wipe themselves. The terminal is
+//! What is typed for [`hidden`] and [`Hiding`] is never shown and lies in buffers that wipe themselves. The terminal is
 //! as it was on every way out, signals included; a signal ends the question with its exit code.
 
 use std::fs::File;
@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::failure::{Exit, Failure};
 use crate::load;
 use crate::signals::{CONT, STOPPING, Signals};
-use crate::terminal;
+use crate::terminal::{self, Since};
 
 /// Longest answer that can be typed, with room to tell that it was longer.
 pub(crate) const ANSWER_LEN_MAX: usize = 64 * 1024;
@@ -40,24 +40,41 @@ pub(crate) fn ended() -> Option<Exit> {
 
 /// Asks for something that nobody may see; an empty answer is one.
 pub(crate) fn hidden(question: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let device = open()?;
-    let asked = ask(&device, question, terminal::enter_hidden_mode, read_line);
-    terminal::restore();
-    // The newline that was typed was not shown either.
-    (&device).write_all(b"\n").ok();
-    asked
+    Hiding::default().ask(question)
+}
+
+/// While it lives, nothing that is typed is shown once its first question was asked: also not what is
+/// typed before the next one comes up, which that one takes as its answer.
+#[derive(Default)]
+pub(crate) struct Hiding(());
+
+impl Hiding {
+    /// Asks for something that nobody may see; an empty answer is one.
+    pub(crate) fn ask(&self, question: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let device = open()?;
+        let asked = ask(&device, question, terminal::enter_hidden_mode, read_line);
+        // The newline that was typed was not shown either.
+        (&device).write_all(b"\n").ok();
+        asked
+    }
+}
+
+impl Drop for Hiding {
+    fn drop(&mut self) {
+        terminal::restore();
+    }
 }
 
 /// Asks for something that everybody may see.
 pub(crate) fn shown(device: &File, question: &str) -> Result<String, Failure> {
     // A hidden question that came before has left us deaf to signals that nobody listens for.
-    let answer = ask(device, question, |_| Ok(()), read_shown)?;
+    let answer = ask(device, question, |_, _| Ok(()), read_shown)?;
     Ok(String::from_utf8_lossy(&answer).trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// Asks for a line that everybody may see; an empty one is an answer, the end of all input is none.
 pub(crate) fn line(device: &File, question: &str) -> Result<String, Failure> {
-    let answer = ask(device, question, |_| Ok(()), read_shown)?;
+    let answer = ask(device, question, |_, _| Ok(()), read_shown)?;
     match answer.strip_suffix(b"\n") {
         Some(line) => Ok(String::from_utf8_lossy(line).trim_end_matches('\r').to_owned()),
         None => Err(Failure::usage("no answer was given")),
@@ -78,7 +95,7 @@ fn broken(error: io::Error) -> Failure {
 fn ask(
     device: &File,
     question: &str,
-    enter: fn(&File) -> io::Result<()>,
+    enter: fn(&File, Since) -> io::Result<()>,
     read: fn(&File) -> Answer,
 ) -> Answer {
     let runtime = load::runtime()?;
@@ -86,7 +103,7 @@ fn ask(
         // Before the modes are changed: from here on a signal no longer ends us as we are.
         let mut signals = Signals::listen(STOPPING)?;
         signals.also(CONT)?;
-        enter(device).map_err(broken)?;
+        enter(device, Since::LastQuestion).map_err(broken)?;
         let mut writer = device;
         writer.write_all(question.as_bytes()).map_err(broken)?;
         let mut answer = read_aside(device.try_clone().map_err(broken)?, read)?;
@@ -97,7 +114,7 @@ fn ask(
                 }
                 number = signals.next() => match number {
                     // Whoever stopped us may have changed the modes since.
-                    CONT => enter(device).map_err(broken)?,
+                    CONT => enter(device, Since::Stop).map_err(broken)?,
                     _ => {
                         SIGNAL.store(number, Ordering::Relaxed);
                         return Err(Failure::Told(Exit::signal(number)));
@@ -137,19 +154,17 @@ fn read_shown(device: &File) -> Answer {
 
 fn read_line(device: &File) -> Answer {
     let mut line = Zeroizing::new(Vec::with_capacity(ANSWER_LEN_MAX + 1));
-    let mut keys = Zeroizing::new([0; 256]);
+    // One by one: what comes after the end of the line is for the next question.
+    let mut key = Zeroizing::new([0; 1]);
     loop {
-        let read = rustix::io::retry_on_intr(|| rustix::io::read(device.as_fd(), &mut keys[..]));
-        let length = read.map_err(|errno| broken(errno.into()))?;
-        if length == 0 {
+        let read = rustix::io::retry_on_intr(|| rustix::io::read(device.as_fd(), &mut key[..]));
+        if read.map_err(|errno| broken(errno.into()))? == 0 {
             return Err(Failure::usage("the terminal gave no value"));
         }
-        for key in &keys[..length] {
-            match press(&mut line, *key) {
-                Pressed::More => {}
-                Pressed::Done => return Ok(line),
-                Pressed::Cancelled => return Err(Failure::usage("no value was given")),
-            }
+        match press(&mut line, key[0]) {
+            Pressed::More => {}
+            Pressed::Done => return Ok(line),
+            Pressed::Cancelled => return Err(Failure::usage("no value was given")),
         }
     }
 }

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::args::exchange::SealingArgs;
 use crate::failure::{Exit, Failure};
-use crate::prompt;
+use crate::prompt::{self, Hiding};
 use crate::wiring::World;
 
 /// More than any passphrase, and than hundreds of identities, have.
@@ -60,11 +60,12 @@ fn new_passphrase(world: &World) -> Result<SecretSlice<u8>, Failure> {
     if let Some(passphrase) = passphrase_file(world)? {
         return Ok(passphrase);
     }
-    let first = prompt::hidden("new passphrase (not shown): ")?;
+    let hiding = Hiding::default();
+    let first = hiding.ask("new passphrase (not shown): ")?;
     if first.is_empty() {
         return Err(invalid(InvalidKey::Passphrase));
     }
-    let second = prompt::hidden("the same again: ")?;
+    let second = hiding.ask("the same again: ")?;
     if *first != *second {
         return Err(Failure::usage("the two passphrases differ; nothing was written"));
     }

@@ -59,16 +59,25 @@ pub(crate) fn controlling() -> io::Result<File> {
     Ok(rustix::fs::open("/dev/tty", flags, Mode::empty())?.into())
 }
 
+/// Since when keys may have been typed that nobody has read yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// The last question, or the start.
+    LastQuestion,
+    /// The program was stopped, and whoever stopped it may have changed the modes.
+    Stop,
+}
+
 /// Shows nothing of what is typed on `device` from now on and hands it over key by key, for
-/// [`restore`] to undo. What was typed before is dropped, as it was shown.
+/// [`restore`] to undo. What was typed before is dropped if it was shown.
 ///
 /// Not by lines: the system cuts these at 4096 bytes without a word. Ctrl-C and its like work;
 /// stopping (Ctrl-Z) does not, as nobody can say what the modes are when the program goes on.
-pub(crate) fn enter_hidden_mode(device: &File) -> io::Result<()> {
+pub(crate) fn enter_hidden_mode(device: &File, since: Since) -> io::Result<()> {
     let mut hidden = HIDDEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let modes = match hidden.take() {
-        Some((_, modes)) => modes,
-        None => tcgetattr(device)?,
+    let (modes, was_shown) = match hidden.take() {
+        Some((_, modes)) => (modes, since == Since::Stop),
+        None => (tcgetattr(device)?, true),
     };
     let mut silent = modes.clone();
     silent.local_modes -= LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON;
@@ -77,7 +86,8 @@ pub(crate) fn enter_hidden_mode(device: &File) -> io::Result<()> {
     silent.special_codes[SpecialCodeIndex::VTIME] = 0;
     silent.special_codes[SpecialCodeIndex::VSUSP] = DISABLED;
     *hidden = Some((device.try_clone()?, modes));
-    tcsetattr(device, OptionalActions::Flush, &silent)?;
+    let actions = if was_shown { OptionalActions::Flush } else { OptionalActions::Now };
+    tcsetattr(device, actions, &silent)?;
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use subrosa_registry::{VALUE_LEN_MAX, check_value};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::prompt;
+use crate::prompt::Hiding;
 use crate::terminal;
 
 /// Room for the longest newline, and for one byte that is too many.
@@ -77,9 +77,10 @@ pub(crate) fn of_variable(value: &OsStr) -> Option<Given> {
 }
 
 fn typed(what: &str) -> Result<Taken, Failure> {
-    let first = prompt::hidden(&format!("value of {what} (not shown): "))?;
+    let hiding = Hiding::default();
+    let first = hiding.ask(&format!("value of {what} (not shown): "))?;
     check_value(&first)?;
-    let second = prompt::hidden("the same again: ")?;
+    let second = hiding.ask("the same again: ")?;
     if *first != *second {
         return Err(Failure::usage("the two values differ; nothing was stored"));
     }

@@ -13,6 +13,7 @@ use subrosa_engine::names::closest;
 
 use super::{Current, Filled, file, given};
 use crate::failure::Failure;
+use crate::prompt::Hiding;
 use crate::render::Look;
 use crate::wiring::World;
 use crate::{prompt, text, value};
@@ -75,11 +76,14 @@ impl Person {
         current: &Current,
         filled: &mut Filled,
     ) -> Result<(), Failure> {
+        let mut hiding = None;
         for (index, field) in fields.iter().enumerate() {
             // A file that was named for an earlier field may have answered this one.
             if filled.has(&field.name) {
                 continue;
             }
+            // From one hidden question to the next nothing is shown either.
+            hiding = hiding.filter(|_| is_hidden(field));
             let place = format!("{} of {}", index + 1, fields.len());
             let mut head = format!("\n{} ({place})\n", self.bold(&text::shown(&field.label)));
             head.push_str(&self.wrapped(&field.help));
@@ -87,7 +91,8 @@ impl Person {
                 head.push_str(&format!("{INDENT}{}) {}\n", number + 1, text::shown(choice)));
             }
             self.say(&head)?;
-            self.fill_one((kind, field), current, filled)?;
+            let hiding = hiding.get_or_insert_default();
+            self.fill_one((kind, field), hiding, current, filled)?;
         }
         Ok(())
     }
@@ -95,12 +100,13 @@ impl Person {
     fn fill_one(
         &self,
         (kind, field): (&ConnectionType, &Field),
+        hiding: &Hiding,
         current: &Current,
         filled: &mut Filled,
     ) -> Result<(), Failure> {
         let question = format!("{INDENT}{}> ", before_answer(field, current));
         loop {
-            match self.answer((kind, field), &question, current, filled)? {
+            match self.answer((kind, field), (hiding, &question), current, filled)? {
                 Ok(()) => return Ok(()),
                 Err(why) => self.say(&self.wrapped(&format!("! {}", text::shown(&why))))?,
             }
@@ -111,12 +117,12 @@ impl Person {
     fn answer(
         &self,
         (kind, field): (&ConnectionType, &Field),
-        question: &str,
+        (hiding, question): (&Hiding, &str),
         current: &Current,
         filled: &mut Filled,
     ) -> Result<Result<(), String>, Failure> {
-        if field.is_secret && !has_lines(field) {
-            let typed = prompt::hidden(question)?;
+        if is_hidden(field) {
+            let typed = hiding.ask(question)?;
             return Ok(match unanswered(field, &typed, current, filled) {
                 Some(judged) => judged,
                 None => {
@@ -171,6 +177,11 @@ pub(crate) fn secret_alone(field: &Field, filled: &mut Filled) -> Result<(), Fai
     let name = &field.name;
     let typed = prompt::hidden(&format!("value of {name} (not shown): "))?;
     given::accept(field, &typed, filled)
+}
+
+/// Whether what is typed for it is not shown.
+fn is_hidden(field: &Field) -> bool {
+    field.is_secret && !has_lines(field)
 }
 
 fn has_lines(field: &Field) -> bool {

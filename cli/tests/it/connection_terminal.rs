@@ -62,6 +62,18 @@ fn a_form_asks_judges_each_answer_and_sums_up() {
 }
 
 #[test]
+fn what_is_typed_ahead_for_a_hidden_field_is_never_shown() {
+    let place = Place::new();
+    let words = ["connection", "add", "jira", "j", "--set", "site_url=https://a.example"];
+    let words = [&words[..], &["--set", "email=a@b"]].concat();
+    // The first answer is refused.
+    let (seen, code) = play(&place, &words, &[("(not shown) > ", "\rhunter2\r")]);
+    assert_eq!(code, 0, "{seen}");
+    assert!(seen.contains("an answer is needed here"), "{seen}");
+    assert!(!seen.contains("hunter"), "{seen}");
+}
+
+#[test]
 fn what_is_given_is_not_asked_for() {
     let place = Place::new();
     let words = ["connection", "add", "jira", "--set", "site_url=https://a.example"];

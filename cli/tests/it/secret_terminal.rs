@@ -63,6 +63,19 @@ fn a_value_is_asked_for_twice_and_never_shown() {
 }
 
 #[test]
+fn what_is_typed_before_the_next_question_is_its_answer_and_never_shown() {
+    let place = Place::new();
+    let mut screen = Screen::new();
+    let child = start(&place, &["secret", "set", "prod/db"], &screen);
+    screen.wait_for(FIRST);
+    screen.press("hunter2\rhunter2\r");
+    screen.wait_for(SECOND);
+    let (seen, status) = screen.finish(child);
+    assert!(status.success() && !seen.contains("hunter"), "{seen}");
+    assert_eq!(value_of(&place), "hunter2");
+}
+
+#[test]
 fn a_line_longer_than_a_terminal_keeps_is_not_cut() {
     let place = Place::new();
     let long = "0123456789".repeat(1_000);
