@@ -16,6 +16,7 @@
 //! would not, since the kernel sets it before the bytes are there. The time tells of writes that leave the
 //! length: it is set to a time long past before the file is read.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
@@ -27,7 +28,7 @@ use subrosa_masker::MaskSet;
 use zeroize::Zeroizing;
 
 use crate::host::Host;
-use crate::masks::{Masks, Refused};
+use crate::masks::{Core, Masks, Refused};
 use crate::secret::SecretValue;
 
 /// The variable that names the file.
@@ -102,8 +103,8 @@ struct State {
     seen: Zeroizing<Vec<u8>>,
     /// Where the lines end that are registered.
     done: usize,
-    /// How many values were new to the run.
-    added: u64,
+    /// What it registered, new to the run or not.
+    registered: BTreeSet<Core>,
     failed: Option<MaskFileError>,
 }
 
@@ -136,7 +137,8 @@ impl MaskFile {
         }
         let (path, file) = made?;
         let seen = Zeroizing::new(Vec::new());
-        let state = Mutex::new(State { file, seen, done: 0, added: 0, failed: None });
+        let state =
+            Mutex::new(State { file, seen, done: 0, registered: BTreeSet::new(), failed: None });
         Ok(MaskFile { path, masks, state })
     }
 
@@ -159,7 +161,8 @@ impl MaskFile {
         self.look_as(Rest::Open).map(|_| ())
     }
 
-    /// Registers the rest, when the writers are gone. Says how many values of the file were new.
+    /// Registers the rest, when the writers are gone. Says how many values the file registered; whether
+    /// others had registered them before does not matter.
     ///
     /// # Errors
     /// As [`MaskFile::look`].
@@ -174,7 +177,7 @@ impl MaskFile {
         }
         let looked = state.look(&self.masks, rest);
         state.failed = looked.err();
-        looked.map(|()| state.added)
+        looked.map(|()| u64::try_from(state.registered.len()).unwrap_or(u64::MAX))
     }
 }
 
@@ -202,7 +205,8 @@ impl State {
         }
         let lines_before = content[..self.done].iter().filter(|byte| **byte == b'\n').count();
         let (values, done) = values(&content, self.done, lines_before, rest)?;
-        self.added += masks.register(values)?;
+        self.registered.extend(values.into_iter().map(Core).filter(|value| !value.is_blank()));
+        masks.register(&self.registered)?;
         (self.seen, self.done) = (content, done);
         Ok(())
     }

@@ -101,12 +101,25 @@ fn a_file_that_is_overwritten_is_refused() {
 }
 
 #[test]
-fn what_is_hidden_already_is_not_new() {
+fn what_another_step_registered_counts_all_the_same() {
     let world = world();
+    let other = MaskFile::create(world.masks.clone(), &world.host, &world.host.data_dir).unwrap();
     world.append(b"first-one\nfirst-one\n");
-    assert_eq!(world.file.finish(), Ok(2), "one look does not compare its values");
-    world.append(b"first-one\n");
-    assert_eq!(world.file.finish(), Ok(2));
+    assert_eq!(world.file.finish(), Ok(1), "each value counts once");
+    let set = world.masks.current();
+    fs::write(other.path(), "first-one\n\n").unwrap();
+    assert_eq!(other.finish(), Ok(1));
+    assert!(Arc::ptr_eq(&set, &world.masks.current()));
+}
+
+#[test]
+fn a_registered_form_of_a_secret_has_forms_of_its_own() {
+    let world = world();
+    world.append(b"xx~~>>?? yyy\n");
+    world.check("eHh+fj4+Pz8geXl5", "*******");
+    world.check("eHh%2Bfj4%2BPz8geXl5", "eHh%2Bfj4%2BPz8geXl5");
+    world.append(b"eHh+fj4+Pz8geXl5\n");
+    world.check("eHh%2Bfj4%2BPz8geXl5", "*******");
 }
 
 #[test]

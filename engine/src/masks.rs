@@ -6,12 +6,18 @@
 //! What we make of a value ourselves is masked like the value: its text where it is not UTF-8, and its
 //! quoted form, since variables and results in JSON put values into other values.
 
+mod held;
+
+use std::collections::BTreeSet;
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use subrosa_masker::{MASK, MaskSet, MaskWriter, MaskedText, Policy, Reach, TooLarge};
 use zeroize::Zeroizing;
 
+pub(crate) use self::held::{Core, Owner};
+
+use self::held::Held;
 use crate::host::Host;
 use crate::late::{BYTES_MAX, VALUES_MAX};
 use crate::secret::SecretValue;
@@ -27,38 +33,6 @@ pub(crate) struct Masks {
     keys: KeyRules,
     current: RwLock<Arc<MaskSet>>,
     held: Mutex<Held>,
-}
-
-/// All values, in an order that only ever grows at the end: counts of what was found name places in it.
-#[derive(Default)]
-struct Held {
-    values: Vec<SecretValue>,
-    /// Whose value stands at each place.
-    owners: Vec<Owner>,
-    late_count: usize,
-    late_len: usize,
-}
-
-/// Whose a value is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Owner {
-    /// A declared secret of this name.
-    Secret(Arc<str>),
-    /// A value that a step registered.
-    Registered,
-    /// A part or a quoted form of values, made while the run went on.
-    Derived,
-}
-
-impl Owner {
-    /// As reports name it. No declared name has a blank or a bracket in it.
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            Owner::Secret(name) => name,
-            Owner::Registered => "(registered by a step)",
-            Owner::Derived => "(derived from secrets)",
-        }
-    }
 }
 
 /// Why values that a step registered cannot be masked.
@@ -104,62 +78,88 @@ impl Masks {
         if added.is_empty() {
             return Ok(());
         }
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        self.add_to(&mut held, added)
+        self.add_to(&mut self.held(), added)
     }
 
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds all of them or, if they are too large, none.
     fn add_to(&self, held: &mut Held, added: Vec<(Owner, SecretValue)>) -> Result<(), TooLarge> {
+        let before = held.len();
         for (owner, value) in added {
-            for part in select::strings(&value, PART_LEN_MIN).into_iter().chain([value]) {
-                let forms = self.forms(&part);
-                held.owners.extend(std::iter::repeat_n(owner.clone(), forms.len() + 1));
-                held.values.extend(forms);
-                held.values.push(part);
+            if !held.note(&owner, &value) {
+                continue;
             }
+            let parts = select::strings(&value, PART_LEN_MIN);
+            for part in parts {
+                // One that is JSON again has parts of its own, which are not made here.
+                if !select::strings(&part, PART_LEN_MIN).is_empty() || held.note(&owner, &part) {
+                    self.push(held, &owner, part);
+                }
+            }
+            self.push(held, &owner, value);
         }
-        let set = self.build(&held.values)?;
+        if held.len() == before {
+            return Ok(());
+        }
+        let set = self.build(held.values()).inspect_err(|_| held.truncate(before))?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(set);
         Ok(())
     }
 
-    /// Adds what a step registered, as far as it is not hidden already. Says how many values were new.
-    #[expect(clippy::disallowed_methods, reason = "the bounds count the bytes of the values")]
-    pub(crate) fn register(&self, late: Vec<SecretValue>) -> Result<u64, Refused> {
-        let is_new =
-            |late: &SecretValue| !late.expose().trim_ascii().is_empty() && !self.covers(late);
-        let late: Vec<SecretValue> = late.into_iter().filter(is_new).collect();
-        if late.is_empty() {
-            return Ok(0);
+    fn push(&self, held: &mut Held, owner: &Owner, value: SecretValue) {
+        for form in self.forms(&value) {
+            held.push(owner, form);
         }
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = late.len();
-        held.late_len += late.iter().map(|late| late.expose().len()).sum::<usize>();
-        held.late_count += count;
-        if held.late_count > VALUES_MAX {
+        held.push(owner, value);
+    }
+
+    /// Adds what a step registered, as far as it is new.
+    #[expect(clippy::disallowed_methods, reason = "the bounds count the bytes of the values")]
+    pub(crate) fn register(&self, late: &BTreeSet<Core>) -> Result<(), Refused> {
+        let mut held = self.held();
+        let new: Vec<SecretValue> =
+            late.iter().map(|Core(late)| late.clone()).filter(|late| !held.knows(late)).collect();
+        let late_count = held.late_count + new.len();
+        let late_len = held.late_len + new.iter().map(|late| late.expose().len()).sum::<usize>();
+        if late_count > VALUES_MAX {
             return Err(Refused::TooMany);
         }
-        if held.late_len > BYTES_MAX {
+        if late_len > BYTES_MAX {
             return Err(Refused::TooLarge);
         }
-        let added = late.into_iter().map(|late| (Owner::Registered, late)).collect();
+        let added = new.into_iter().map(|late| (Owner::Registered, late)).collect();
         self.add_to(&mut held, added).map_err(|_| Refused::Unmaskable)?;
-        Ok(u64::try_from(count).unwrap_or(u64::MAX))
+        (held.late_count, held.late_len) = (late_count, late_len);
+        Ok(())
     }
 
     /// Whose value stands at a place of the sets.
     pub(crate) fn owner(&self, place: usize) -> Owner {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.owners.get(place).cloned().unwrap_or(Owner::Derived)
+        self.held().owner(place).cloned().unwrap_or(Owner::Derived)
     }
 
-    /// Adds a part that was taken out of `whole`, if that is nothing but a secret.
-    pub(crate) fn add_part(&self, whole: &SecretValue, part: &SecretValue) -> Result<(), TooLarge> {
-        if self.covers(whole) { self.add_new(part) } else { Ok(()) }
+    /// Adds parts that were taken out of `whole`, if that is nothing but a secret.
+    pub(crate) fn add_parts<'a>(
+        &self,
+        whole: &SecretValue,
+        parts: impl IntoIterator<Item = &'a SecretValue>,
+    ) -> Result<(), TooLarge> {
+        if self.covers(whole) { self.add_new(parts) } else { Ok(()) }
     }
 
-    /// Adds a value unless all of it is hidden already: a reference may be filled any number of times.
-    pub(crate) fn add_new(&self, value: &SecretValue) -> Result<(), TooLarge> {
-        if self.covers(value) { Ok(()) } else { self.add(vec![(Owner::Derived, value.clone())]) }
+    /// Adds those of the values that are not there yet: a reference may be filled any number of times.
+    /// That all of a value is hidden is not enough: as a line of another it has no forms of its own.
+    pub(crate) fn add_new<'a>(
+        &self,
+        values: impl IntoIterator<Item = &'a SecretValue>,
+    ) -> Result<(), TooLarge> {
+        let mut held = self.held();
+        let new = values.into_iter().filter(|value| !held.knows(value));
+        let new = new.map(|value| (Owner::Derived, value.clone())).collect();
+        self.add_to(&mut held, new)
     }
 
     /// Adds what quoting makes of values that hold secrets, where the masks do not know it yet: a
@@ -268,6 +268,8 @@ fn quoted(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use subrosa_masker::Policy;
 
     use super::{Masks, Owner};
@@ -311,9 +313,36 @@ mod tests {
     #[test]
     fn a_part_of_nothing_but_a_secret_is_a_secret() {
         let masks = masks(br#"{"pin":"4711x","user":"bob"}"#);
-        masks.add_part(&from_text("pin: 4711x"), &from_text("4711x")).unwrap();
+        masks.add_parts(&from_text("pin: 4711x"), [&from_text("4711x")]).unwrap();
         assert_eq!(masks.text("4711x").as_str(), "4711x");
-        masks.add_part(&from_text(r#"{"pin":"4711x","user":"bob"}"#), &from_text("4711x")).unwrap();
+        let whole = from_text(r#"{"pin":"4711x","user":"bob"}"#);
+        masks.add_parts(&whole, [&from_text("4711x")]).unwrap();
         assert_eq!(masks.text("4711x bob").as_str(), "******* bob");
+    }
+
+    #[test]
+    fn parts_are_secrets_of_their_own_in_one_new_set() {
+        let lines = ["alice:pa55word1", "bob:hunter2222!"];
+        let whole = lines.join("\n");
+        let masks = masks(whole.as_bytes());
+        let base64 = "YWxpY2U6cGE1NXdvcmQx";
+        let percent = "bob%3Ahunter2222%21";
+        masks.add_parts(&from_text(&whole), lines.map(from_text).each_ref()).unwrap();
+        assert_eq!(masks.text(&format!("{base64}, {percent}")).as_str(), "*******, *******");
+        let set = masks.current();
+        masks.add_parts(&from_text(&whole), lines.map(from_text).each_ref()).unwrap();
+        assert!(Arc::ptr_eq(&set, &masks.current()), "nothing is new the second time");
+    }
+
+    #[test]
+    fn what_is_too_large_leaves_the_masks_as_they_were() {
+        let masks = masks(b"first-one");
+        let large = || (Owner::Derived, SecretValue::new(vec![b'x'; 5 << 20]));
+        assert!(masks.add(vec![(Owner::Derived, from_text("second-one")), large()]).is_err());
+        masks.add_new([&from_text("third-one")]).unwrap();
+        let text = "first-one second-one third-one";
+        assert_eq!(masks.text(text).as_str(), "******* second-one *******");
+        masks.add_new([&from_text("second-one")]).unwrap();
+        assert_eq!(masks.text(text).as_str(), "******* ******* *******");
     }
 }

@@ -16,7 +16,7 @@ pub(crate) fn take(output: &Output, printed: &SecretValue, masks: &Masks) -> Opt
         return Some(printed.clone());
     };
     let found = select(printed, path)?;
-    masks.add_part(printed, &found).ok().map(|()| found)
+    masks.add_parts(printed, [&found]).ok().map(|()| found)
 }
 
 /// One output of the run, for `outputs.json`.

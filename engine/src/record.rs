@@ -140,7 +140,7 @@ pub struct StepRecord<T = String> {
     /// What was masked in its output, all attempts together.
     #[serde(default = "Vec::new")]
     pub masked: Vec<MaskedCount<T>>,
-    /// How many values it registered that were not hidden before.
+    /// How many values it registered, each attempt for itself, whether others had them or not.
     #[serde(default)]
     pub registered: u64,
     /// Named outputs.

@@ -67,8 +67,8 @@ impl TextScope<'_> {
                 variables.iter().any(|(other, v)| other == name && v.layer == Layer::Secret)
             });
         let added = match of_secret {
-            true => self.masks.add_new(&found),
-            false => self.masks.add_part(&whole, &found),
+            true => self.masks.add_new([&found]),
+            false => self.masks.add_parts(&whole, [&found]),
         };
         // A value that cannot be masked is not handed out.
         added.ok().map(|()| found)
@@ -90,7 +90,7 @@ impl StepFacts {
                 let (name, rest) = path.split_once('.')?;
                 let whole = self.outputs.get(name)?;
                 let found = select(whole, rest)?;
-                masks.add_part(whole, &found).ok().map(|()| found)
+                masks.add_parts(whole, [&found]).ok().map(|()| found)
             }
         }
     }

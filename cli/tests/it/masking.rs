@@ -320,6 +320,55 @@ steps:
     assert!(!retry.stdout.contains("apart: started"), "{retry:?}");
 }
 
+/// Runs a workflow that fails, retries it once it can succeed, and gives back the retry.
+fn retried(text: &str) -> Ended {
+    let place = Place::new();
+    place.write("work.yaml", text);
+    assert_eq!(place.run(&["run", "work.yaml"]).code, 1);
+    place.write("mended", "");
+    let runs = place.run(&["runs", "--json"]).stdout;
+    let first: serde_json::Value = serde_json::from_str(runs.lines().next().unwrap()).unwrap();
+    let retry = place.run(&["retry", first["run"].as_str().unwrap(), "--follow"]);
+    assert_eq!(retry.code, 0, "{retry:?}");
+    retry
+}
+
+#[test]
+fn a_retry_knows_what_several_steps_registered_and_what_handlers_may_print() {
+    let fetch = r#"x=late-$(echo value); echo $x >> $SUBROSA_MASK_FILE; echo $x > kept"#;
+    let shared = retried(&format!(
+        "name: w\nsteps:\n- {{name: a, run: '{fetch}'}}\n- {{name: b, depends: a, run: '{fetch}'}}\n\
+         - {{name: c, depends: b, run: 'cat kept; test -e mended'}}\n"
+    ));
+    assert!(shared.stdout.contains("c | *******"), "{shared:?}");
+    let handled = retried(&format!(
+        "name: w\nhandler_on: {{exit: {{run: cat kept}}}}\nsteps:\n- {{name: a, run: '{fetch}'}}\n\
+         - {{name: b, run: test -e mended}}\n- {{name: apart, run: 'true'}}\n"
+    ));
+    assert!(handled.stdout.contains("| *******"), "{handled:?}");
+    assert!(!handled.stdout.contains("apart: started"), "{handled:?}");
+    for retry in [shared, handled] {
+        assert!(!retry.stdout.contains("late-value"), "{retry:?}");
+    }
+}
+
+#[test]
+fn items_of_a_secret_are_masked_in_their_own_forms() {
+    let items: String = (0..150).map(|n| format!("user{n:03}:{n:072},")).collect();
+    let text = "name: w\nsecrets:\n- {name: LIST, provider: env, key: SRC_LIST}\nsteps:\n\
+                - {name: all, call: one, parallel: '${LIST}', params: {X: '${ITEM}'}}\n---\n\
+                name: one\nparams: {X: none}\nsteps:\n\
+                - 'case $X in user149*) printf %s \"$X\" | base64 -w0;; esac'\n";
+    let place = Place::new();
+    place.write("w.yaml", text);
+    let mut command = place.command(&["run", "w.yaml", "--follow"]);
+    let ended = command.env("SRC_LIST", items).output().unwrap();
+    let shown = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success(), "{shown}");
+    assert!(shown.contains("| *******"), "{shown}");
+    assert!(!shown.contains("dXNlcjE0OTow"), "{shown}");
+}
+
 #[test]
 fn what_the_record_held_before_a_value_was_registered_is_masked_at_its_end() {
     let text =

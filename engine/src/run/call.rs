@@ -243,20 +243,20 @@ async fn jobs(
         ParallelItems::From(text) => {
             let value = fill(level, text, caller.variables, caller.working_dir).await?;
             let items = split_items(&value);
-            for part in items.iter().flatten() {
-                masks.add_part(&value, &part.value).map_err(|error| unmaskable(masks, &error))?;
-            }
+            let parts = items.iter().flatten().map(|part| &part.value);
+            masks.add_parts(&value, parts).map_err(|error| unmaskable(masks, &error))?;
             items
         }
     };
     if items.is_empty() {
         return Err(level.shared.masks.text("`parallel` has no items"));
     }
+    // All at once: each addition makes the set of all needles anew.
+    let parts = items.iter().flatten().map(|part| &part.value);
+    masks.add_quoted(parts).map_err(|error| unmaskable(masks, &error))?;
     let mut jobs = Vec::new();
     for (number, item) in items.into_iter().enumerate() {
         let mut variables = caller.variables.clone();
-        let parts = item.iter().map(|part| &part.value);
-        masks.add_quoted(parts).map_err(|error| unmaskable(masks, &error))?;
         variables.set(Layer::Step, "ITEM", Some(item_value(&item)), "parallel");
         let mut given = params(level, &variables, caller.working_dir, asked.params).await?;
         if given.is_empty() {

@@ -2,7 +2,7 @@
 //!
 //! A step that succeeded is kept with its outputs, unless an output is needed whose record is
 //! masked: a masked copy is never read back as a value, so such a step runs again. So does one that registered
-//! values to hide, if a step depends on it that runs.
+//! values to hide, if a step depends on it that runs, or if there is a handler: that runs at the end of all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::env;
 use crate::masks::Masks;
 use crate::record::{self, FoundRun, StepRecord};
 use crate::scope::StepFacts;
-use crate::workflow::{Step, Workflow};
+use crate::workflow::{Handlers, Step, Workflow};
 
 use super::RunError;
 
@@ -37,25 +37,28 @@ pub(crate) fn plan(workflow: &Workflow, dir: &Path, masks: &Masks) -> Result<Kep
     let by_name: BTreeMap<&str, &StepRecord> =
         record.steps.iter().map(|step| (step.name.as_str(), step)).collect();
     let of = |step: &Step| by_name.get(masks.text(&step.name).as_str()).copied();
-    let kept = kept_steps(&workflow.steps, of);
+    let kept = kept_steps(workflow, of);
     let steps = kept.into_iter().map(|index| (index, facts(of(&workflow.steps[index]), dir)));
     Ok(Kept { run: Some(record.run.clone()), steps: steps.collect() })
 }
 
 /// Indices of the steps that need not run again.
 fn kept_steps<'a>(
-    steps: &'a [Step],
+    workflow: &'a Workflow,
     of: impl Fn(&'a Step) -> Option<&'a StepRecord>,
 ) -> BTreeSet<usize> {
+    let steps = &workflow.steps;
+    // What a step registered is on no disk, and what follows may print it.
+    let registered = |step: &'a Step| of(step).is_some_and(|record| record.registered > 0);
+    let handled = has_handler(&workflow.handlers);
     let usable = |step: &'a Step| {
         let outputs = of(step).map(|record| record.outputs.as_slice()).unwrap_or_default();
         let found = |name: &str| outputs.iter().any(|output| output.name == name && !output.masked);
-        // What it registered is on no disk, and what follows may print it.
-        let registered = of(step).is_some_and(|record| record.registered > 0);
-        !registered && step.outputs.iter().all(|output| found(&output.name))
+        !registered(step) && step.outputs.iter().all(|output| found(&output.name))
     };
     let succeeded = |index: &usize| of(&steps[*index]).is_some_and(|r| r.status == "succeeded");
-    let mut kept: BTreeSet<usize> = (0..steps.len()).filter(succeeded).collect();
+    let known = |index: &usize| !(handled && registered(&steps[*index]));
+    let mut kept: BTreeSet<usize> = (0..steps.len()).filter(succeeded).filter(known).collect();
     loop {
         let needed = needed_by_others(steps, &kept);
         let again: Vec<usize> =
@@ -65,6 +68,12 @@ fn kept_steps<'a>(
         }
         kept.retain(|index| !again.contains(index));
     }
+}
+
+/// Whether anything runs beside the steps.
+fn has_handler(handlers: &Handlers) -> bool {
+    let Handlers { init, success, failure, abort, exit } = handlers;
+    [init, success, failure, abort, exit].into_iter().any(Option::is_some)
 }
 
 /// Steps on which one that runs depends, directly or not.
