@@ -7,7 +7,6 @@ use std::time::Duration;
 use subrosa_connections::keeper::MakeHttp;
 use subrosa_connections::provider::Connections;
 use subrosa_connections::types::Types;
-use subrosa_engine::provider::Provider;
 use subrosa_http::{Http, HttpSettings, Proxy, Roots, Tls};
 use subrosa_registry::Registry;
 
@@ -45,26 +44,35 @@ pub(crate) fn types(world: &World) -> Result<Arc<Types>, Failure> {
 
 /// How servers are reached: with the authorities of the system, through the proxy of the environment.
 pub(crate) fn http(world: &World) -> MakeHttp {
-    let variables: Vec<(String, String)> = ["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"]
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), world.var(name)?.to_str()?.to_owned())))
-        .collect();
+    let variables = proxy_variables(world);
     Arc::new(move |server| {
-        let variable = |name: &str| {
-            variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
-        };
         let roots = if server.is_encrypted() { Roots::System } else { Roots::None };
         let settings = HttpSettings {
             tls: Tls { roots, identity: None },
-            proxy: Proxy::of(server, variable),
+            proxy: Proxy::of(server, |name| variables(name)),
             timeout: REQUEST_TIMEOUT,
         };
         Http::new(&settings).map_err(|error| error.to_string())
     })
 }
 
-/// The provider `connection`. The types are read when the first connection is: most runs have none.
-pub(crate) fn provider(world: &World, registry: Arc<Registry>) -> Arc<dyn Provider> {
+/// Reads a variable of the snapshot.
+pub(crate) type Variable = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// The variables of proxies.
+pub(crate) fn proxy_variables(world: &World) -> Variable {
+    let variables: Vec<(String, String)> = ["HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), world.var(name)?.to_str()?.to_owned())))
+        .collect();
+    Arc::new(move |name| {
+        variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    })
+}
+
+/// The connections of the registry, as the provider `connection` and typed steps read them. The types are
+/// read when the first connection is: most runs have none.
+pub(crate) fn store(world: &World, registry: Arc<Registry>) -> Arc<Connections> {
     let folder = types_folder(world);
     let read: OnceLock<Result<Arc<Types>, String>> = OnceLock::new();
     let types = move || {

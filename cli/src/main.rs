@@ -11,6 +11,7 @@ mod command;
 mod config;
 mod connections;
 mod exec;
+mod executors;
 mod failure;
 mod form;
 mod guard;

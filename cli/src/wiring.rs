@@ -16,6 +16,7 @@ use subrosa_masker::Short;
 use subrosa_registry::{AskPassphrase, Registry};
 
 use crate::connections;
+use crate::executors;
 use crate::failure::Failure;
 use crate::guard;
 use crate::render::Look;
@@ -150,6 +151,7 @@ impl World {
             current_dir: self.current_dir.clone(),
             data_dir: self.data_dir()?,
             providers: self.providers(registry.clone()),
+            runners: executors::runners(self, registry.clone()),
             registry: Some(registry),
             cache: None,
             user: self.user(),
@@ -169,7 +171,7 @@ impl World {
             Arc::new(move |name| subrosa_providers::find_plugin(name, &path))
         });
         let mut built_in = subrosa_providers::builtin();
-        built_in.push(connections::provider(self, registry));
+        built_in.push(connections::store(self, registry));
         Providers { built_in, find }
     }
 

@@ -24,6 +24,10 @@ use crate::protocol::{Done, Failed, FailedKind};
 use crate::record::{ACCESS_TOKEN, Record, TokenState};
 use crate::types::Types;
 
+mod lend;
+
+pub use lend::Seen;
+
 /// A token that ends within this time is exchanged first.
 pub const FRESH_MARGIN: Duration = Duration::from_secs(60);
 

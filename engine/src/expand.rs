@@ -51,7 +51,18 @@ enum Op {
 impl Template {
     /// Cuts a text. Every text is valid: what is no form stays as it is.
     pub(crate) fn parse(text: &str) -> Template {
-        let mut cutter = Cutter { rest: text, pieces: Vec::new(), literal: String::new() };
+        Template::cut(text, true)
+    }
+
+    /// Cuts a text that is data for something other than a shell: back-ticks and `~` are nothing special
+    /// in it.
+    pub(crate) fn parse_data(text: &str) -> Template {
+        Template::cut(text, false)
+    }
+
+    fn cut(text: &str, has_commands: bool) -> Template {
+        let (pieces, literal) = (Vec::new(), String::new());
+        let mut cutter = Cutter { rest: text, pieces, literal, has_commands };
         cutter.cut();
         Template(cutter.pieces)
     }
@@ -143,11 +154,13 @@ struct Cutter<'a> {
     rest: &'a str,
     pieces: Vec<Piece>,
     literal: String,
+    /// Whether back-ticks and `~` mean something.
+    has_commands: bool,
 }
 
 impl Cutter<'_> {
     fn cut(&mut self) {
-        if self.rest == "~" || self.rest.starts_with("~/") {
+        if self.has_commands && (self.rest == "~" || self.rest.starts_with("~/")) {
             self.pieces.push(Piece::Home);
             self.rest = &self.rest[1..];
         }
@@ -156,7 +169,8 @@ impl Cutter<'_> {
             self.rest = &self.rest[at..];
             match self.rest.as_bytes()[0] {
                 b'\\' => self.backslashes(),
-                b'`' => self.command(),
+                b'`' if self.has_commands => self.command(),
+                b'`' => self.keep(1),
                 _ => self.dollar(),
             }
         }
@@ -178,7 +192,9 @@ impl Cutter<'_> {
     /// An odd run of backslashes before `$` or a back-tick takes its meaning away.
     fn backslashes(&mut self) {
         let run = self.rest.len() - self.rest.trim_start_matches('\\').len();
-        let escapes = run % 2 == 1 && self.rest[run..].starts_with(['$', '`']);
+        let escapes = run % 2 == 1
+            && (self.rest[run..].starts_with('$')
+                || self.has_commands && self.rest[run..].starts_with('`'));
         if escapes {
             self.literal.push_str(&self.rest[..run - 1]);
             self.literal.push_str(&self.rest[run..=run]);

@@ -6,47 +6,47 @@
 //! always accepted beside it, other spellings are aliases.
 
 mod parts;
-#[cfg(test)]
 mod reference;
 mod step;
 mod workflow;
 
 pub(crate) use parts::{
-    CONDITION, CONTINUE_ON, EXEC, HANDLERS, MASKING, OUTPUT, OUTPUT_ENTRY, PARALLEL, PARAM, REPEAT,
-    RETRY, SECRET, STDOUT, STDOUT_OUTPUTS, WITH_CALL, WITH_EXEC, WITH_SHELL,
+    CONDITION, CONTINUE_ON, EXEC, EXECUTOR, HANDLERS, MASKING, OUTPUT, OUTPUT_ENTRY, PARALLEL,
+    PARAM, REPEAT, RETRY, SECRET, STDOUT, STDOUT_OUTPUTS, WITH_CALL, WITH_EXEC, WITH_SHELL,
 };
+pub use reference::table;
 pub(crate) use step::{DEFAULTS, STEP};
 pub(crate) use workflow::WORKFLOW;
 
 /// A kind of mapping: what it is called and what may be in it.
 #[derive(Debug)]
-pub(crate) struct Section {
+pub struct Section {
     /// What it is, for messages and headings: "a step".
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Its anchor in the JSON Schema.
-    pub(crate) id: &'static str,
+    pub id: &'static str,
     /// Its fields, in the order of the reference.
-    pub(crate) fields: &'static [Field],
+    pub fields: &'static [Field],
 }
 
 /// One field.
 #[derive(Debug)]
-pub(crate) struct Field {
+pub struct Field {
     /// In `snake_case`.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Other spellings, the derived `camelCase` aside.
-    pub(crate) aliases: &'static [&'static str],
+    pub aliases: &'static [&'static str],
     /// What it takes.
-    pub(crate) shape: Shape,
+    pub shape: Shape,
     /// What it is for, one line.
-    pub(crate) doc: &'static str,
+    pub doc: &'static str,
     /// Whether it works.
-    pub(crate) status: Status,
+    pub status: Status,
 }
 
 /// Whether a field works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
+pub enum Status {
     /// It is read and does what it says.
     Works,
     /// It is for people and screens; a run has nothing to do with it by nature.
@@ -62,7 +62,7 @@ pub(crate) enum Status {
 
 /// What a field takes, as far as a schema can say it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Shape {
+pub enum Shape {
     /// A text.
     Text,
     /// A text, a number, `true` or `false`; the text as written counts.
@@ -115,6 +115,16 @@ pub(crate) enum Shape {
     Parallel,
     /// The parameters of the step's action.
     With,
+    /// A field that only some kinds of steps have, and that they describe.
+    OfKind,
+    /// A text that is taken as it is: references in it are not filled.
+    Literal,
+    /// A number.
+    Number,
+    /// Anything; texts in it are filled.
+    Data,
+    /// A list of mappings with these fields.
+    Objects(&'static Section),
     /// Anything: the field is refused.
     Any,
 }
@@ -162,12 +172,12 @@ impl Field {
 }
 
 /// A field that works.
-const fn works(name: &'static str, shape: Shape, doc: &'static str) -> Field {
+pub const fn works(name: &'static str, shape: Shape, doc: &'static str) -> Field {
     Field { name, aliases: &[], shape, doc, status: Status::Works }
 }
 
 /// A field that works, with other spellings.
-const fn alias(
+pub const fn alias(
     name: &'static str,
     aliases: &'static [&'static str],
     shape: Shape,
@@ -176,8 +186,13 @@ const fn alias(
     Field { name, aliases, shape, doc, status: Status::Works }
 }
 
+/// A mapping with these fields.
+pub const fn section(name: &'static str, id: &'static str, fields: &'static [Field]) -> Section {
+    Section { name, id, fields }
+}
+
 /// A field that is refused.
-const fn refused(name: &'static str, why: &'static str, instead: &'static str) -> Field {
+pub const fn refused(name: &'static str, why: &'static str, instead: &'static str) -> Field {
     Field {
         name,
         aliases: &[],

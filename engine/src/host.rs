@@ -10,6 +10,7 @@ use subrosa_registry::Reader;
 
 use crate::cache::ValueCache;
 use crate::config::Settings;
+use crate::kind::Runners;
 use crate::provider::Providers;
 
 /// The world a run lives in.
@@ -22,6 +23,8 @@ pub struct Host {
     pub data_dir: PathBuf,
     /// The providers a workflow can name.
     pub providers: Providers,
+    /// What carries out the steps that are neither processes nor calls.
+    pub runners: Runners,
     /// The registry that answers `ref:`; `None` if there is none.
     pub registry: Option<Arc<dyn Reader>>,
     /// Values of earlier runs, for when a provider is out of reach; `None` unless the user wants that.

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::{BYTES_MAX, MaskFile, MaskFileError, VALUES_MAX};
 use crate::config::Settings;
 use crate::host::{Host, Limits};
+use crate::kind::Runners;
 use crate::masks::Masks;
 use crate::provider::Providers;
 use crate::structured::KeyRules;
@@ -32,6 +33,7 @@ fn world() -> World {
         current_dir: PathBuf::from("/"),
         data_dir: folder.path().to_path_buf(),
         providers: Providers::default(),
+        runners: Runners::default(),
         registry: None,
         cache: None,
         user: "somebody".to_owned(),

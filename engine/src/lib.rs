@@ -18,6 +18,7 @@ mod explain;
 mod fields;
 mod guard;
 pub mod host;
+pub mod kind;
 mod late;
 mod leaks;
 mod load;

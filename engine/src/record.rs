@@ -143,6 +143,9 @@ pub struct StepRecord<T = String> {
     /// How many values it registered, each attempt for itself, whether others had them or not.
     #[serde(default)]
     pub registered: u64,
+    /// Which shared clients it used, all attempts together.
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<ClientRecord<T>>,
     /// Named outputs.
     pub outputs: Vec<OutputRecord<T>>,
     /// Folders of called workflows' records, relative to the run's folder.
@@ -165,10 +168,22 @@ impl<T> StepRecord<T> {
             stderr: None,
             masked: Vec::new(),
             registered: 0,
+            clients: Vec::new(),
             outputs: Vec::new(),
             called: Vec::new(),
         }
     }
+}
+
+/// How a step used a client that steps share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientRecord<T = String> {
+    /// Its kind, and what authenticates it.
+    pub client: T,
+    /// How often the step made it: connected and logged in.
+    pub opened: u64,
+    /// How often it used one that was there, or was being made.
+    pub shared: u64,
 }
 
 /// How often a secret stood in a stream of a step, in one form. Never the value.

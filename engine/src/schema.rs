@@ -7,10 +7,11 @@
 use serde_json::{Map, Value, json};
 
 use crate::fields::{
-    CONDITION, CONTINUE_ON, DEFAULTS, EXEC, Field, HANDLERS, MASKING, OUTPUT, OUTPUT_ENTRY,
-    PARALLEL, PARAM, REPEAT, RETRY, SECRET, STDOUT, STDOUT_OUTPUTS, STEP, Section, Shape, Status,
-    WITH_CALL, WITH_EXEC, WITH_SHELL, WORKFLOW,
+    CONDITION, CONTINUE_ON, DEFAULTS, EXEC, EXECUTOR, Field, HANDLERS, MASKING, OUTPUT,
+    OUTPUT_ENTRY, PARALLEL, PARAM, REPEAT, RETRY, SECRET, STDOUT, STDOUT_OUTPUTS, STEP, Section,
+    Shape, Status, WITH_CALL, WITH_EXEC, WITH_SHELL, WORKFLOW,
 };
+use crate::kind::Kinds;
 
 /// Every section but the workflow, which is the schema itself.
 const SECTIONS: &[&Section] = &[
@@ -30,16 +31,22 @@ const SECTIONS: &[&Section] = &[
     &STDOUT,
     &STDOUT_OUTPUTS,
     &EXEC,
+    &EXECUTOR,
     &WITH_EXEC,
     &WITH_CALL,
     &WITH_SHELL,
 ];
 
-/// The JSON Schema (2020-12) of one document of a workflow file.
-pub fn schema() -> Value {
+/// The JSON Schema (2020-12) of one document of a workflow file whose steps may be of these kinds, too.
+pub fn schema(kinds: Kinds) -> Value {
     let mut definitions = Map::new();
-    for section in SECTIONS {
-        definitions.insert(section.id.to_owned(), object(section));
+    let mut sections: Vec<&Section> = SECTIONS.to_vec();
+    for kind in kinds {
+        add_section(&mut sections, kind.with);
+        kind.beside.iter().for_each(|field| add_inner(&mut sections, field));
+    }
+    for section in sections {
+        definitions.insert(section.id.to_owned(), object(section, kinds));
     }
     if let Some(secret) = definitions.get_mut(SECRET.id) {
         secret["required"] = json!(["name"]);
@@ -49,7 +56,9 @@ pub fn schema() -> Value {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A workflow of subrosa",
     });
-    if let (Value::Object(schema), Value::Object(workflow)) = (&mut schema, object(&WORKFLOW)) {
+    if let (Value::Object(schema), Value::Object(workflow)) =
+        (&mut schema, object(&WORKFLOW, kinds))
+    {
         schema.extend(workflow);
         schema.insert("required".to_owned(), json!(["steps"]));
         schema.insert("$defs".to_owned(), Value::Object(definitions));
@@ -57,12 +66,30 @@ pub fn schema() -> Value {
     schema
 }
 
-fn object(section: &Section) -> Value {
+/// Adds a section of a kind of step, and those inside it.
+fn add_section(sections: &mut Vec<&Section>, section: &'static Section) {
+    if !sections.iter().any(|known| known.id == section.id) {
+        sections.push(section);
+        section.fields.iter().for_each(|field| add_inner(sections, field));
+    }
+}
+
+fn add_inner(sections: &mut Vec<&Section>, field: &Field) {
+    match field.shape {
+        Shape::Object(inner)
+        | Shape::Objects(inner)
+        | Shape::TextOr(inner)
+        | Shape::TextsOr(inner) => add_section(sections, inner),
+        _ => {}
+    }
+}
+
+fn object(section: &Section, kinds: Kinds) -> Value {
     let mut properties = Map::new();
     for field in section.fields {
-        properties.insert(field.name.to_owned(), property(field, None));
+        properties.insert(field.name.to_owned(), property(field, None, kinds));
         for other in field.spellings() {
-            let value = property(field, Some(field.name));
+            let value = property(field, Some(field.name), kinds);
             properties.insert(other, value);
         }
     }
@@ -70,11 +97,15 @@ fn object(section: &Section) -> Value {
 }
 
 /// The schema of a field; of another spelling it says which one is meant.
-fn property(field: &Field, instead_of: Option<&str>) -> Value {
+fn property(field: &Field, instead_of: Option<&str>, kinds: Kinds) -> Value {
     let mut property = match field.status {
         Status::Refused { .. } => json!({ "type": "null" }),
         Status::Works | Status::Shown => {
-            let value = shape(field.shape);
+            let value = match field.shape {
+                Shape::OfKind => of_kinds(field.name, kinds),
+                Shape::With => with(kinds),
+                plain => shape(plain),
+            };
             // A key without a value counts as absent.
             json!({ "anyOf": [value, { "type": "null" }] })
         }
@@ -166,11 +197,25 @@ fn shape(shape: Shape) -> Value {
         Shape::Repeat => json!({ "enum": [true, false, "while", "until"] }),
         Shape::Items => items(),
         Shape::Parallel => any_of(&[items(), reference(&PARALLEL)]),
-        Shape::With => {
-            any_of(&[reference(&WITH_SHELL), reference(&WITH_EXEC), reference(&WITH_CALL)])
-        }
-        Shape::Any => json!({}),
+        Shape::Literal => scalar(),
+        Shape::Number => json!({ "type": "number" }),
+        Shape::Objects(section) => list(&reference(section)),
+        Shape::With | Shape::OfKind | Shape::Data | Shape::Any => json!({}),
     }
+}
+
+/// What `with` may be: that of processes and calls, or that of a kind.
+fn with(kinds: Kinds) -> Value {
+    let plain = [&WITH_SHELL, &WITH_EXEC, &WITH_CALL].map(reference);
+    let of_kinds = kinds.iter().map(|kind| reference(kind.with));
+    any_of(&plain.into_iter().chain(of_kinds).collect::<Vec<_>>())
+}
+
+/// What a field may be in the kinds that have it; nothing in those of no kind.
+fn of_kinds(name: &str, kinds: Kinds) -> Value {
+    let fields = kinds.iter().flat_map(|kind| kind.beside).filter(|field| field.name == name);
+    let shapes: Vec<Value> = fields.map(|field| shape(field.shape)).collect();
+    if shapes.is_empty() { json!({ "type": "null" }) } else { any_of(&shapes) }
 }
 
 fn items() -> Value {
@@ -197,7 +242,7 @@ mod tests {
 
     #[test]
     fn every_reference_leads_somewhere() {
-        let schema = schema();
+        let schema = schema(&[]);
         let mut found = Vec::new();
         references(&schema, &mut found);
         assert!(found.len() > 10);
@@ -209,7 +254,7 @@ mod tests {
 
     #[test]
     fn both_spellings_are_described_and_refused_fields_say_why() {
-        let schema = schema();
+        let schema = schema(&[]);
         let text = |pointer: &str| schema.pointer(pointer).and_then(Value::as_str).unwrap_or("");
         assert!(text("/properties/working_dir/description").contains("Folder"));
         assert_eq!(text("/properties/workingDir/description"), "The same as `working_dir`.");

@@ -15,6 +15,7 @@ mod policies;
 mod read;
 mod secrets;
 mod steps;
+mod typed;
 mod words;
 mod workflow;
 
@@ -22,6 +23,7 @@ pub(crate) use steps::{StepDraft, Steps};
 pub(crate) use workflow::{Draft, decode};
 
 use crate::diagnostic::Diagnostic;
+use crate::kind::Kinds;
 use crate::source::Span;
 use crate::yaml::{Kind, Node};
 
@@ -35,12 +37,13 @@ pub(crate) struct Notes {
     left_out: usize,
     private: Vec<Span>,
     patterns: usize,
+    kinds: Kinds,
 }
 
 impl Notes {
     /// Starts with what the YAML layer found.
-    pub(crate) fn new(problems: Vec<Diagnostic>, private: Vec<Span>) -> Notes {
-        let mut notes = Notes { private, ..Notes::default() };
+    pub(crate) fn new(problems: Vec<Diagnostic>, private: Vec<Span>, kinds: Kinds) -> Notes {
+        let mut notes = Notes { private, kinds, ..Notes::default() };
         for problem in problems {
             notes.add(problem);
         }

@@ -19,6 +19,7 @@ use crate::workflow::{RepeatMode, RepeatPolicy, RepeatTest, Step};
 mod attempt;
 pub(crate) mod condition;
 mod context;
+mod typed;
 mod verdict;
 
 pub(crate) use context::fill;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::check::check;
 use crate::diagnostic::Diagnostic;
+use crate::kind::Kinds;
 use crate::source::{SourceFile, Span};
 use crate::spec::{Notes, decode};
 use crate::workflow::Workflow;
@@ -28,14 +29,14 @@ pub struct Validation {
 }
 
 /// Checks a file. Everything that is wrong with it is found in one pass, a file that is no YAML aside:
-/// of that the first place is told.
-pub fn validate(source: Arc<SourceFile>) -> Validation {
+/// of that the first place is told. `kinds` are those that steps may have beside processes and calls.
+pub fn validate(source: Arc<SourceFile>, kinds: Kinds) -> Validation {
     let parsed = yaml::parse(&source);
     let mut private = parsed.dropped;
     if parsed.broken {
         private.extend(all_values(source.text()));
     }
-    let mut notes = Notes::new(parsed.problems, private);
+    let mut notes = Notes::new(parsed.problems, private, kinds);
     let workflow = if parsed.broken {
         None
     } else if parsed.documents.is_empty() {

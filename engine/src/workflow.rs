@@ -260,6 +260,51 @@ pub enum Action {
         /// Once per item, if there is `parallel:`.
         parallel: Option<Parallel>,
     },
+    /// A step of a kind of its own.
+    Typed(Box<Typed>),
+}
+
+/// What a step of a kind of its own says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Typed {
+    /// The name of the kind.
+    pub kind: &'static str,
+    /// The operation, from `action:`; empty if the step has none.
+    pub operation: &'static str,
+    /// The fields of `with:` and those beside it, by their names.
+    pub fields: Vec<(&'static str, Tree)>,
+    /// `connection:`.
+    pub connection: Option<Text>,
+    /// `credentials_path:`.
+    pub credentials_path: Option<Text>,
+    /// Where the kind is named.
+    pub span: Span,
+}
+
+impl Typed {
+    /// A field that was given.
+    pub fn get(&self, name: &str) -> Option<&Tree> {
+        self.fields.iter().find(|(field, _)| *field == name).map(|(_, tree)| tree)
+    }
+}
+
+/// A value of a field, not filled yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tree {
+    /// Nothing.
+    Null,
+    /// `true` or `false`.
+    Flag(bool),
+    /// A number, as JSON writes it.
+    Number(String),
+    /// A text whose references are filled.
+    Text(Text),
+    /// A text that stays as it is.
+    Literal(Text),
+    /// A list.
+    List(Vec<Tree>),
+    /// A mapping, in the order of the file.
+    Map(Vec<(String, Tree)>),
 }
 
 /// A parameter handed to a called workflow.

@@ -130,6 +130,11 @@ impl Node {
         }
     }
 
+    /// The scalar's text, if it is one.
+    pub fn scalar_text(&self) -> Option<&str> {
+        self.scalar().map(|scalar| scalar.text.as_str())
+    }
+
     /// The scalar's text and value, if it is one.
     pub fn value(&self) -> Option<Value> {
         self.scalar().map(Scalar::value)

@@ -1,5 +1,6 @@
 //! Which crate may depend on which:
-//! `{masker, registry, http} <- engine <- {connections, providers, exchange} <- cli`.
+//! `{masker, registry, http} <- engine <- {connections, providers, exchange} <- executors <- cli`; of the
+//! third group executors know connections only.
 //!
 //! The manifests are read as cargo reads them, dev and build dependencies included. Foreign crates
 //! that would drag a front end, a client or a runtime into the wrong layer are held to theirs.
@@ -10,7 +11,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 /// Every crate of ours, with those of ours it may depend on.
-const EDGES: [(&str, &[&str]); 8] = [
+const EDGES: [(&str, &[&str]); 9] = [
     ("subrosa-masker", &[]),
     ("subrosa-registry", &[]),
     ("subrosa-http", &[]),
@@ -18,6 +19,10 @@ const EDGES: [(&str, &[&str]); 8] = [
     ("subrosa-connections", &["subrosa-engine", "subrosa-registry", "subrosa-http"]),
     ("subrosa-providers", &["subrosa-engine", "subrosa-http"]),
     ("subrosa-exchange", &["subrosa-engine", "subrosa-registry"]),
+    (
+        "subrosa-executors",
+        &["subrosa-connections", "subrosa-engine", "subrosa-http", "subrosa-registry"],
+    ),
     (
         "subrosa",
         &[
@@ -28,6 +33,7 @@ const EDGES: [(&str, &[&str]); 8] = [
             "subrosa-connections",
             "subrosa-providers",
             "subrosa-exchange",
+            "subrosa-executors",
         ],
     ),
 ];
@@ -38,9 +44,18 @@ const HELD: [(&str, &[&str]); 6] = [
     ("clap", &["subrosa"]),
     ("kube", &["subrosa-providers"]),
     ("reqwest", &["subrosa-http", "subrosa-providers"]),
-    ("rustls", &["subrosa-http", "subrosa-connections", "subrosa-providers"]),
+    ("rustls", &["subrosa-http", "subrosa-connections", "subrosa-executors", "subrosa-providers"]),
     ("vaultrs", &["subrosa-providers"]),
-    ("tokio", &["subrosa-engine", "subrosa-connections", "subrosa-providers", "subrosa"]),
+    (
+        "tokio",
+        &[
+            "subrosa-engine",
+            "subrosa-connections",
+            "subrosa-executors",
+            "subrosa-providers",
+            "subrosa",
+        ],
+    ),
 ];
 
 fn name_of(value: &Value) -> &str {

@@ -107,14 +107,18 @@ impl Http {
     /// # Errors
     /// [`Fault`]: there is no answer.
     pub async fn send(&self, call: Call) -> Result<Answer, Fault> {
+        let mut response = self.execute(call).await?;
+        let headers = std::mem::take(response.headers_mut());
+        Ok(Answer { status: response.status(), headers, body: read_body(response).await? })
+    }
+
+    pub(crate) async fn execute(&self, call: Call) -> Result<reqwest::Response, Fault> {
         let mut request = reqwest::Request::new(call.method, call.url);
         *request.headers_mut() = call.headers;
         if let Some(body) = call.body {
             *request.body_mut() = Some(Bytes::from_owner(body).into());
         }
-        let mut response = self.0.execute(request).await.map_err(|error| Fault::of(&error))?;
-        let headers = std::mem::take(response.headers_mut());
-        Ok(Answer { status: response.status(), headers, body: read_body(response).await? })
+        self.0.execute(request).await.map_err(|error| Fault::of(&error))
     }
 }
 

@@ -9,6 +9,7 @@ mod client;
 mod fault;
 mod proxy;
 pub mod small_file;
+mod stream;
 mod tls;
 
 pub use address::{Address, AddressError};
@@ -17,6 +18,7 @@ pub use fault::{Fault, FaultKind, TlsFault};
 pub use proxy::Proxy;
 pub use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 pub use reqwest::{Method, StatusCode, Url};
+pub use stream::Incoming;
 pub use tls::{ClientIdentity, Roots, Tls};
 
 /// A file or an address in the settings of a client is no good, in words that may be shown.

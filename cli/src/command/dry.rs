@@ -1,6 +1,6 @@
 //! `dry`: resolves everything, runs nothing, shows the plan.
 
-use subrosa_engine::workflow::{Action, SecretDecl, SecretSource, Step, Workflow};
+use subrosa_engine::workflow::{Action, SecretDecl, SecretSource, Step, Typed, Workflow};
 use subrosa_engine::{FoundAt, Purpose, Resolved, ResolvedSecret};
 
 use crate::args::DryArgs;
@@ -113,8 +113,20 @@ fn step_row(first: &str, step: &Step, say: impl Fn(&str) -> String) -> Vec<Strin
             let each = if parallel.is_some() { ", once per item" } else { "" };
             format!("call {}{each}", say(&target.raw))
         }
+        Action::Typed(typed) => kind_row(typed, &say),
     };
     vec![first.to_owned(), say(&step.name), action]
+}
+
+/// `http, connection jira-prod`.
+fn kind_row(typed: &Typed, say: impl Fn(&str) -> String) -> String {
+    let operation = if typed.operation.is_empty() { "" } else { " " };
+    let credential = match (&typed.connection, &typed.credentials_path) {
+        (Some(connection), _) => format!(", connection {}", say(&connection.raw)),
+        (None, Some(path)) => format!(", credentials of {}", say(&path.raw)),
+        (None, None) => String::new(),
+    };
+    format!("{}{operation}{}{credential}", typed.kind, typed.operation)
 }
 
 fn handler_rows(workflow: &Workflow, say: impl Fn(&str) -> String) -> Vec<Vec<String>> {

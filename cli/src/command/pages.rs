@@ -11,7 +11,7 @@ use crate::out;
 
 /// Prints the JSON Schema of workflow files.
 pub(crate) fn schema() -> Result<Exit, Failure> {
-    out::stdout(format!("{:#}\n", subrosa_engine::schema()))?;
+    out::stdout(format!("{:#}\n", subrosa_engine::schema(subrosa_executors::KINDS)))?;
     Ok(Exit::OK)
 }
 

@@ -21,6 +21,7 @@ fn step(name: &str, status: &str) -> StepRecord {
         stderr: None,
         masked: Vec::new(),
         registered: 0,
+        clients: Vec::new(),
         outputs: Vec::new(),
         called: Vec::new(),
     }

@@ -87,6 +87,6 @@ fn targets(workflow: &Workflow) -> impl Iterator<Item = (&str, Span)> {
     let steps = workflow.steps.iter().chain(handlers.into_iter().flatten());
     steps.filter_map(|step: &Step| match &step.action {
         Action::Call { target, .. } => Some((target.raw.as_str(), target.span)),
-        Action::Shell(_) | Action::Script { .. } | Action::Exec(_) => None,
+        Action::Shell(_) | Action::Script { .. } | Action::Exec(_) | Action::Typed(_) => None,
     })
 }

@@ -57,7 +57,10 @@ fn step_exposure(notes: &mut Notes, secrets: &HashSet<&str>, step: &Step) {
     match &step.action {
         Action::Exec(words) => arguments(notes, &secrets, words),
         Action::Script { interpreter: Some(words), .. } => arguments(notes, &secrets, words),
-        Action::Script { interpreter: None, .. } | Action::Shell(_) | Action::Call { .. } => {}
+        Action::Script { interpreter: None, .. }
+        | Action::Shell(_)
+        | Action::Call { .. }
+        | Action::Typed(_) => {}
     }
     for path in [&step.stdout, &step.stderr, &step.working_dir].into_iter().flatten() {
         if let Some(name) = mentioned(&secrets, &path.raw) {

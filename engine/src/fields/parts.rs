@@ -216,6 +216,16 @@ pub(crate) static EXEC: Section = Section {
     ],
 };
 
+/// `executor:` as a mapping, the older spelling of `type` and `with`.
+pub(crate) static EXECUTOR: Section = Section {
+    name: "`executor`",
+    id: "executor",
+    fields: &[
+        works("type", Shape::Text, "The kind of step."),
+        works("config", Shape::With, "What `with` is."),
+    ],
+};
+
 /// `with:` of `action: exec`.
 pub(crate) static WITH_EXEC: Section =
     Section { name: "`with` of `exec`", id: "with_exec", fields: EXEC.fields };

@@ -1,38 +1,7 @@
-//! The reference tables in `docs/workflow.md`, kept equal to the table of fields.
+//! Reference tables of fields, as the documentation has them; those of `docs/workflow.md` are kept equal
+//! to the table of fields by a test here.
 
-use std::fmt::Write;
-
-use super::{
-    CONDITION, CONTINUE_ON, DEFAULTS, EXEC, Field, HANDLERS, MASKING, OUTPUT, OUTPUT_ENTRY,
-    PARALLEL, PARAM, REPEAT, RETRY, SECRET, STDOUT, STDOUT_OUTPUTS, STEP, Section, Shape, Status,
-    WITH_CALL, WITH_EXEC, WITH_SHELL, WORKFLOW,
-};
-
-const SECTIONS: &[&Section] = &[
-    &WORKFLOW,
-    &STEP,
-    &SECRET,
-    &MASKING,
-    &PARAM,
-    &HANDLERS,
-    &DEFAULTS,
-    &CONDITION,
-    &CONTINUE_ON,
-    &RETRY,
-    &REPEAT,
-    &PARALLEL,
-    &OUTPUT,
-    &OUTPUT_ENTRY,
-    &STDOUT,
-    &STDOUT_OUTPUTS,
-    &EXEC,
-    &WITH_SHELL,
-    &WITH_EXEC,
-    &WITH_CALL,
-];
-
-const BEGIN: &str = "<!-- fields: made from the table in engine/src/fields, do not edit -->\n";
-const END: &str = "<!-- end of fields -->";
+use super::{Field, Section, Shape, Status};
 
 fn takes(shape: Shape) -> String {
     let words = |words: &[&str]| {
@@ -64,7 +33,11 @@ fn takes(shape: Shape) -> String {
         Shape::Items => "text or list".to_owned(),
         Shape::Parallel => "text, list or mapping".to_owned(),
         Shape::With => "mapping".to_owned(),
-        Shape::Any => "anything".to_owned(),
+        Shape::OfKind => "what the kind of step says".to_owned(),
+        Shape::Literal => "text, taken as it is".to_owned(),
+        Shape::Number => "number".to_owned(),
+        Shape::Objects(_) => "list of mappings".to_owned(),
+        Shape::Data | Shape::Any => "anything".to_owned(),
     }
 }
 
@@ -83,31 +56,80 @@ fn row(field: &Field) -> String {
     }
 }
 
-fn tables() -> String {
-    let mut text = String::new();
-    for section in SECTIONS {
-        write!(text, "\n### The fields of {}\n\n", section.name).unwrap();
-        text.push_str("| field | also | takes | meaning |\n|---|---|---|---|\n");
-        for field in section.fields {
-            writeln!(text, "{}", row(field)).unwrap();
-        }
+/// The fields as a table in Markdown, one row each.
+pub fn table(section: &Section) -> String {
+    let mut text = "| field | also | takes | meaning |\n|---|---|---|---|\n".to_owned();
+    for field in section.fields {
+        text.push_str(&row(field));
+        text.push('\n');
     }
     text
 }
 
-#[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "`BLESS` is a switch of the tests, not of the product"
-)]
-fn the_reference_is_current() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/workflow.md");
-    let text = std::fs::read_to_string(path).unwrap();
-    let (before, rest) = text.split_once(BEGIN).expect("the marker where the tables begin");
-    let (found, after) = rest.split_once(END).expect("the marker where the tables end");
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(path, format!("{before}{BEGIN}{}\n{END}{after}", tables())).unwrap();
-    } else {
-        assert!(found == format!("{}\n", tables()), "docs/workflow.md is old: run with BLESS=1");
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use super::table;
+    use crate::fields::{
+        CONDITION, CONTINUE_ON, DEFAULTS, EXEC, EXECUTOR, HANDLERS, MASKING, OUTPUT, OUTPUT_ENTRY,
+        PARALLEL, PARAM, REPEAT, RETRY, SECRET, STDOUT, STDOUT_OUTPUTS, STEP, Section, WITH_CALL,
+        WITH_EXEC, WITH_SHELL, WORKFLOW,
+    };
+
+    const SECTIONS: &[&Section] = &[
+        &WORKFLOW,
+        &STEP,
+        &SECRET,
+        &MASKING,
+        &PARAM,
+        &HANDLERS,
+        &DEFAULTS,
+        &CONDITION,
+        &CONTINUE_ON,
+        &RETRY,
+        &REPEAT,
+        &PARALLEL,
+        &OUTPUT,
+        &OUTPUT_ENTRY,
+        &STDOUT,
+        &STDOUT_OUTPUTS,
+        &EXEC,
+        &EXECUTOR,
+        &WITH_SHELL,
+        &WITH_EXEC,
+        &WITH_CALL,
+    ];
+
+    const BEGIN: &str = "<!-- fields: made from the table in engine/src/fields, do not edit -->\n";
+    const END: &str = "<!-- end of fields -->";
+
+    fn tables() -> String {
+        let mut text = String::new();
+        for section in SECTIONS {
+            write!(text, "\n### The fields of {}\n\n", section.name).unwrap();
+            text.push_str(&table(section));
+        }
+        text
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "`BLESS` is a switch of the tests, not of the product"
+    )]
+    fn the_reference_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/workflow.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let (before, rest) = text.split_once(BEGIN).expect("the marker where the tables begin");
+        let (found, after) = rest.split_once(END).expect("the marker where the tables end");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(path, format!("{before}{BEGIN}{}\n{END}{after}", tables())).unwrap();
+        } else {
+            assert!(
+                found == format!("{}\n", tables()),
+                "docs/workflow.md is old: run with BLESS=1"
+            );
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The fields of a step, and those that `defaults` can give to all steps.
 
 use super::{
-    CONTINUE_ON, EXEC, Field, REPEAT, RETRY, STDOUT, Section, Shape, alias, refused, works,
+    CONTINUE_ON, EXEC, EXECUTOR, Field, REPEAT, RETRY, STDOUT, Section, Shape, alias, refused,
+    works,
 };
 
 const BY_SHELL: &str = "call the program from a `run` step";
@@ -46,12 +47,12 @@ pub(crate) static STEP: Section = Section {
         works("script", Shape::Text, "A script, run by `command`, its `#!` line or the shell."),
         works("exec", Shape::TextsOr(&EXEC), "A program and its arguments, without a shell."),
         works("call", Shape::Text, "Another workflow: a document of this file, or a file."),
-        works("action", Shape::OneOf(&["exec", "dag.run"]), "As `exec` or `call`, with `with`."),
+        works("action", Shape::Text, "`exec` or `dag.run`, or an operation of a kind of step."),
         alias(
             "with",
             &["config"],
             Shape::With,
-            "Parameters of `action`; for `run`: `shell`, `shell_args`.",
+            "Parameters of `type` or `action`; for `run`: `shell`, `shell_args`.",
         ),
         works("params", Shape::CallParams, "Parameters for the called workflow."),
         works("parallel", Shape::Parallel, "Calls the workflow once for each item."),
@@ -70,12 +71,13 @@ pub(crate) static STEP: Section = Section {
         TIMEOUT,
         SIGNAL,
         works("log_output", Shape::OneOf(&["separate", "merged"]), "As for the workflow."),
-        works(
-            "type",
-            Shape::OneOf(&["command", "shell"]),
-            "The kind of step; only shell steps run.",
-        ),
-        refused("executor", "chooses a kind of step that subrosa does not run yet", BY_SHELL),
+        works("type", Shape::Text, "The kind of step; without it `command`."),
+        works("executor", Shape::TextOr(&EXECUTOR), "The older spelling of `type` and `with`."),
+        works("connection", Shape::Text, "The connection that authenticates a step of some kinds."),
+        works("credentials_path", Shape::Text, "The file that authenticates a step of some kinds."),
+        works("llm", Shape::OfKind, "The model of a `chat` step."),
+        works("messages", Shape::OfKind, "The messages of a `chat` step."),
+        works("tools", Shape::OfKind, "The tools of a `chat` step."),
         refused(
             "container",
             "is not supported yet",
@@ -90,9 +92,6 @@ pub(crate) static STEP: Section = Section {
         refused("mail_on_error", "sends mail, which subrosa does not do", "use `handler_on`"),
         refused("approval", "needs a server to ask on", "split the workflow in two"),
         refused("pass_env", "is not supported yet", "hand values over with `params`"),
-        refused("llm", "belongs to steps of `type: chat`, which are not run yet", BY_SHELL),
-        refused("messages", "belongs to steps of `type: chat`, which are not run yet", BY_SHELL),
-        refused("tools", "belongs to steps of `type: chat`, which are not run yet", BY_SHELL),
         refused("agent", "belongs to steps of `type: agent`, which are not run", BY_SHELL),
         refused(
             "value",

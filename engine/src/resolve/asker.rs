@@ -154,7 +154,7 @@ impl Asker {
     }
 
     /// On whose behalf a provider may ask the registry.
-    pub(super) fn asking(&self, workflow: &Workflow, host: &Host, masks: &Masks) -> Asking {
+    pub(crate) fn asking(&self, workflow: &Workflow, host: &Host, masks: &Masks) -> Asking {
         let name = masks.text(&workflow.name).to_string();
         let checks_connections = self.options.checks_connections;
         Asking { lookup: self.lookup(workflow, name, host), checks_connections }

@@ -16,6 +16,7 @@ use crate::cancel::{Stop, StopToken};
 use crate::diagnostic::Diagnostic;
 use crate::env::{self, Layer, Variables};
 use crate::event::{RunStatus, StepEnd};
+use crate::kind::Kinds;
 use crate::masks::Masks;
 use crate::params::Given;
 use crate::resolve::resolve_with;
@@ -196,12 +197,12 @@ fn find(level: &Level, target: &str) -> Result<WorkflowHandle, MaskedText> {
             "there is no workflow `{target}`: neither a document of this file nor `{target}.yaml` beside it"
         )));
     };
-    load(&path).map_err(|message| masks.text(&message))
+    load(&path, level.shared.host.runners.kinds).map_err(|message| masks.text(&message))
 }
 
-fn load(path: &Path) -> Result<WorkflowHandle, String> {
+fn load(path: &Path, kinds: Kinds) -> Result<WorkflowHandle, String> {
     let source = Arc::new(crate::load(path).map_err(|error| error.to_string())?);
-    let validation = crate::validate(source.clone());
+    let validation = crate::validate(source.clone(), kinds);
     match validation.workflow {
         Some(workflow) => Ok(WorkflowHandle { root: Arc::new(workflow), child: None }),
         None => {

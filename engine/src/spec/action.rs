@@ -1,23 +1,33 @@
-//! What a step does: exactly one of `run`, `command`, `script`, `exec`, `call` and `action`, where
+//! What a step that runs processes or calls does: exactly one of `run`, `command`, `script`, `exec`, `call` and `action`, where
 //! `command` beside `script` is its interpreter.
 
 use crate::diagnostic::Diagnostic;
 use crate::fields::{EXEC, PARALLEL, Section, WITH_CALL, WITH_EXEC, WITH_SHELL};
-use crate::names::shown;
 use crate::source::Span;
 use crate::workflow::{Action, CallParam, Parallel, ParallelItem, ParallelItems, Shell, Text};
 use crate::yaml::{Kind, Node};
 
 use super::Notes;
 use super::params::{call_params, named_values, split};
-use super::read::{Fields, text, texts, wrong_type, wrong_word};
+use super::read::{Fields, text, texts, wrong_type};
+use super::typed::{self, Chosen};
 
 /// Calls at once unless the file says otherwise, as in Dagu.
 const CONCURRENT_DEFAULT: usize = 10;
 
 /// The action and the shell of a step.
 pub(super) fn action(notes: &mut Notes, step: &Fields<'_>) -> Option<(Action, Option<Shell>)> {
-    let chosen = if is_shell_kind(notes, step) { chosen(notes, step) } else { None };
+    let chosen = match typed::chosen(notes, step) {
+        Chosen::Kind(place) => {
+            let typed = typed::typed(notes, step, place);
+            return Some((Action::Typed(Box::new(typed)), None));
+        }
+        Chosen::Plain => {
+            typed::refuse_in_plain(notes, step);
+            chosen(notes, step)
+        }
+        Chosen::Refused => None,
+    };
     let Some(chosen) = chosen else {
         // Nobody looks at its values now, and some kinds of steps have credentials there.
         if let Some(with) = step.get("with") {
@@ -44,55 +54,6 @@ pub(super) fn action(notes: &mut Notes, step: &Fields<'_>) -> Option<(Action, Op
         shell = self::shell(notes, &with).or(shell);
     }
     action.map(|action| (action, shell))
-}
-
-/// `type: command` and `shell` are what every step is; the others are refused by name.
-fn is_shell_kind(notes: &mut Notes, step: &Fields<'_>) -> bool {
-    const LATER: &[&str] = &[
-        "agent",
-        "archive",
-        "chat",
-        "container",
-        "dag",
-        "docker",
-        "file",
-        "harness",
-        "http",
-        "jq",
-        "k8s",
-        "kubernetes",
-        "log",
-        "mail",
-        "noop",
-        "parallel",
-        "postgres",
-        "redis",
-        "router",
-        "s3",
-        "sftp",
-        "sqlite",
-        "ssh",
-        "subworkflow",
-        "template",
-        "wait",
-    ];
-    let Some(kind) = step.trimmed(notes, "type") else { return true };
-    match kind.raw.as_str() {
-        "command" | "shell" => return true,
-        known if LATER.contains(&known) => notes.add(
-            Diagnostic::error(
-                "unsupported-field",
-                format!("`type: {known}` is not run by subrosa yet"),
-            )
-            .at(kind.span, "")
-            .help(match known {
-                "dag" | "parallel" | "subworkflow" => "write `call: NAME`",
-                _ => "call a program for it from a `run` step",
-            }),
-        ),
-        _ => notes.add(wrong_word("type", &kind, &["command", "shell"])),
-    }
-    false
 }
 
 fn chosen(notes: &mut Notes, step: &Fields<'_>) -> Option<&'static str> {
@@ -283,12 +244,7 @@ fn named_action(notes: &mut Notes, step: &Fields<'_>) -> Option<Action> {
             if let Some(with) = with {
                 notes.hide(with);
             }
-            let message = format!("action {} is not run by subrosa yet", shown(&name.raw));
-            notes.add(
-                Diagnostic::error("unsupported-field", message)
-                    .at(name.span, "")
-                    .help("call a program for it from a `run` step"),
-            );
+            typed::unknown_action(notes, &name);
             None
         }
     }

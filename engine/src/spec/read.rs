@@ -82,6 +82,12 @@ impl<'n> Fields<'n> {
         self.entry(name).map(|entry| &entry.value).filter(|value| !value.is_null())
     }
 
+    /// The fields that have a value, in the order of the file.
+    pub(super) fn given(&self) -> impl Iterator<Item = (&'static Field, &'n Rc<Node>)> {
+        let with_value = self.found.iter().filter(|(_, entry)| !entry.value.is_null());
+        with_value.map(|(field, entry)| (*field, &entry.value))
+    }
+
     /// Whether the key is there, with or without a value, and where.
     pub(super) fn key(&self, name: &str) -> Option<Span> {
         self.entry(name).map(|entry| entry.key_span)

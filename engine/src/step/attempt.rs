@@ -185,6 +185,7 @@ impl StepRun {
                 let asked = call::Asked { target, params, parallel: parallel.as_ref() };
                 self.call(&this, asked, io).await
             }
+            Action::Typed(typed) => self.typed(typed, context, deadline, io).await,
         }
     }
 
@@ -351,10 +352,10 @@ impl StepRun {
         Ok(Opened { io, logs, late })
     }
 
-    /// Where the step's processes register values to hide; a call has none of its own.
+    /// Where the step's processes register values to hide; other steps have none.
     fn mask_file(&self, step: &Step) -> Result<Option<Arc<MaskFile>>, MaskedText> {
         match step.action {
-            Action::Call { .. } => return Ok(None),
+            Action::Call { .. } | Action::Typed(_) => return Ok(None),
             Action::Shell(_) | Action::Script { .. } | Action::Exec(_) => {}
         }
         let shared = &self.level.shared;

@@ -6,7 +6,7 @@ use subrosa_masker::MaskedText;
 
 use super::{Attempt, Context, StepRun};
 use crate::env::{self, Layer, Variables};
-use crate::expand::Scope;
+use crate::expand::{Scope, Template};
 use crate::host::Host;
 use crate::outputs;
 use crate::run::level::{Level, StepIndex};
@@ -124,6 +124,13 @@ pub(crate) async fn fill(
         let line = level.workflow().source.position(text.span.start).line;
         level.shared.masks.text(&format!("{error} (line {line})"))
     })
+}
+
+/// Fills a text that is data: nothing in it is run.
+pub(crate) fn fill_data(level: &Level, text: &str, variables: &Variables) -> SecretValue {
+    let layers = [variables];
+    let facts = |name: &str| level.facts_of(name);
+    Template::parse_data(text).fill(&scope(level, &layers, &facts), &[])
 }
 
 /// What a reference in a text leads to.

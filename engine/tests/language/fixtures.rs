@@ -78,7 +78,7 @@ fn code_of(case: &str) -> &str {
 }
 
 fn check_bad(case: &str, file: &Arc<SourceFile>) {
-    let validation = validate(Arc::clone(file));
+    let validation = validate(Arc::clone(file), &[]);
     let text = render(file, &validation);
     expect(&folder("bad").join(format!("{case}.txt")), &text);
     let codes: BTreeSet<&str> = validation.diagnostics.iter().map(|d| d.code).collect();
@@ -127,7 +127,7 @@ fn files_that_hold_are_read_as_meant() {
     for path in files("ok") {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let file = Arc::new(SourceFile::from_bytes(&name, &fs::read(&path).unwrap()));
-        let validation = validate(Arc::clone(&file));
+        let validation = validate(Arc::clone(&file), &[]);
         let problems = render(&file, &validation);
         assert_eq!(problems, "", "{name}");
         let workflow = validation.workflow.unwrap();

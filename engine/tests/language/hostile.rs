@@ -11,7 +11,7 @@ use subrosa_engine::{Validation, validate};
 
 fn found(bytes: &[u8]) -> (Arc<SourceFile>, Validation) {
     let file = Arc::new(SourceFile::from_bytes("w.yaml", bytes));
-    let validation = validate(Arc::clone(&file));
+    let validation = validate(Arc::clone(&file), &[]);
     (file, validation)
 }
 

@@ -87,6 +87,7 @@ fn step(out: &mut String, title: &str, step: &Step) {
         Action::Call { target, params: given, .. } => {
             writeln!(out, "call {:?} {:?}", target.raw, params(given))
         }
+        Action::Typed(typed) => writeln!(out, "{} {:?}", typed.kind, typed.operation),
     }
     .unwrap();
     if let Action::Call { parallel: Some(parallel), .. } = &step.action {

@@ -8,7 +8,7 @@ use subrosa_engine::validate;
 /// Every `hunter2` of the text must be private, and no `visible`.
 fn check(text: &str) {
     let file = Arc::new(SourceFile::new("w.yaml", text));
-    let validation = validate(Arc::clone(&file));
+    let validation = validate(Arc::clone(&file), &[]);
     let hidden = |at: usize, length: usize| {
         validation.private.iter().any(|span| span.start <= at && at + length <= span.end)
     };

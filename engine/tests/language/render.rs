@@ -30,6 +30,6 @@ pub(crate) fn render(file: &SourceFile, validation: &Validation) -> String {
 /// Validates a text and renders what was found.
 pub(crate) fn check(text: &str, expected: &str) {
     let file = Arc::new(SourceFile::new("w.yaml", text));
-    let found = render(&file, &validate(Arc::clone(&file)));
+    let found = render(&file, &validate(Arc::clone(&file), &[]));
     assert_eq!(found, expected, "---\n{text}");
 }

@@ -13,6 +13,7 @@ use subrosa_engine::config::Settings;
 use subrosa_engine::diagnostic::Diagnostic;
 use subrosa_engine::event::{EventSink, RunEvent};
 use subrosa_engine::host::{Host, Limits};
+use subrosa_engine::kind::Runners;
 use subrosa_engine::provider::{FindProvider, Provider, Providers};
 use subrosa_engine::source::SourceFile;
 use subrosa_engine::workflow::Workflow;
@@ -121,6 +122,7 @@ impl World {
             process_env: vec![("PATH".into(), "/usr/bin:/bin".into())],
             current_dir: self.folder.path().to_path_buf(),
             data_dir: self.folder.path().join("home"),
+            runners: Runners::default(),
             providers: Providers { built_in: self.providers.clone(), find: self.find.clone() },
             registry,
             cache: self.cache.clone(),
@@ -177,7 +179,7 @@ impl World {
 
 /// A workflow that holds.
 pub(crate) fn workflow(text: &str) -> Workflow {
-    let validation = validate(Arc::new(SourceFile::new("w.yaml", text)));
+    let validation = validate(Arc::new(SourceFile::new("w.yaml", text)), &[]);
     validation.workflow.unwrap_or_else(|| panic!("{:?}", validation.diagnostics))
 }
 

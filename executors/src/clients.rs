@@ -1,0 +1,266 @@
+//! Clients that steps share.
+//!
+//! Steps of one identity (what the kind connects to, as what) share a client: the first makes it, those
+//! that come meanwhile wait for it. A failure is told to those who waited and is not kept: whoever comes
+//! later tries anew. A client is of one version of its credential; with another version it is made anew,
+//! and the old one is closed when the last step that uses it lets it go. Clients that nobody used for a
+//! while are let go, and there are not more than so many.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use subrosa_engine::kind::{ClientUse, StepFault, Usage};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// Clients of one kind at a time; beyond that the one that was not used for longest goes.
+const CLIENTS_MAX: usize = 64;
+/// A client that nobody used for so long is let go.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What two steps must have in common to share a client. It may be made of secrets and is kept as a digest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity([u8; 32]);
+
+impl Identity {
+    /// One made of parts, each by itself: `ab`, `c` is another than `a`, `bc`.
+    pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Identity {
+        let mut digest = Sha256::new();
+        for part in parts {
+            digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+            digest.update(part);
+        }
+        Identity(digest.finalize().into())
+    }
+}
+
+/// The clients of one kind.
+pub struct Clients<C>(Mutex<BTreeMap<Identity, Slot<C>>>);
+
+struct Slot<C> {
+    version: Identity,
+    state: State<C>,
+    used: Instant,
+}
+
+enum State<C> {
+    /// Somebody makes it.
+    Opening(watch::Receiver<Option<Result<Arc<C>, StepFault>>>),
+    Open(Arc<C>),
+}
+
+impl<C> Default for Clients<C> {
+    fn default() -> Clients<C> {
+        Clients(Mutex::default())
+    }
+}
+
+/// What the table says to somebody who wants a client.
+enum Turn<C> {
+    Ready(Arc<C>),
+    Wait(watch::Receiver<Option<Result<Arc<C>, StepFault>>>),
+    Make(watch::Sender<Option<Result<Arc<C>, StepFault>>>),
+}
+
+impl<C: Send + Sync> Clients<C> {
+    /// The client of an identity, for a version of its credential. `shown` is its name in the record.
+    ///
+    /// # Errors
+    /// The failure of `open`: of this call or of the one that this one waited for.
+    pub async fn get<F>(
+        &self,
+        (identity, version): (Identity, Identity),
+        (usage, shown): (&Usage, &str),
+        open: impl FnOnce() -> F,
+    ) -> Result<Arc<C>, StepFault>
+    where
+        F: Future<Output = Result<C, StepFault>>,
+    {
+        loop {
+            match self.turn(identity, version) {
+                Turn::Ready(client) => {
+                    usage.note(shown, ClientUse::Shared);
+                    return Ok(client);
+                }
+                Turn::Wait(mut opening) => {
+                    let ended = opening.wait_for(Option::is_some).await;
+                    // Whoever made it was stopped: it is somebody else's turn.
+                    let Ok(Some(ended)) = ended.map(|ended| ended.clone()) else { continue };
+                    let client = ended?;
+                    usage.note(shown, ClientUse::Shared);
+                    return Ok(client);
+                }
+                Turn::Make(sender) => {
+                    let opened = open().await.map(Arc::new);
+                    self.settle(identity, version, &opened);
+                    if opened.is_ok() {
+                        usage.note(shown, ClientUse::Opened);
+                    }
+                    sender.send_replace(Some(opened.clone()));
+                    return opened;
+                }
+            }
+        }
+    }
+
+    /// Lets a client go that turned out to be of no use any more, unless there is another by now.
+    pub fn forget(&self, identity: Identity, client: &Arc<C>) {
+        let mut slots = self.slots();
+        let is_it = |slot: &Slot<C>| match &slot.state {
+            State::Open(open) => Arc::ptr_eq(open, client),
+            State::Opening(_) => false,
+        };
+        if slots.get(&identity).is_some_and(is_it) {
+            slots.remove(&identity);
+        }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, BTreeMap<Identity, Slot<C>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self, identity: Identity, version: Identity) -> Turn<C> {
+        let now = Instant::now();
+        let mut slots = self.slots();
+        slots.retain(|of, slot| *of == identity || !slot.is_idle(now));
+        if let Some(slot) = slots.get_mut(&identity).filter(|slot| slot.version == version) {
+            slot.used = now;
+            match &slot.state {
+                State::Open(client) => return Turn::Ready(client.clone()),
+                State::Opening(opening) if opening.has_changed().is_ok() => {
+                    return Turn::Wait(opening.clone());
+                }
+                // Nobody makes it any more.
+                State::Opening(_) => {}
+            }
+        }
+        if slots.len() >= CLIENTS_MAX && !slots.contains_key(&identity) {
+            let open = slots.iter().filter(|(_, slot)| matches!(slot.state, State::Open(_)));
+            let oldest = open.min_by_key(|(_, slot)| slot.used).map(|(of, _)| *of);
+            oldest.map(|of| slots.remove(&of));
+        }
+        let (sender, opening) = watch::channel(None);
+        slots.insert(identity, Slot { version, state: State::Opening(opening), used: now });
+        Turn::Make(sender)
+    }
+
+    /// Keeps what was made, unless another version is wanted by now.
+    fn settle(&self, identity: Identity, version: Identity, opened: &Result<Arc<C>, StepFault>) {
+        let mut slots = self.slots();
+        if slots.get(&identity).is_none_or(|slot| slot.version != version) {
+            return;
+        }
+        match opened {
+            Ok(client) => {
+                let state = State::Open(client.clone());
+                slots.insert(identity, Slot { version, state, used: Instant::now() });
+            }
+            Err(_) => {
+                slots.remove(&identity);
+            }
+        }
+    }
+}
+
+impl<C> Slot<C> {
+    fn is_idle(&self, now: Instant) -> bool {
+        matches!(self.state, State::Open(_)) && now.duration_since(self.used) > IDLE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use subrosa_engine::kind::{StepFault, Usage};
+
+    use super::{CLIENTS_MAX, Clients, Identity};
+
+    fn id(text: &str) -> Identity {
+        Identity::of([text.as_bytes()])
+    }
+
+    fn nobody() -> Usage {
+        Usage::new(|_, _| {})
+    }
+
+    async fn get(
+        clients: &Clients<usize>,
+        what: &str,
+        version: &str,
+        count: &AtomicUsize,
+    ) -> Result<Arc<usize>, StepFault> {
+        let open = || async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok(count.fetch_add(1, Ordering::Relaxed))
+        };
+        clients.get((id(what), id(version)), (&nobody(), "c"), open).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_makes_it_and_the_others_wait() {
+        let (clients, count) = (Clients::default(), AtomicUsize::new(0));
+        let all = futures_util::future::join_all((0..50).map(|_| get(&clients, "a", "1", &count)));
+        assert!(all.await.iter().all(|one| one.as_ref().is_ok_and(|client| **client == 0)));
+        assert_eq!(*get(&clients, "b", "1", &count).await.unwrap(), 1);
+        assert_eq!(*get(&clients, "a", "2", &count).await.unwrap(), 2);
+        assert_eq!(*get(&clients, "a", "2", &count).await.unwrap(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_told_to_those_who_waited_and_is_not_kept() {
+        let (clients, count) = (Clients::<usize>::default(), AtomicUsize::new(0));
+        let fail = || {
+            let open = || async {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                count.fetch_add(1, Ordering::Relaxed);
+                Err(StepFault::new("refused"))
+            };
+            let clients = &clients;
+            async move { clients.get((id("a"), id("1")), (&nobody(), "c"), open).await }
+        };
+        let all = futures_util::future::join_all((0..20).map(|_| fail())).await;
+        assert!(all.iter().all(|one| one.as_ref().is_err_and(|fault| fault.message == "refused")));
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+        assert_eq!(*get(&clients, "a", "1", &count).await.unwrap(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_maker_that_was_stopped_leaves_it_to_the_next() {
+        let (clients, count) = (Clients::default(), AtomicUsize::new(0));
+        let stopped = get(&clients, "a", "1", &count);
+        let both = tokio::time::timeout(Duration::from_millis(500), stopped);
+        let (first, second) = tokio::join!(both, get(&clients, "a", "1", &count));
+        assert!(first.is_err());
+        assert_eq!(*second.unwrap(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_used_goes() {
+        let (clients, count) = (Clients::default(), AtomicUsize::new(0));
+        let first = Arc::downgrade(&get(&clients, "a", "1", &count).await.unwrap());
+        tokio::time::advance(Duration::from_secs(61)).await;
+        get(&clients, "b", "1", &count).await.unwrap();
+        assert!(first.upgrade().is_none());
+        for index in 0..CLIENTS_MAX {
+            let identity = (id(&index.to_string()), id("1"));
+            clients.get(identity, (&nobody(), "c"), || async { Ok(index) }).await.unwrap();
+        }
+        assert_eq!(clients.slots().len(), CLIENTS_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_of_no_use_is_forgotten_once() {
+        let (clients, count) = (Clients::default(), AtomicUsize::new(0));
+        let old = get(&clients, "a", "1", &count).await.unwrap();
+        clients.forget(id("a"), &old);
+        let new = get(&clients, "a", "1", &count).await.unwrap();
+        clients.forget(id("a"), &old);
+        assert_eq!(*get(&clients, "a", "1", &count).await.unwrap(), *new);
+    }
+}

@@ -1,0 +1,159 @@
+//! The way to a credential: looked at for its version, opened for one call, hidden before it is used.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use subrosa_connections::files::{HttpCredentials, HttpFile, load};
+use subrosa_connections::provider::{Connections, Seen};
+use subrosa_connections::{ConnectionType, Opened};
+use subrosa_engine::kind::{StepFault, StepRequest};
+use subrosa_engine::provider::ProviderError;
+use subrosa_engine::secret::SecretValue;
+use subrosa_http::{Address, Http, Roots};
+
+use crate::clients::Identity;
+
+/// What kinds of steps need of the surroundings.
+#[derive(Clone)]
+pub struct Means {
+    /// Where credentials come from.
+    pub lender: Arc<Lender>,
+    /// Makes the way to servers over HTTP.
+    pub http: MakeHttp,
+}
+
+/// Makes a client for a server: with these authorities, through the proxy of the environment, and so long
+/// for one request.
+pub type MakeHttp = Arc<dyn Fn(&Address, Roots, Duration) -> Result<Http, StepFault> + Send + Sync>;
+
+/// Where credentials come from.
+pub struct Lender {
+    connections: Arc<Connections>,
+}
+
+/// What a step is authenticated with, before it is opened.
+pub enum Looked {
+    /// A connection.
+    Connection(Seen),
+    /// A file, read.
+    File(PathBuf, HttpFile, Identity),
+    /// Nothing, or what the step says itself.
+    Nothing,
+}
+
+/// What a step is authenticated with. It is dropped with the call that needed it.
+pub enum Credential {
+    /// A connection with its values.
+    Connection(Box<Opened>),
+    /// A bearer token, or a user name and a password.
+    Http(HttpCredentials),
+    /// Nothing, or what the step says itself.
+    Nothing,
+}
+
+impl Looked {
+    /// What tells the credential from others, and this version of it from those before.
+    pub fn identity(&self, name: Option<&str>) -> (Identity, Identity) {
+        match self {
+            Looked::Connection(seen) => (
+                Identity::of([b"connection", name.unwrap_or_default().as_bytes()]),
+                Identity::of([seen.place.as_bytes()]),
+            ),
+            Looked::File(path, _, version) => {
+                (Identity::of([b"file", path.as_os_str().as_encoded_bytes()]), *version)
+            }
+            Looked::Nothing => (Identity::of([b"nothing".as_slice()]), Identity::of([])),
+        }
+    }
+
+    /// The type of the connection, if it is one.
+    pub fn kind(&self) -> Option<&Arc<ConnectionType>> {
+        match self {
+            Looked::Connection(seen) => Some(&seen.kind),
+            Looked::File(..) | Looked::Nothing => None,
+        }
+    }
+}
+
+impl Lender {
+    /// One that lends connections.
+    pub fn new(connections: Arc<Connections>) -> Lender {
+        Lender { connections }
+    }
+
+    /// Looks at what a step names: whether it may be used now, and its version.
+    ///
+    /// # Errors
+    /// [`StepFault`]: it is not there, not to be used, or the step names two.
+    pub async fn look(&self, request: &StepRequest) -> Result<Looked, StepFault> {
+        match (&request.connection, &request.credentials_path) {
+            (Some(_), Some(_)) => {
+                Err(StepFault::new("both `connection` and `credentials_path`")
+                    .help("keep one of them"))
+            }
+            (Some(name), None) => {
+                let seen = self.connections.look(&request.asking, name).await;
+                seen.map(Looked::Connection).map_err(of_provider)
+            }
+            (None, Some(path)) => file(request, path),
+            (None, None) => Ok(Looked::Nothing),
+        }
+    }
+
+    /// Opens what was looked at. Its values are hidden in all that leaves from now on.
+    ///
+    /// # Errors
+    /// [`StepFault`]: it cannot be opened or not be hidden.
+    pub async fn open(
+        &self,
+        request: &StepRequest,
+        looked: Looked,
+    ) -> Result<Credential, StepFault> {
+        match looked {
+            Looked::Nothing => Ok(Credential::Nothing),
+            Looked::File(path, file, _) => {
+                hide(request, &format!("file {}", path.display()), &values(&file.credentials))?;
+                Ok(Credential::Http(file.credentials))
+            }
+            Looked::Connection(_) => {
+                let name = request.connection.as_deref().unwrap_or_default();
+                let lent = self.connections.lend(&request.asking, name).await;
+                let (opened, warnings) = lent.map_err(of_provider)?;
+                for (part, value) in &opened.parts {
+                    hide(request, &format!("{name}/{part}"), std::slice::from_ref(value))?;
+                }
+                for warning in warnings {
+                    (request.warn)(&warning.message);
+                }
+                Ok(Credential::Connection(Box::new(opened)))
+            }
+        }
+    }
+}
+
+fn hide(request: &StepRequest, whose: &str, values: &[SecretValue]) -> Result<(), StepFault> {
+    request.hiding.hide(whose, values).map_err(|error| StepFault::new(error.to_string()))
+}
+
+fn values(credentials: &HttpCredentials) -> Vec<SecretValue> {
+    match credentials {
+        HttpCredentials::Bearer(token) => vec![token.clone()],
+        HttpCredentials::Basic { username: _, password } => vec![password.clone()],
+        HttpCredentials::Nothing => Vec::new(),
+    }
+}
+
+fn of_provider(error: ProviderError) -> StepFault {
+    StepFault { message: error.message, help: error.help }
+}
+
+fn file(request: &StepRequest, path: &Path) -> Result<Looked, StepFault> {
+    let shown = path.display();
+    let loaded = load(path).map_err(|error| StepFault::new(error.to_string()))?;
+    let version = Identity::of([loaded.bytes.as_slice()]);
+    let file = HttpFile::parse(&loaded.bytes)
+        .map_err(|error| StepFault::new(format!("`{shown}` has no credentials: {error}")))?;
+    loaded.warnings.iter().chain(&file.warnings).for_each(|warning| (request.warn)(warning));
+    Ok(Looked::File(path.to_path_buf(), file, version))
+}
