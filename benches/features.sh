@@ -19,7 +19,7 @@ place=$(mktemp -d "$PWD/target/features.XXXXXX")
 trap 'rm -rf "$place"' EXIT
 
 near=(subrosa-providers subrosa)
-ours=(subrosa-masker subrosa-registry subrosa-engine subrosa-exchange "${near[@]}")
+ours=(subrosa-masker subrosa-registry subrosa-http subrosa-engine subrosa-connections subrosa-exchange subrosa-executors "${near[@]}")
 
 all_but() {
     local feature list=()
