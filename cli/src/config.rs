@@ -2,13 +2,15 @@
 //!
 //! The user's is in one place; the project's is beside the workflow file or in a folder above it, as far
 //! up as the git work tree goes: outside of one, whoever may write to a parent folder would have a say.
-//! The user's decides where credentials go, so nobody else may be able to change it.
+//! For the same reason a file or a work tree of others, or that others can change, does not count. The
+//! user's decides where credentials go, so nobody else may be able to change it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use subrosa_engine::config::{ConfigFile, Origin, Settings, parse};
 use subrosa_engine::provider::Providers;
+use subrosa_masker::MaskSet;
 
 use crate::failure::{Exit, Failure};
 use crate::load;
@@ -28,7 +30,15 @@ impl World {
         providers: &Providers,
     ) -> Result<Settings, Failure> {
         let user = self.config_file().filter(|path| is_there(path));
-        let project = self.project_file(workflow);
+        let project = self.nearest(workflow).filter(|path| {
+            let is_trusted = is_trusted(path);
+            if !is_trusted {
+                let shown = path.display();
+                let why = format!("`{shown}` is not used: others own it, or can change it");
+                load::warn(&why, &MaskSet::empty());
+            }
+            is_trusted
+        });
         let project =
             project.filter(|path| user.as_deref().is_none_or(|user| !is_same(user, path)));
         let mut files = Vec::new();
@@ -43,11 +53,17 @@ impl World {
             .map_err(|error| Failure::usage(error.to_string()).help(error.help()))
     }
 
-    /// The project's file, if there is one.
+    /// The project's file, if there is one that is used.
     pub(crate) fn project_file(&self, workflow: Option<&Path>) -> Option<PathBuf> {
+        self.nearest(workflow).filter(|path| is_trusted(path))
+    }
+
+    /// The file that is called like the project's, whoever's it is.
+    fn nearest(&self, workflow: Option<&Path>) -> Option<PathBuf> {
         let path = workflow.map(|path| self.current_dir.join(path));
         let folder = path.as_deref().map_or(Some(self.current_dir.as_path()), Path::parent)?;
         let tree = folder.ancestors().find(|folder| is_there(&folder.join(".git")));
+        let tree = tree.filter(|folder| is_trusted(&folder.join(".git")));
         let mut folders =
             folder.ancestors().take_while(|folder| folder.starts_with(tree.unwrap_or(folder)));
         match tree {
@@ -79,6 +95,18 @@ fn is_there(path: &Path) -> bool {
 fn is_same(a: &Path, b: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     real(a) == real(b)
+}
+
+/// Whether nobody but the user and the administrator made this, or can change it.
+fn is_trusted(path: &Path) -> bool {
+    let is_ours = |uid| uid == 0 || uid == rustix::process::geteuid().as_raw();
+    let (Ok(link), Ok(stat)) = (rustix::fs::lstat(path), rustix::fs::stat(path)) else {
+        return false;
+    };
+    // Where each user has a group of that number, group and owner are the same person, and the usual
+    // mask of such systems leaves what the group may do.
+    let others = if stat.st_gid == stat.st_uid { 0o002 } else { WRITABLE_BY_OTHERS };
+    is_ours(link.st_uid) && is_ours(stat.st_uid) && stat.st_mode & others == 0
 }
 
 /// The file is the user's, or the administrator's, and nobody else can write to it.

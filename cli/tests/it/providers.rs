@@ -1,7 +1,7 @@
 //! `check`, `providers`, `subrosa.toml` and `--verbose`, as a user meets them.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 
 use serde_json::Value;
 
@@ -220,6 +220,34 @@ fn the_projects_file_is_looked_for_up_to_the_root_of_its_work_tree() {
     assert_eq!(code(), 3);
     place.write("a/b/subrosa.toml", "[resolve]\nretries = 1\n");
     assert_eq!(code(), 0);
+}
+
+#[test]
+fn what_others_own_or_can_change_is_neither_a_projects_file_nor_a_work_tree() {
+    let place = place(ALL_GOOD);
+    place.write("a/w.yaml", &format!("{ALL_GOOD}{STEPS}"));
+    place.write("a/token.txt", "canary-of-the-file");
+    let (file, git) =
+        (place.write("subrosa.toml", "[cache]\n[cache]\n"), place.path().join(".git"));
+    fs::create_dir(&git).unwrap();
+    let check = |code: i32, is_told: bool| {
+        let ended = place.run(&["dry", "a/w.yaml"]);
+        assert_eq!(ended.code, code, "{ended:?}");
+        let told = "subrosa.toml` is not used: others own it, or can change it";
+        assert_eq!(ended.stderr.contains(told), is_told, "{ended:?}");
+    };
+    check(3, false);
+    for (path, usual, is_told) in [(&file, 0o644, true), (&git, 0o755, false)] {
+        fs::set_permissions(path, Permissions::from_mode(usual | 0o002)).unwrap();
+        check(0, is_told);
+        fs::set_permissions(path, Permissions::from_mode(usual)).unwrap();
+        check(3, false);
+        // Only the administrator can give a file away.
+        if chown(path, Some(4711), None).is_ok() {
+            check(0, is_told);
+            chown(path, Some(0), None).unwrap();
+        }
+    }
 }
 
 #[test]
