@@ -5,7 +5,7 @@
 //! was put in its place is noticed.
 
 mod failure;
-mod keys;
+pub(crate) mod keys;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

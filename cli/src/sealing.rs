@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::args::exchange::SealingArgs;
 use crate::failure::{Exit, Failure};
 use crate::prompt::{self, Hiding};
+use crate::registry::keys;
 use crate::wiring::World;
 
 /// More than any passphrase, and than hundreds of identities, have.
@@ -72,12 +73,11 @@ fn new_passphrase(world: &World) -> Result<SecretSlice<u8>, Failure> {
     Ok(secret(&first))
 }
 
-/// The passphrase in the file that was named, without the newline at its end.
+/// The passphrase in the file that was named.
 fn passphrase_file(world: &World) -> Result<Option<SecretSlice<u8>>, Failure> {
     let Some(path) = world.var(VARIABLE) else { return Ok(None) };
-    let bytes = private_file(&world.current_dir.join(path))?;
-    let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    Ok(Some(secret(line.strip_suffix(b"\r").unwrap_or(line))))
+    let passphrase = keys::read(&world.current_dir.join(path)).map_err(RegistryError::Key)?;
+    Ok(Some(secret(&passphrase)))
 }
 
 /// Exactly as long as it has to be.

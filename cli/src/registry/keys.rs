@@ -44,7 +44,7 @@ fn asker(world: &World) -> AskPassphrase {
 }
 
 /// Reads a passphrase from a file of ours that is closed to others, without the line end after it.
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let place = || format!("the passphrase file {}", path.display());
     let source = |why: &str| KeyError::Source { place: place(), why: why.to_owned() };
     let name = path.file_name().and_then(|name| name.to_str());

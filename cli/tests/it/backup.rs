@@ -154,6 +154,22 @@ fn a_passphrase_opens_what_it_sealed_and_no_other_does() {
     assert!(refused.stderr.contains("chmod 600"), "{refused:?}");
 }
 
+/// As the key of a registry reads it: of a carriage return alone nobody knows that it ends a line.
+#[test]
+fn a_passphrase_is_what_stands_before_the_end_of_its_line() {
+    let (here, there) = (filled(), Place::new());
+    let with = |place: &Place, passphrase: &str, words: &[&str]| {
+        let file = private(place, "passphrase", passphrase);
+        let mut command = place.command(words);
+        Ended::of(&command.env("SUBROSA_PASSPHRASE_FILE", file).output().unwrap()).code
+    };
+    assert_eq!(with(&here, "horse\r", &["backup", "b.age", "--passphrase", "--with-key"]), 0);
+    let file = here.path().join("b.age");
+    let words = ["restore", file.to_str().unwrap(), "--passphrase"];
+    assert_eq!(with(&there, "horse", &words), 4);
+    assert_eq!(with(&there, "horse\r\r\n", &words), 0);
+}
+
 fn place_with_loose_passphrase() -> Place {
     let place = Place::new();
     let path = place.write("passphrase", "correct horse");
