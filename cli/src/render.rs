@@ -190,7 +190,11 @@ fn blank(
     line_start: usize,
     private: &[Span],
 ) -> (String, Range<usize>) {
-    let hidden = |at: usize| private.iter().any(|span| (span.start..span.end).contains(&at));
+    let private = in_line(line_start..line_start + line.len(), private);
+    let hidden = |at: usize| {
+        let next = private.partition_point(|span| span.end <= at);
+        private.get(next).is_some_and(|span| span.start <= at)
+    };
     let mut text = String::with_capacity(line.len());
     let mut moved = None..None;
     let mut in_blank = false;
@@ -214,6 +218,23 @@ fn blank(
     let start = moved.start.unwrap_or(text.len());
     let end = moved.end.unwrap_or(text.len()).max(start);
     (text, start..end)
+}
+
+/// The private parts of a line in order, those that touch as one: a line can have thousands of them, one
+/// inside the other.
+fn in_line(line: Range<usize>, private: &[Span]) -> Vec<Range<usize>> {
+    let touches = |span: &&Span| span.start < line.end && span.end > line.start;
+    let mut parts: Vec<Range<usize>> =
+        private.iter().filter(touches).map(|span| span.start..span.end).collect();
+    parts.sort_unstable_by_key(|part| part.start);
+    parts.dedup_by(|next, before| {
+        let is_joined = next.start <= before.end;
+        if is_joined {
+            before.end = before.end.max(next.end);
+        }
+        is_joined
+    });
+    parts
 }
 
 /// Moves a marked range from a line to its masked form: parts before and after what was masked keep

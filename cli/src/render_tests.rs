@@ -179,6 +179,18 @@ error[some-code]: what is wrong
 }
 
 #[test]
+fn private_spans_may_touch_overlap_and_lie_in_each_other() {
+    let joined = |spans: &[(usize, usize)]| {
+        let spans: Vec<Span> = spans.iter().map(|(start, end)| Span::new(*start..*end)).collect();
+        let parts = super::in_line(10..30, &spans);
+        parts.into_iter().map(|part| (part.start, part.end)).collect::<Vec<_>>()
+    };
+    assert_eq!(joined(&[(0, 10), (30, 40)]), []);
+    assert_eq!(joined(&[(14, 16), (12, 20), (20, 22), (24, 25)]), [(12, 22), (24, 25)]);
+    assert_eq!(joined(&[(0, 50), (12, 13)]), [(0, 50)]);
+}
+
+#[test]
 fn private_text_of_several_lines_is_blanked_in_each() {
     let (file, spans) = marked("key: «hunter\n  two» «x»\n");
     let shown = Excerpts::new(&file).private(&spans[..1]).render(&at(&spans[1..]), Look::PLAIN);

@@ -225,6 +225,15 @@ fn values_become_texts_and_bounds_bounds() {
 }
 
 #[test]
+fn of_very_many_slips_the_first_are_told_and_the_rest_are_counted() {
+    let many: String = (0..250).map(|number| format!("a{number} = 1\n")).collect();
+    let (_, parsed) = read(&format!("[provider.vault]\n{many}"), Origin::User);
+    assert_eq!((parsed.diagnostics.len(), parsed.private.len()), (101, 250));
+    let last = parsed.diagnostics.last().unwrap();
+    assert_eq!((last.message.as_str(), last.is_error()), ("150 more are not shown", true));
+}
+
+#[test]
 fn no_value_can_be_seen_and_none_is_shown() {
     let text = "[provider.vault]\ntoken = 'canary'\naddress = ['canary']\n[resolve]\nrequest = 'canary'\n\
                 [x]\ny.z = 'canary'\n";

@@ -251,6 +251,16 @@ fn what_others_own_or_can_change_is_neither_a_projects_file_nor_a_work_tree() {
 }
 
 #[test]
+fn a_configuration_of_one_very_long_line_ends_in_a_message() {
+    let place = place(ALL_GOOD);
+    let options: Vec<String> = (0..3000).map(|number| format!("a{number}=1")).collect();
+    place.write("subrosa.toml", &format!("provider={{vault={{{}}}}}\n", options.join(",")));
+    let ended = place.run(&["dry", "w.yaml"]);
+    assert_eq!(ended.code, 3);
+    assert_eq!(ended.stderr.matches("error[").count(), 101);
+}
+
+#[test]
 fn a_profile_is_chosen_by_the_flag_or_the_environment() {
     let place = place(ALL_GOOD);
     place.write("home/subrosa.toml", "[profile.prod.provider.file]\nx = 1\n");

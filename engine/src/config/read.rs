@@ -89,6 +89,8 @@ const PROJECT_OPTIONS: [&str; 16] = [
     "version",
     "version_stage",
 ];
+/// So much of what is wrong with one file is told.
+const TOLD_MAX: usize = 100;
 const TOP: [&str; 4] = ["provider", "profile", "resolve", "cache"];
 const INSTANCE: &str = "instance";
 const TRUSTED: &str = "trusted_addresses";
@@ -107,7 +109,8 @@ pub fn parse(source: &Arc<SourceFile>, origin: Origin, providers: &Providers) ->
     let (root, errors) = DeTable::parse_recoverable(source.text());
     if !errors.is_empty() {
         let told = errors.iter().map(|error| syntax(error.message(), error.span()));
-        let diagnostics = told.collect();
+        let mut diagnostics = told.collect();
+        cut(&mut diagnostics);
         dismantle(DeValue::Table(root.into_inner()));
         // What is no TOML has no values that could be told from the rest.
         return Parsed { file: None, diagnostics, private: vec![whole] };
@@ -119,7 +122,21 @@ pub fn parse(source: &Arc<SourceFile>, origin: Origin, providers: &Providers) ->
     let Reader { mut diagnostics, private, .. } = reader;
     diagnostics.sort_by_key(|found| found.labels.first().map(|label| label.span.start));
     let holds = !diagnostics.iter().any(Diagnostic::is_error);
+    cut(&mut diagnostics);
     Parsed { file: holds.then_some(file), diagnostics, private }
+}
+
+/// Nobody reads more than the first of very many, and each shows a line that may be very long.
+fn cut(diagnostics: &mut Vec<Diagnostic>) {
+    if diagnostics.len() <= TOLD_MAX {
+        return;
+    }
+    let left = diagnostics.split_off(TOLD_MAX);
+    let message = format!("{} more are not shown", left.len());
+    diagnostics.push(match left.iter().any(Diagnostic::is_error) {
+        true => Diagnostic::error("config-too-many", message),
+        false => Diagnostic::warning("config-too-many", message),
+    });
 }
 
 fn syntax(message: &str, span: Option<std::ops::Range<usize>>) -> Diagnostic {
