@@ -125,6 +125,13 @@ fn every_slip_is_told_with_its_place_and_its_cure() {
         "config-type 2:1: `trusted_addresses` is no",
     );
     user("a = \n", "config-syntax 1:");
+    for text in [
+        "[provider.vault]\ninstance = 'eu'\n",
+        "[provider.found]\ninstance = 'eu'\n",
+        "[provider.vault.instance.eu]\ninstance = 'x'\n",
+    ] {
+        user(text, "config-type 2:1: `instance` is no option, but a table here; write `[provider.");
+    }
     user("[cache]\n[cache]\n", "config-syntax 2:2: a key or table is there twice; keep one");
 }
 

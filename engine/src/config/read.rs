@@ -71,12 +71,11 @@ impl std::fmt::Debug for Table {
 
 /// Options that a project may set: they choose among what the credentials of the user can read, and
 /// decide neither where these go nor how the other side is verified.
-const PROJECT_OPTIONS: [&str; 16] = [
+const PROJECT_OPTIONS: [&str; 15] = [
     "api_version",
     "engine",
     "field",
     "format",
-    "instance",
     "kv_version",
     "mount",
     "name",
@@ -301,6 +300,13 @@ impl Reader<'_> {
         let (key, value) = pair;
         self.hide(value);
         let name = key.get_ref().to_string();
+        if name == INSTANCE {
+            let message = format!("`{INSTANCE}` is no option, but a table here");
+            self.error("config-type", message, key).help = Some(format!(
+                "write `[provider.{provider}.{INSTANCE}.NAME]`, and options below it"
+            ));
+            return;
+        }
         if self.origin == Origin::Project && !PROJECT_OPTIONS.contains(&name.as_str()) {
             return self.only_the_user(&name, key);
         }
