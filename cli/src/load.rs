@@ -103,7 +103,7 @@ pub(crate) async fn resolve(
         resolved = Box::pin(subrosa_engine::resolve(&loaded.workflow, params, host, options)) => resolved,
         number = signals.next() => {
             // Nothing was resolved that messages could repeat; what was lent already goes back.
-            close(&logins, host, &MaskSet::empty()).await;
+            close(&logins, host, &MaskSet::empty(), signals).await;
             return Err(Unresolved::Stopped(Exit::signal(number)));
         }
     };
@@ -119,11 +119,25 @@ pub(crate) fn tell_summary(resolved: &Resolved) {
     out::stderr(&format!("{}\n", text::shown(line.as_str())));
 }
 
-/// Gives back what providers lent for this command alone.
-pub(crate) async fn close(logins: &Logins, host: &Host, masks: &MaskSet) {
-    for message in logins.close(host.limits.close).await {
+/// Gives back what providers lent for this command alone; a signal, which is then the answer, ends the
+/// wait.
+pub(crate) async fn close(
+    logins: &Logins,
+    host: &Host,
+    masks: &MaskSet,
+    signals: &mut Signals,
+) -> Option<i32> {
+    let left = tokio::select! {
+        left = logins.close(host.limits.close) => left,
+        number = signals.next() => {
+            warn("what providers lent was not waited for; it ends by itself, or not at all", masks);
+            return Some(number);
+        }
+    };
+    for message in left {
         warn(&message, masks);
     }
+    None
 }
 
 /// Tells what a person should know, masked.

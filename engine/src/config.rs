@@ -68,6 +68,8 @@ struct LimitSettings {
     request: Option<Duration>,
     total: Option<Duration>,
     close: Option<Duration>,
+    /// A project may only shorten the wait: nothing that is under way but giving back holds the user up.
+    close_most: Option<Duration>,
     retries: Option<u32>,
     at_once: Option<usize>,
 }
@@ -143,11 +145,11 @@ impl Settings {
 
     /// The bounds, as far as they are configured.
     pub fn limits(&self, default: Limits) -> Limits {
-        let LimitSettings { request, total, close, retries, at_once } = self.limits;
+        let LimitSettings { request, total, close, close_most, retries, at_once } = self.limits;
         Limits {
             resolve: total.unwrap_or(default.resolve),
             request: request.unwrap_or(default.request),
-            close: close.unwrap_or(default.close),
+            close: close.unwrap_or(default.close).min(close_most.unwrap_or(Duration::MAX)),
             retries: retries.unwrap_or(default.retries),
             at_once: at_once.unwrap_or(default.at_once),
             ..default
@@ -191,6 +193,7 @@ fn or(first: LimitSettings, then: LimitSettings) -> LimitSettings {
         request: first.request.or(then.request),
         total: first.total.or(then.total),
         close: first.close.or(then.close),
+        close_most: first.close_most.or(then.close_most),
         retries: first.retries.or(then.retries),
         at_once: first.at_once.or(then.at_once),
     }

@@ -232,6 +232,22 @@ fn values_become_texts_and_bounds_bounds() {
 }
 
 #[test]
+fn a_project_may_shorten_the_wait_for_what_is_given_back_and_not_lengthen_it() {
+    for (user, project, expected) in [
+        ("", "close = '1h'", Limits::default().close),
+        ("", "close = '1s'", Duration::from_secs(1)),
+        ("close = '30s'", "close = '10s'", Duration::from_secs(10)),
+        ("close = '30s'", "close = '1h'", Duration::from_secs(30)),
+        ("close = '30s'", "", Duration::from_secs(30)),
+    ] {
+        let files = [(user, Origin::User), (project, Origin::Project)];
+        let files = files.map(|(text, origin)| file(&format!("[resolve]\n{text}\n"), origin));
+        let settings = Settings::new(&files, None).unwrap();
+        assert_eq!(settings.limits(Limits::default()).close, expected, "{user} {project}");
+    }
+}
+
+#[test]
 fn of_very_many_slips_the_first_are_told_and_the_rest_are_counted() {
     let many: String = (0..250).map(|number| format!("a{number} = 1\n")).collect();
     let (_, parsed) = read(&format!("[provider.vault]\n{many}"), Origin::User);

@@ -29,12 +29,14 @@ pub(crate) fn check(args: &CheckArgs, world: &World) -> Result<Exit, Failure> {
         tokio::select! {
             report = checking => report.map_err(|failure| load::told(&excerpts, &failure, world)),
             number = signals.next() => {
-                load::close(&logins, &host, &MaskSet::empty()).await;
+                load::close(&logins, &host, &MaskSet::empty(), &mut signals).await;
                 Err(Failure::Told(Exit::signal(number)))
             }
         }
-    }))?;
+    }));
+    // A reader of the registry may still block; it has nothing left to give.
     runtime.shutdown_background();
+    let report = report?;
     load::tell(&excerpts.masks(&report.masks), &report.warnings, world);
     // Masked as a whole and before it is escaped: no mask knows an escaped value.
     let say = |text: &str| report.masks.mask_text(text).as_str().to_owned();

@@ -18,19 +18,23 @@ pub(crate) fn dry(args: &DryArgs, world: &World) -> Result<Exit, Failure> {
     let options = args.registry.options(Purpose::Dry);
     let logins = options.logins.clone();
     let runtime = load::runtime()?;
-    let resolved = runtime.block_on(async {
+    let resolved = runtime.block_on(Box::pin(async {
         let mut signals = Signals::listen(STOPPING)?;
         let resolved =
             Box::pin(load::resolve(&loaded, &params, &host, options, &mut signals, world))
                 .await
                 .map_err(|why| why.told(&loaded, world))?;
-        load::close(&logins, &host, &resolved.masks()).await;
-        Ok::<_, Failure>(resolved)
-    })?;
+        match load::close(&logins, &host, &resolved.masks(), &mut signals).await {
+            None => Ok(resolved),
+            Some(number) => Err(Failure::Told(Exit::signal(number))),
+        }
+    }));
+    // A reader of the registry may still block; it has nothing left to give.
+    runtime.shutdown_background();
+    let resolved = resolved?;
     if args.verbose {
         load::tell_summary(&resolved);
     }
-    runtime.shutdown_background();
     out::stdout(plan(&loaded.workflow, &resolved))?;
     Ok(Exit::OK)
 }

@@ -60,7 +60,9 @@ pub(crate) fn exec(args: &ExecArgs, world: &World) -> Result<Exit, Failure> {
             exit = Box::pin(start(command, signals)) => exit,
             never = logins.keep(|message| load::warn(&message, &masks)) => match never {},
         };
-        load::close(&logins, &host, &masks).await;
+        // Those of the command are over; what it ended with stays what it ended with.
+        let mut signals = Signals::listen(STOPPING)?;
+        load::close(&logins, &host, &masks, &mut signals).await;
         exit
     }));
     // A copy of standard input may still wait for a key.

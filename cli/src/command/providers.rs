@@ -17,8 +17,8 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 /// Lists the providers.
 pub(crate) fn providers(args: &ProvidersArgs, world: &World) -> Result<Exit, Failure> {
     let host = world.configured_host(None, None)?;
-    let request = host.limits.request.min(PATIENCE);
-    let host = Host { limits: Limits { request, ..host.limits }, ..host };
+    let (request, close) = (host.limits.request.min(PATIENCE), host.limits.close.min(PATIENCE));
+    let host = Host { limits: Limits { request, close, ..host.limits }, ..host };
     let probing = match (args.all, args.offline) {
         (_, true) => Probing::Nobody,
         (true, false) => Probing::Everybody,

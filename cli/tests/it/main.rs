@@ -25,6 +25,7 @@ mod key;
 mod mask;
 mod masking;
 mod pages;
+mod patience;
 mod program;
 mod providers;
 mod records;

@@ -20,6 +20,9 @@ impl Reader<'_> {
             match pair.0.get_ref().as_ref() {
                 "request" => limits.request = self.duration(pair, DURATIONS),
                 "total" => limits.total = self.duration(pair, DURATIONS),
+                "close" if self.origin == Origin::Project => {
+                    limits.close_most = self.duration(pair, DURATIONS);
+                }
                 "close" => limits.close = self.duration(pair, DURATIONS),
                 "retries" => limits.retries = self.number(pair, 0..=20),
                 "at_once" => {
