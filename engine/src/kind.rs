@@ -60,6 +60,19 @@ pub trait StepRunner: Send + Sync {
     /// The kind.
     fn kind(&self) -> &'static Kind;
 
+    /// Looks at a connection before the first step starts, and has it made ready: whether it is there and
+    /// has not ended. Says what is to be warned of.
+    ///
+    /// # Errors
+    /// [`StepFault`]: no step that uses it can succeed.
+    async fn ready(
+        &self,
+        _connection: &str,
+        _asking: &Asking,
+    ) -> Result<Vec<StepFault>, StepFault> {
+        Ok(Vec::new())
+    }
+
     /// Carries out an attempt. It is dropped where it is, should it go on after the grace of its timing.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ use crate::workflow::{SecretDecl, SecretSource, Workflow};
 mod ask;
 mod asker;
 mod backoff;
+mod connections;
 mod contained;
 mod cure;
 mod fetch;
@@ -204,7 +205,10 @@ pub(crate) async fn resolve_with(
         .await
         .map_err(|diagnostics| failure(diagnostics, false))?;
     let mut warnings = std::mem::take(&mut setup.warnings);
-    let fetched = fetch::fetch_all(workflow, &setup, &asker, host, &masks).await;
+    let (fetched, looked) = tokio::join!(
+        fetch::fetch_all(workflow, &setup, &asker, host, &masks),
+        connections::look(workflow, &asker, host, &masks),
+    );
     warnings.extend(fetched.warnings);
     let mut diagnostics = Vec::new();
     let mut values = Vec::new();
@@ -217,6 +221,9 @@ pub(crate) async fn resolve_with(
             Err(found) => diagnostics.extend(found),
         }
     }
+    let (unusable, told) = looked.into_iter().partition(Diagnostic::is_error);
+    warnings.extend::<Vec<_>>(told);
+    diagnostics.extend::<Vec<_>>(unusable);
     if masks.add(to_mask(&values)).is_err() {
         diagnostics.push(too_many_masks());
     }

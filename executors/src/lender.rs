@@ -8,7 +8,7 @@ use subrosa_connections::files::{HttpCredentials, HttpFile, load};
 use subrosa_connections::provider::{Connections, Seen};
 use subrosa_connections::{ConnectionType, Opened};
 use subrosa_engine::kind::{StepFault, StepRequest};
-use subrosa_engine::provider::ProviderError;
+use subrosa_engine::provider::{Asking, ProviderError};
 use subrosa_engine::secret::SecretValue;
 use subrosa_http::{Address, Http, Roots};
 
@@ -80,6 +80,18 @@ impl Lender {
     /// One that lends connections.
     pub fn new(connections: Arc<Connections>) -> Lender {
         Lender { connections }
+    }
+
+    /// Looks at a connection before any step, and has its token exchanged if it needs that.
+    ///
+    /// # Errors
+    /// [`StepFault`]: no step that uses it can succeed.
+    pub async fn ready(&self, name: &str, asking: &Asking) -> Result<Vec<StepFault>, StepFault> {
+        let warnings = self.connections.ready(asking, name).await.map_err(of_provider)?;
+        let told = warnings
+            .into_iter()
+            .map(|warning| StepFault { message: warning.message, help: warning.help });
+        Ok(told.collect())
     }
 
     /// Looks at what a step names: whether it may be used now, and its version.

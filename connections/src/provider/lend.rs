@@ -33,6 +33,24 @@ impl Connections {
         Ok(Seen { kind, place })
     }
 
+    /// Has a token exchanged that has ended or is about to; what is to be warned of.
+    ///
+    /// # Errors
+    /// [`ProviderError`]: as [`Connections::look`], or its token cannot be exchanged.
+    pub async fn ready(
+        &self,
+        asking: &Asking,
+        name: &str,
+    ) -> Result<Vec<ProviderWarning>, ProviderError> {
+        let name = parsed(name)?;
+        let session = self.session(asking)?;
+        let (_, record) = session.look(&name).await?;
+        session.refresh_if_needed(&record, &name, name.as_str(), &asking.lookup).await?;
+        let ends = session.at.expiry(&record, &name, name.as_str());
+        let warnings = session.warnings.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(warnings.into_iter().chain(ends).collect())
+    }
+
     /// Opens a connection; a token that has ended, or is about to, is exchanged first.
     ///
     /// # Errors
