@@ -170,10 +170,7 @@ pub async fn resolve(
     host: &Host,
     options: ResolveOptions,
 ) -> Result<Resolved, ResolveFailure> {
-    let given: Vec<Given> = params
-        .iter()
-        .map(|param| Given { name: param.name.clone(), value: env::from_text(&param.value) })
-        .collect();
+    let given = given(params);
     let masks = Arc::new(Masks::of_run(workflow, host));
     let logins = options.logins.clone();
     let asker = Asker::outermost(workflow, options, host);
@@ -185,6 +182,13 @@ pub async fn resolve(
         failure.diagnostics.extend(told);
     }
     resolved
+}
+
+/// The parameters as a called workflow gets them.
+fn given(params: &[ParamArg]) -> Vec<Given> {
+    let given =
+        |param: &ParamArg| Given { name: param.name.clone(), value: env::from_text(&param.value) };
+    params.iter().map(given).collect()
 }
 
 /// Resolves a workflow whose secrets join those of its caller.

@@ -196,11 +196,8 @@ fn elsewhere(provider: &str, secrets: &[&SecretDecl]) -> Diagnostic {
          `{provider}`: your credentials go there",
         refusal::names(secrets)
     );
-    let mut found = Diagnostic::warning("provider-address", message);
-    for secret in secrets.iter().take(refusal::TOLD_MAX) {
-        found = found.at(secret.key_span, "asked for here");
-    }
-    found.help(format!(
+    let found = Diagnostic::warning("provider-address", message);
+    refusal::beside(found, secrets).help(format!(
         "list it in `trusted_addresses` of `[provider.{provider}]` in your subrosa.toml; addresses \
          that are not listed are then refused"
     ))

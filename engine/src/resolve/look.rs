@@ -16,7 +16,9 @@ use tokio::time::Instant;
 use super::asker::Asker;
 use super::fetch::{ask_groups, part, plan, surroundings};
 use super::group::{Answered, Group, Indexed, Surroundings};
-use super::{Given, ParamArg, ResolveFailure, ResolveOptions, env, prepare, provider_of};
+use super::{
+    ParamArg, ResolveFailure, ResolveOptions, given, prepare, provider_of, too_many_masks,
+};
 use crate::diagnostic::Diagnostic;
 use crate::host::Host;
 use crate::masks::{Masks, Owner};
@@ -71,13 +73,17 @@ pub struct CheckReport {
     pub masks: Arc<MaskSet>,
 }
 
+/// What was read, by the place of the declaration; of one place there can be several.
+type Values = Vec<(usize, SecretValue)>;
+
 /// What is known, by the place of the declaration.
 type Outcomes = BTreeMap<usize, Result<Finding, ProviderError>>;
 
 /// Finds out for every secret of a workflow whether it would resolve.
 ///
 /// # Errors
-/// [`ResolveFailure`]: already parameters, dotenv or `env:` are wrong.
+/// [`ResolveFailure`]: already parameters, dotenv or `env:` are wrong, or what was read is too much to be
+/// masked.
 pub async fn check_secrets(
     workflow: &Workflow,
     params: &[ParamArg],
@@ -85,30 +91,33 @@ pub async fn check_secrets(
     options: ResolveOptions,
     depth: CheckDepth,
 ) -> Result<CheckReport, ResolveFailure> {
-    let given: Vec<Given> = params
-        .iter()
-        .map(|param| Given { name: param.name.clone(), value: env::from_text(&param.value) })
-        .collect();
     let masks = Masks::of_run(workflow, host);
     let asker = Asker::outermost(workflow, options, host);
-    let setup = prepare(workflow, &given, host, &masks, asker.options.purpose).await;
-    let setup = setup.map_err(|diagnostics| ResolveFailure {
+    let setup = prepare(workflow, &given(params), host, &masks, asker.options.purpose).await;
+    let failure = |diagnostics, about_secrets| ResolveFailure {
         diagnostics,
         masks: masks.current(),
-        about_secrets: false,
+        about_secrets,
         asker: asker.clone(),
-    })?;
+    };
+    let setup = setup.map_err(|diagnostics| failure(diagnostics, false))?;
     let at = surroundings(workflow, &setup, &asker, host, &masks);
     let deadline = Instant::now() + host.limits.resolve;
-    let ((mut outcomes, mut warnings, values), of_refs) = tokio::join!(
+    let ((mut outcomes, mut warnings, mut values), (of_refs, read)) = tokio::join!(
         Box::pin(of_providers(workflow, host, &asker, &at, depth)),
-        Box::pin(refs::look(workflow, &asker, host, depth, deadline)),
+        Box::pin(refs::look(workflow, &asker, host, &masks, (depth, deadline))),
     );
     outcomes.extend(of_refs);
+    values.extend(read);
     // Messages of a provider that was given values by others pass the masks, too.
-    masks.add(values.into_iter().map(|value| (Owner::Derived, value)).collect()).ok();
+    let masked = values.into_iter().filter(|(index, _)| workflow.secrets[*index].mask);
+    let added = masks.add(masked.map(|(_, value)| (Owner::Derived, value)).collect());
     let left = asker.options.logins.close(host.limits.close).await;
     warnings.extend(left.into_iter().map(|told| Diagnostic::warning("provider-close", told)));
+    if added.is_err() {
+        warnings.insert(0, too_many_masks());
+        return Err(failure(warnings, true));
+    }
     let declared = workflow.secrets.iter().enumerate();
     let secrets = declared.map(|(index, secret)| checked(secret, outcomes.remove(&index)));
     Ok(CheckReport { secrets: secrets.collect(), warnings, masks: masks.current() })
@@ -133,7 +142,7 @@ async fn of_providers(
     asker: &Asker,
     at: &Surroundings,
     depth: CheckDepth,
-) -> (Outcomes, Vec<Diagnostic>, Vec<SecretValue>) {
+) -> (Outcomes, Vec<Diagnostic>, Values) {
     let plan = plan(workflow, host);
     let mut outcomes = Outcomes::new();
     for (index, why) in plan.refusals {
@@ -158,7 +167,7 @@ async fn of_providers(
                 let (read, failures) = part(results);
                 outcomes.extend(failures.into_iter().map(|(index, error)| (index, Err(error))));
                 outcomes.extend(read.iter().map(|(index, _)| (*index, Ok(Finding::Read))));
-                values.extend(read.into_iter().map(|(_, value)| value));
+                values.extend(read);
             }
         }
     }

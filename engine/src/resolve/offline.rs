@@ -15,7 +15,7 @@ use super::ask::Pace;
 use super::fetch::{Failures, Groups};
 use super::group::Surroundings;
 use super::logins::broke_off;
-use super::refusal::{TOLD_MAX, names};
+use super::refusal::{beside, names};
 use crate::cache::ValueCache;
 use crate::diagnostic::Diagnostic;
 use crate::host::Host;
@@ -135,11 +135,7 @@ impl Offline {
             "provider `{provider}` is out of reach ({why}): {} from the offline cache, up to {age} old",
             names(&secrets)
         );
-        let mut found = Diagnostic::warning("secret-from-cache", message);
-        for secret in secrets.iter().take(TOLD_MAX) {
-            found = found.at(secret.key_span, "asked for here");
-        }
-        found.help(
+        beside(Diagnostic::warning("secret-from-cache", message), &secrets).help(
             "what was changed since then is not known; `[cache]` of your subrosa.toml allows this",
         )
     }

@@ -13,7 +13,7 @@ use crate::provider::{ProviderError, ProviderErrorKind};
 use crate::workflow::SecretDecl;
 
 /// A failure that concerns many secrets names and shows so many of them.
-pub(super) const TOLD_MAX: usize = 8;
+const TOLD_MAX: usize = 8;
 
 /// What is wrong, by the place of the declaration; `None` if the diagnostic of another one says it.
 pub(super) type Refusals = BTreeMap<usize, Option<Diagnostic>>;
@@ -51,11 +51,14 @@ pub(super) fn names(secrets: &[&SecretDecl]) -> String {
     }
 }
 
+/// Shows the lines of these secrets.
+pub(super) fn beside(found: Diagnostic, secrets: &[&SecretDecl]) -> Diagnostic {
+    let shown = secrets.iter().take(TOLD_MAX);
+    shown.fold(found, |found, secret| found.at(secret.key_span, "asked for here"))
+}
+
 fn told(message: String, secrets: &[&SecretDecl], error: &ProviderError) -> Diagnostic {
-    let mut found = Diagnostic::error("secret-not-resolved", message);
-    for secret in secrets.iter().take(TOLD_MAX) {
-        found = found.at(secret.key_span, "asked for here");
-    }
+    let mut found = beside(Diagnostic::error("secret-not-resolved", message), secrets);
     found.help.clone_from(&error.help);
     found
 }

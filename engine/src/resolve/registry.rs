@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::asker::Asker;
 use super::cure;
 use super::fetch::{Fetched, FetchedValue};
+use super::refusal::{beside, names};
 use crate::diagnostic::Diagnostic;
 use crate::host::Host;
 use crate::masks::Masks;
@@ -22,9 +23,6 @@ use crate::workflow::{SecretDecl, SecretSource, Workflow};
 
 /// A secret whose value expires within this time is told.
 const EXPIRES_SOON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-/// A failure that concerns all refs names and shows so many of them.
-const TOLD_MAX: usize = 8;
 
 /// Where the registry had the value of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,21 +62,62 @@ pub(super) async fn look_up(
     deadline: Instant,
 ) -> Answered {
     let asked = asked(workflow);
-    let Some(first) = asked.first() else { return Answered::default() };
-    let scope = asker.scope(workflow);
-    let Some(reader) = host.registry.clone() else {
-        let help = cure::set(first.reference, &scope);
-        return none(&asked, refusal(&asked, "there is no registry yet").help(help));
-    };
+    if asked.is_empty() {
+        return Answered::default();
+    }
     let lookup = asker.lookup(workflow, masks.text(&workflow.name).to_string(), host);
     let references: Vec<SecretRef> = asked.iter().map(|one| one.reference.clone()).collect();
-    let asking =
-        tokio::task::spawn_blocking(move || Reader::resolve(&*reader, &lookup, &references));
-    match timeout_at(deadline, asking).await {
-        Ok(Ok(Ok(answer))) => each(&asked, answer, &scope, (host.clock)()),
-        Ok(Ok(Err(error))) => none(&asked, refused(workflow, asker, &asked, &error)),
-        Ok(Err(_)) => none(&asked, refusal(&asked, "reading it broke off")),
-        Err(_) => none(&asked, refusal(&asked, "no answer in time")),
+    let read = move |reader: &dyn Reader| reader.resolve(&lookup, &references);
+    match ask(host, deadline, read).await {
+        Ok(answer) => each(&asked, answer, &asker.scope(workflow), (host.clock)()),
+        Err(why) => none(&asked, refused(workflow, asker, &asked, &why)),
+    }
+}
+
+/// Why the registry said nothing of any ref.
+pub(super) enum Unanswered {
+    /// There is none.
+    NoRegistry,
+    /// It cannot be read, or not so.
+    Refused(RegistryError),
+    /// The reader panicked.
+    BrokeOff,
+    /// It took too long.
+    Late,
+}
+
+impl Unanswered {
+    /// Why, in words.
+    pub(super) fn why(&self) -> String {
+        match self {
+            Unanswered::NoRegistry => "there is no registry yet".to_owned(),
+            Unanswered::Refused(error) => with_causes(error),
+            Unanswered::BrokeOff => "reading it broke off".to_owned(),
+            Unanswered::Late => "no answer in time".to_owned(),
+        }
+    }
+
+    /// What to do about it, where `first` is one of the refs.
+    pub(super) fn help(&self, first: &SecretRef, scope: &Scope) -> Option<String> {
+        match self {
+            Unanswered::NoRegistry => Some(cure::set(first, scope)),
+            Unanswered::Refused(error) => cure::registry(error, first, scope),
+            Unanswered::BrokeOff | Unanswered::Late => None,
+        }
+    }
+}
+
+/// Asks the registry, off the async threads and until all must be done.
+pub(super) async fn ask<T: Send + 'static>(
+    host: &Host,
+    deadline: Instant,
+    read: impl FnOnce(&dyn Reader) -> Result<T, RegistryError> + Send + 'static,
+) -> Result<T, Unanswered> {
+    let reader = host.registry.clone().ok_or(Unanswered::NoRegistry)?;
+    match timeout_at(deadline, tokio::task::spawn_blocking(move || read(&*reader))).await {
+        Ok(Ok(read)) => read.map_err(Unanswered::Refused),
+        Ok(Err(_)) => Err(Unanswered::BrokeOff),
+        Err(_) => Err(Unanswered::Late),
     }
 }
 
@@ -99,22 +138,12 @@ fn none(asked: &[Asked<'_>], refusal: Diagnostic) -> Answered {
 }
 
 fn refusal(asked: &[Asked<'_>], why: &str) -> Diagnostic {
+    let secrets: Vec<&SecretDecl> = asked.iter().map(|one| one.secret).collect();
     let message = match asked {
         [one] => could_not(one, why),
-        _ => {
-            let told = asked.iter().take(TOLD_MAX).map(|one| format!("`{}`", one.secret.name));
-            let names = told.collect::<Vec<_>>().join(", ");
-            let more = match asked.len().saturating_sub(TOLD_MAX) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            format!("could not resolve secrets {names}{more} from the registry: {why}")
-        }
+        _ => format!("could not resolve {} from the registry: {why}", names(&secrets)),
     };
-    let told = asked.iter().take(TOLD_MAX);
-    told.fold(Diagnostic::error("secret-not-resolved", message), |refusal, one| {
-        refusal.at(one.secret.key_span, "asked for here")
-    })
+    beside(Diagnostic::error("secret-not-resolved", message), &secrets)
 }
 
 fn could_not(one: &Asked<'_>, why: &str) -> String {
@@ -125,11 +154,13 @@ fn refused(
     workflow: &Workflow,
     asker: &Asker,
     asked: &[Asked<'_>],
-    error: &RegistryError,
+    why: &Unanswered,
 ) -> Diagnostic {
-    let mut refusal = refusal(asked, &with_causes(error));
-    let about_environment =
-        matches!(error, RegistryError::UnknownEnvironment { .. } | RegistryError::Protected(_));
+    let mut refusal = refusal(asked, &why.why());
+    let about_environment = matches!(
+        why,
+        Unanswered::Refused(RegistryError::UnknownEnvironment { .. } | RegistryError::Protected(_))
+    );
     let named = workflow.environment.as_ref();
     if let Some(named) = named.filter(|named| Some(&named.name) == asker.environment.as_ref())
         && about_environment
@@ -137,8 +168,7 @@ fn refused(
         refusal = refusal.at(named.span, "the environment is named here");
     }
     let scope = asker.scope(workflow);
-    let help = |first: &Asked<'_>| cure::registry(error, first.reference, &scope);
-    refusal.help = asked.first().and_then(help);
+    refusal.help = asked.first().and_then(|first| why.help(first.reference, &scope));
     refusal
 }
 

@@ -136,3 +136,26 @@ async fn a_plugin_is_listed_if_it_is_configured() {
         [("box", ProviderKind::BuiltIn, false), ("found", ProviderKind::Plugin, true)]
     );
 }
+
+#[tokio::test]
+async fn what_is_read_is_masked_or_the_check_fails_as_a_run_does() {
+    let text = "secrets: [{name: D, ref: prod/d}]\nsteps: [{run: 'true'}]\n";
+    // The fake keeps what does not end.
+    let large: &str = "0123456789abcdef".repeat(1 << 19).leak();
+    for (value, is_masked) in [("value of d", true), (large, false)] {
+        let world = World::new(Fake::default().with("prod/d", "", value));
+        let options = ResolveOptions::new(Purpose::Check);
+        let host = world.host();
+        let depth = CheckDepth::Values;
+        match check_secrets(&workflow(text), &[], &host, options, depth).await {
+            Ok(report) => {
+                assert!(is_masked);
+                assert_eq!(report.masks.mask_text("a value of d").as_str(), "a *******");
+            }
+            Err(failure) => {
+                assert!(!is_masked && failure.about_secrets);
+                assert_eq!(failure.diagnostics[0].code, "too-many-secrets");
+            }
+        }
+    }
+}
