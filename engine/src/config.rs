@@ -53,6 +53,17 @@ pub struct ProviderSettings {
     pub trusted_addresses: Option<BTreeSet<String>>,
 }
 
+/// Whose an address is that a workflow names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// It is configured for the credentials of the request.
+    Own,
+    /// It is configured, and gets other credentials.
+    Anothers,
+    /// It is not configured.
+    Nobodys,
+}
+
 /// Options with where they were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Configured {
@@ -158,29 +169,55 @@ impl Settings {
 }
 
 impl ProviderSettings {
-    /// Whether credentials may go to an address that a workflow names by this option.
+    /// Whether credentials may go to an address that a workflow names by this option, and that is not
+    /// configured.
     pub(crate) fn trusts(&self, option: &str, address: &str) -> bool {
         let Some(trusted) = &self.trusted_addresses else { return true };
         // A relative path leads to a file of whoever wrote the workflow, whatever is called the same.
         let leads_astray = option == KUBECONFIG && !address.trim().starts_with('/');
         let is_listed = trusted.iter().any(|known| is_same_address(known, address));
-        (is_listed && !leads_astray) || self.knows(option, address)
+        is_listed && !leads_astray
     }
 
-    /// Whether an address is one of those configured.
-    pub(crate) fn knows(&self, option: &str, address: &str) -> bool {
+    /// Where a request whose credentials are those of `chosen` goes, if it goes to this address.
+    pub(crate) fn whose(&self, chosen: &Configured, option: &str, address: &str) -> Whose {
+        let has_it = |one: &&Configured| one.has_address(option, address);
+        let is_alike = |one: &Configured| one.credentials().eq(chosen.credentials());
+        match has_it(&chosen) || self.all().filter(has_it).any(is_alike) {
+            true => Whose::Own,
+            false if self.all().any(|one| has_it(&one)) => Whose::Anothers,
+            false => Whose::Nobodys,
+        }
+    }
+
+    /// Whether any address is configured.
+    pub(crate) fn has_addresses(&self) -> bool {
+        self.all().any(|one| one.options.0.keys().any(|name| ADDRESSES.contains(&name.as_str())))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Configured> {
+        std::iter::once(&self.defaults).chain(self.instances.values())
+    }
+}
+
+impl Configured {
+    fn has_address(&self, option: &str, address: &str) -> bool {
         // Hosts stand in several options; a path, or the name of a context, is no host.
         let is_host = |option: &str| option != KUBECONFIG && option != "context";
         let is_alike = |known: &str| known == option || (is_host(known) && is_host(option));
-        self.addresses().any(|(name, known)| is_alike(name) && is_same_address(known, address))
+        let is_address = |name: &str| ADDRESSES.contains(&name) && is_alike(name);
+        self.options
+            .0
+            .iter()
+            .any(|(name, known)| is_address(name) && is_same_address(known, address))
     }
 
-    /// The addresses that are configured, each with its option.
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = (&str, &str)> {
-        let all = std::iter::once(&self.defaults).chain(self.instances.values());
-        all.flat_map(|configured| &configured.options.0)
-            .filter(|(name, _)| ADDRESSES.contains(&name.as_str()))
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+    /// What is neither an address nor a choice among what credentials can read: who logs in, with what,
+    /// and how the other side is verified.
+    fn credentials(&self) -> impl Iterator<Item = (&String, &String)> {
+        let is_choice = |name: &str| read::PROJECT_OPTIONS.contains(&name);
+        let decides = move |name: &str| !ADDRESSES.contains(&name) && !is_choice(name);
+        self.options.0.iter().filter(move |(name, _)| decides(name))
     }
 }
 

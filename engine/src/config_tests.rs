@@ -4,7 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use proptest::prelude::{any, prop, proptest};
 
-use super::{ConfigFile, Origin, Parsed, Settings, parse};
+use super::{ConfigFile, Origin, Parsed, Settings, Whose, parse};
 use crate::host::Limits;
 use crate::provider::{Client, Identity, Provider, ProviderError, Providers, ResolveContext};
 use crate::source::SourceFile;
@@ -170,7 +170,11 @@ fn what_credentials_go_to_is_trusted_by_its_kind() {
     let text = "[provider.box]\ntrusted_addresses = ['https://a/', '/k.yaml', 'k.yaml', 'main']\n\
                 url = 'https://b'\nkubeconfig = 'own.yaml'\n";
     let settings = Settings::new(&[file(text, Origin::User)], None).unwrap();
-    let trusts = |option, address| settings.providers["box"].trusts(option, address);
+    let of_box = &settings.providers["box"];
+    let trusts = |option, address| {
+        let whose = of_box.whose(&of_box.defaults, option, address);
+        whose == Whose::Own || of_box.trusts(option, address)
+    };
     for (option, address) in [
         ("address", "https://a"),
         ("vault_address", "https://b/"),

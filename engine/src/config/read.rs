@@ -71,7 +71,7 @@ impl std::fmt::Debug for Table {
 
 /// Options that a project may set: they choose among what the credentials of the user can read, and
 /// decide neither where these go nor how the other side is verified.
-const PROJECT_OPTIONS: [&str; 15] = [
+pub(super) const PROJECT_OPTIONS: [&str; 15] = [
     "api_version",
     "engine",
     "field",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::config::{ADDRESSES, ProviderSettings, Settings};
+use crate::config::{ADDRESSES, ProviderSettings, Settings, Whose};
 use crate::host::Host;
 use crate::names::closest;
 use crate::provider::{INSTANCE, Provider, ProviderError, ProviderErrorKind, SecretRequest};
@@ -84,14 +84,22 @@ fn with_settings(
             None => return Err(unknown_instance(provider, settings)),
         },
     };
-    let addresses = || written.0.iter().filter(|(name, _)| ADDRESSES.contains(&name.as_str()));
-    if let Some((name, _)) = addresses().find(|(name, address)| !settings.trusts(name, address)) {
-        return Err(untrusted(provider, name));
+    let mut leads_elsewhere = false;
+    for (name, address) in &written.0 {
+        if !ADDRESSES.contains(&name.as_str()) {
+            continue;
+        }
+        match settings.whose(configured, name, address) {
+            Whose::Own => {}
+            Whose::Anothers => return Err(of_another(name)),
+            Whose::Nobodys if !settings.trusts(name, address) => {
+                return Err(untrusted(provider, name));
+            }
+            Whose::Nobodys => {
+                leads_elsewhere |= settings.trusted_addresses.is_none() && settings.has_addresses();
+            }
+        }
     }
-    let names_others =
-        settings.trusted_addresses.is_none() && settings.addresses().next().is_some();
-    let leads_elsewhere =
-        names_others && addresses().any(|(name, address)| !settings.knows(name, address));
     let mut options = configured.options.clone();
     options.0.extend(written.0.clone());
     options.0.remove(INSTANCE);
@@ -107,6 +115,16 @@ fn unknown_instance(provider: &str, settings: &ProviderSettings) -> ProviderErro
         true => error.help(format!("write `[provider.{provider}.instance.NAME]` in subrosa.toml")),
         false => error.help(format!("configured instances: {}", known.join(", "))),
     }
+}
+
+fn of_another(option: &str) -> ProviderError {
+    let message = format!(
+        "`options.{option}` names an address that is configured for other credentials than these"
+    );
+    ProviderError::new(ProviderErrorKind::InvalidRequest, message).help(format!(
+        "leave `{option}` out, and name the instance that has this address, if one has it, as \
+         `options.instance`"
+    ))
 }
 
 fn untrusted(provider: &str, option: &str) -> ProviderError {

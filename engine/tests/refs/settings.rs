@@ -105,6 +105,30 @@ async fn with_trusted_addresses_no_other_one_is_asked() {
 }
 
 #[tokio::test]
+async fn credentials_go_to_no_address_that_is_configured_for_others() {
+    let refused = "`options.address` names an address that is configured for other credentials";
+    let trusting = "trusted_addresses = ['https://home', 'https://eu']\n";
+    // What follows is of eu; without a token of its own it has that of all.
+    for (of_eu, is_other) in
+        [("", false), ("namespace = 'x'\n", false), ("token = 'other'\n", true)]
+    {
+        for trusted in ["", trusting] {
+            let user = format!("{}{of_eu}", USER.replace("token", &format!("{trusted}token")));
+            for (options, other) in [
+                ("instance: eu, address: 'https://home/'", is_other),
+                ("address: 'https://eu'", is_other),
+                ("instance: eu, address: 'https://eu'", false),
+                ("address: 'https://home'", false),
+            ] {
+                let told = asked(&user, options).await;
+                assert_eq!(told.starts_with(refused), other, "{user}{options}: {told}");
+                assert_eq!(told.starts_with("address="), !other, "{user}{options}: {told}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_them_an_address_that_is_not_configured_is_a_warning() {
     let text = |address: &str| {
         format!(
