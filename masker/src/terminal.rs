@@ -26,7 +26,8 @@ use crate::writer::{End, MaskWriter};
 const SHOWN_LEN_MAX: u64 = 3;
 /// Longer control sequences are text.
 const SEQUENCE_LEN_MAX: usize = 256;
-/// With more of them waiting, what waits for the rest of a value is given up.
+/// With more of them waiting, what waits for the rest of a value is given up, as at the end of an output
+/// that was cut off.
 const WAITING_LEN_MAX: usize = 64 << 10;
 
 const ESCAPE: u8 = 0x1b;
@@ -171,7 +172,7 @@ impl<W: Write> TerminalWriter<W> {
         self.out.waiting.push_back((self.text_len, sequence));
         if self.out.waiting_len > WAITING_LEN_MAX {
             let stream = std::mem::take(&mut self.stream);
-            stream.finish(&self.masks, End::Whole, &mut self.out)?;
+            stream.finish(&self.masks, End::Cut, &mut self.out)?;
             (self.text_len, self.out.decided) = (0, 0);
             return self.out.weave(u64::MAX);
         }

@@ -83,6 +83,8 @@ fn a_pause_shows_three_bytes_and_matching_goes_on() {
 fn what_waits_is_bounded_and_the_rest_of_a_cut_value_is_masked() {
     let many = "^[31m".repeat(20_000);
     check_out(&format!("hunt{many}"), &format!("hunt{many}"));
+    let cut = after(&format!("hunter2-hun{many}ter2"), Some(End::Whole));
+    assert_eq!(cut.replace("^[31m", ""), "*******ter2");
     assert_eq!(after("hunter2-hun", Some(End::Cut)), "*******");
     assert_eq!(after("hunter2-hun", Some(End::Whole)), "hunter2-hun");
 }
