@@ -8,7 +8,7 @@
 //!   read passwords from the terminal. INT and QUIT then come from the terminal to both of us.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
@@ -89,8 +89,8 @@ impl Command<'_> {
         signals.also(WINCH)?;
         let child = spawn(command, &self.words[0], &self.hiding.masks)?;
         let mut pumps = Pumps::new(self.hiding.late.clone())?;
-        pumps.add(out_reader, Masked::pipe(self.hiding.clone(), clone(&io::stdout())?));
-        pumps.add(err_reader, Masked::pipe(self.hiding.clone(), clone(&io::stderr())?));
+        pumps.add(out_reader, self.masked(&io::stdout())?);
+        pumps.add(err_reader, self.masked(&io::stderr())?);
         let waiting = tokio::task::spawn_blocking(move || wait(child));
         let exit = pass_on(signals, waiting, |number| forward(child, reach, number)).await?;
         pumps.finish(self.leak, exit).await
@@ -116,7 +116,7 @@ impl Command<'_> {
         } else {
             let (reader, writer) = pipe()?;
             command.stderr(writer);
-            pumps.add(reader, Masked::pipe(self.hiding.clone(), clone(&io::stderr())?));
+            pumps.add(reader, self.masked(&io::stderr())?);
         }
         signals.also(WINCH)?;
         signals.also(CONT)?;
@@ -126,9 +126,7 @@ impl Command<'_> {
         let child = spawn(command, self.trampoline.as_os_str(), &self.hiding.masks)?;
         // Only the child has it from here on, so that its end is the end of the output.
         drop(replica);
-        let screen = clone(&io::stdout())?;
-        let masked = Masked::terminal(self.hiding.clone(), screen, self.shows_starts);
-        pumps.add(clone(&primary)?, masked);
+        pumps.add(clone(&primary)?, self.masked(&io::stdout())?);
         copy_keys(clone(&primary)?);
         let (continued, going_on) = channel();
         let waiting = tokio::task::spawn_blocking(move || wait_in_terminal(child, &going_on));
@@ -141,6 +139,17 @@ impl Command<'_> {
         let exit = pumps.finish(self.leak, exit).await;
         terminal::restore();
         exit
+    }
+
+    /// One of our streams behind the masks. Programs may be told to colour what goes to a pipe, too, so
+    /// what shows it decides, not what the child writes to.
+    fn masked(&self, to: &(impl AsFd + IsTerminal)) -> Result<Masked, Failure> {
+        let hiding = self.hiding.clone();
+        Ok(if terminal::is_terminal(to) {
+            Masked::terminal(hiding, clone(to)?, self.shows_starts)
+        } else {
+            Masked::pipe(hiding, clone(to)?)
+        })
     }
 
     fn base(&self, program: &OsStr, arguments: &[OsString]) -> process::Command {

@@ -123,6 +123,23 @@ fn control_sequences_within_a_secret_do_not_show_it() {
 }
 
 #[test]
+fn on_a_screen_alone_control_sequences_do_not_show_a_secret_either() {
+    let (place, screen) = (Place::new(), Screen::new());
+    let script = r#"printf 'a \033[1m%s\033[0m%s b' "${TOKEN%${TOKEN#???}}" "${TOKEN#???}""#;
+    let run = |script: &str| {
+        let words = ["exec", "--secret", "TOKEN=env:SOURCE", "--", "sh", "-c", script];
+        let mut command = place.command(&words);
+        command.env("SOURCE", "hunter2-hunter2").stdin(Stdio::null());
+        command.stdout(screen.stream()).stderr(screen.stream()).spawn().unwrap()
+    };
+    assert!(run(script).wait().unwrap().success());
+    assert!(run(&format!("({script}) >&2")).wait().unwrap().success());
+    let (seen, _) =
+        screen.finish(place.command(&["--version"]).stdout(Stdio::null()).spawn().unwrap());
+    assert_eq!(seen, "a \u{1b}[1m*******\u{1b}[0m b".repeat(2));
+}
+
+#[test]
 fn a_pause_shows_the_start_of_what_may_be_a_secret_if_asked_for() {
     let (place, mut screen) = (Place::new(), Screen::new());
     let words = ["exec", "--show-starts", "--secret", "TOKEN=env:SOURCE", "--", "sh", "-c"];
