@@ -12,7 +12,8 @@
 //! The file may only grow. Who overwrites it may have removed a value that nobody has read; as far as that
 //! is seen it fails the step.
 //!
-//! A look that finds nothing new is one `fstat`. Its length tells whether the file has grown; the time alone
+//! A look that finds nothing new asks twice for what the system knows of the file: whether it is still the one
+//! at its path, and how long it is. Its length tells whether the file has grown; the time alone
 //! would not, since the kernel sets it before the bytes are there. The time tells of writes that leave the
 //! length: it is set to a time long past before the file is read.
 
@@ -23,7 +24,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{Timespec, Timestamps, fstat, fstatfs, futimens};
+use rustix::fs::{Stat, Timespec, Timestamps, fstat, fstatfs, futimens, lstat};
 use subrosa_masker::MaskSet;
 use zeroize::Zeroizing;
 
@@ -175,7 +176,7 @@ impl MaskFile {
         if let Some(error) = state.failed {
             return Err(error);
         }
-        let looked = state.look(&self.masks, rest);
+        let looked = state.look(&self.path, &self.masks, rest);
         state.failed = looked.err();
         looked.map(|()| u64::try_from(state.registered.len()).unwrap_or(u64::MAX))
     }
@@ -188,9 +189,9 @@ impl Drop for MaskFile {
 }
 
 impl State {
-    fn look(&mut self, masks: &Masks, rest: Rest) -> Result<(), MaskFileError> {
+    fn look(&mut self, path: &Path, masks: &Masks, rest: Rest) -> Result<(), MaskFileError> {
         let found = fstat(&self.file)?;
-        if found.st_nlink == 0 {
+        if !is_at(&found, path) {
             return Err(MaskFileError::Replaced);
         }
         let is_seen = usize::try_from(found.st_size) == Ok(self.seen.len());
@@ -220,6 +221,11 @@ impl State {
         (&self.file).take(most + 1).read_to_end(&mut content)?;
         if content.len() > BYTES_MAX { Err(MaskFileError::TooLarge) } else { Ok(content) }
     }
+}
+
+/// Whether a path still leads to a file: it may have been moved away and another one written.
+fn is_at(file: &Stat, path: &Path) -> bool {
+    lstat(path).is_ok_and(|found| (found.st_dev, found.st_ino) == (file.st_dev, file.st_ino))
 }
 
 /// The values of the lines from `start`, and where the lines end that are whole. The last line counts

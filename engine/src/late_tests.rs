@@ -181,6 +181,26 @@ fn a_file_that_was_replaced_is_refused() {
 }
 
 #[test]
+fn a_file_that_was_moved_away_is_refused() {
+    let check = |in_its_place: Option<&str>| {
+        let world = world();
+        world.append(b"first-one\n");
+        world.file.look().unwrap();
+        let moved = world.file.path().with_extension("moved");
+        fs::rename(world.file.path(), &moved).unwrap();
+        if let Some(text) = in_its_place {
+            fs::write(world.file.path(), text).unwrap();
+        }
+        let found = world.file.look();
+        fs::remove_file(moved).unwrap();
+        assert_eq!(found, Err(MaskFileError::Replaced));
+        assert_eq!(world.file.finish(), Err(MaskFileError::Replaced));
+    };
+    check(None);
+    check(Some("second-one\n"));
+}
+
+#[test]
 fn the_file_is_private_and_goes_with_its_attempt() {
     let world = world();
     let path = world.file.path().to_path_buf();
