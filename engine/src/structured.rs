@@ -4,6 +4,9 @@
 //! that is masked before it is quoted needs no form for that. The writer of a document runs the masker over
 //! its bytes as well ([`to_bytes`]): a secret may also be made of several strings.
 //!
+//! A document inside a text is masked as text before it is read: numbers may be written otherwise than they were
+//! read (`1.50` as `1.5`), and would not be found any more.
+//!
 //! Names of our own fields are no data and are not masked by walking: whoever builds the document leaves
 //! them out of what is walked.
 
@@ -57,14 +60,46 @@ pub(crate) fn field(key: &str, text: &str, masks: &Masks) -> String {
 
 fn text(text: &str, masks: &Masks) -> String {
     let is_document = text.trim_start().starts_with(['{', '[']);
+    let read = |text: &str| serde_json::from_str::<Value>(text).ok();
     if is_document
-        && let Ok(mut inner) = serde_json::from_str::<Value>(text)
+        && let Some(mut inner) = read(text)
         && hide_by_key(&mut inner, masks.keys())
     {
+        let masked = masks.text(text);
+        if masked.as_str() != text {
+            let Some(found) = read(&quote_masks(masked.as_str())) else {
+                return MASK.to_owned();
+            };
+            inner = found;
+            hide_by_key(&mut inner, masks.keys());
+        }
         walk(&mut inner, masks);
         return inner.to_string();
     }
     masks.text(text).to_string()
+}
+
+/// Makes masks in a document that stand in no string, say for a number, strings.
+fn quote_masks(document: &str) -> String {
+    let mut quoted = String::with_capacity(document.len());
+    let (mut rest, mut in_string) = (document, false);
+    while let Some(next) = rest.chars().next() {
+        let len = match next {
+            '*' if !in_string && rest.starts_with(MASK) => {
+                quoted.push('"');
+                quoted.push_str(MASK);
+                quoted.push('"');
+                rest = &rest[MASK.len()..];
+                continue;
+            }
+            '\\' if in_string => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
+            _ => next.len_utf8(),
+        };
+        in_string ^= next == '"';
+        quoted.push_str(&rest[..len]);
+        rest = &rest[len..];
+    }
+    quoted
 }
 
 /// Hides what the rules name, and says whether there was any.
@@ -168,6 +203,31 @@ mod tests {
         check(&[], &[], found.clone(), &found);
         assert_eq!(field("pin", "4711", &masks(&[], &["pin"])), "*******");
         assert_eq!(field("pin", "4711", &masks(&[], &[])), "4711");
+    }
+
+    #[test]
+    fn numbers_in_a_text_are_masked_as_they_were_written() {
+        let check = |secrets: &[&str], numbers: &str, expected: &str| {
+            let text = format!("{{\"pin\":\"1\",\"n\":[{numbers}]}}");
+            let masks = masks(secrets, &["pin"]);
+            let found = masks.text(&field("a", &text, &masks));
+            let expected = format!("{{\"pin\":\"*******\",\"n\":[{expected}]}}");
+            assert_eq!(found.as_str(), expected, "{numbers}");
+        };
+        let numbers = "123456789012345678901234, 87654321.50, 12345678";
+        check(&[], "12345678,0.5", "12345678,0.5");
+        let both = ["123456789012345678901234", "87654321.50"];
+        check(&both, numbers, "\"*******\",\"*******\",12345678");
+        check(&["12345678E5"], r#""\\\"", 12345678E5, 0.5"#, r#""\\\"","*******",0.5"#);
+        check(&["12345678, 1.50"], "12345678, 1.50, 3", "\"*******\",3");
+    }
+
+    #[test]
+    fn a_text_that_masks_leave_no_document_is_hidden() {
+        let masks = masks(&["77, {", "12345678"], &["pin"]);
+        assert_eq!(field("a", r#"[77, {"pin": 1}]"#, &masks), "*******");
+        assert_eq!(field("a", r#"{"pin": 1, "n": 123456789}"#, &masks), "*******");
+        assert_eq!(field("a", r#"{"pin": 1, "n": 1}"#, &masks), r#"{"pin":"*******","n":1}"#);
     }
 
     #[test]
