@@ -1,6 +1,7 @@
 //! Named outputs: raw for dependants, masked on disk.
 
 use serde_json::{Map, Value, json};
+use subrosa_masker::TooLarge;
 
 use crate::event::{RunStatus, Timestamp};
 use crate::masks::Masks;
@@ -9,14 +10,29 @@ use crate::select::select;
 use crate::structured;
 use crate::workflow::{Output, Workflow};
 
-/// Takes an output out of what a step printed; `None` if its path leads nowhere. A part of a secret
-/// is masked from here on.
-pub(crate) fn take(output: &Output, printed: &SecretValue, masks: &Masks) -> Option<SecretValue> {
+/// Why there is no output.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoOutput {
+    /// Its path leads nowhere.
+    #[error("nothing at `{0}` in stdout")]
+    NothingAt(String),
+    /// It is part of a secret and cannot be masked.
+    #[error(transparent)]
+    Unmaskable(#[from] TooLarge),
+}
+
+/// Takes an output out of what a step printed. A part of a secret is masked from here on.
+pub(crate) fn take(
+    output: &Output,
+    printed: &SecretValue,
+    masks: &Masks,
+) -> Result<SecretValue, NoOutput> {
     let Some(path) = &output.select else {
-        return Some(printed.clone());
+        return Ok(printed.clone());
     };
-    let found = select(printed, path)?;
-    masks.add_parts(printed, [&found]).ok().map(|()| found)
+    let found = select(printed, path).ok_or_else(|| NoOutput::NothingAt(path.clone()))?;
+    masks.add_parts(printed, [&found])?;
+    Ok(found)
 }
 
 /// One output of the run, for `outputs.json`.
@@ -76,7 +92,31 @@ fn camel_case(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::camel_case;
+    use subrosa_masker::Policy;
+
+    use super::{NoOutput, camel_case, take};
+    use crate::env::from_text;
+    use crate::masks::{Masks, Owner};
+    use crate::source::Span;
+    use crate::structured::KeyRules;
+    use crate::workflow::Output;
+
+    #[test]
+    fn no_output_says_why() {
+        let masks = Masks::new(Policy::default(), KeyRules::default());
+        let secret = from_text(r#"{"a":[4711]}"#);
+        // With the secret and its quoted form they are as many as there may be.
+        let fill = (0..9_998).map(|number| from_text(format!("{number:05}").as_str()));
+        let added = fill.chain([secret.clone()]).map(|value| (Owner::Derived, value));
+        masks.add(added.collect()).unwrap();
+        let take = |path: &str| {
+            let (name, select) = ("A".to_owned(), Some(path.to_owned()));
+            let output = Output { name, key: None, omit: false, select, span: Span::default() };
+            take(&output, &secret, &masks)
+        };
+        assert!(matches!(take(".b"), Err(NoOutput::NothingAt(path)) if path == ".b"));
+        assert!(matches!(take(".a"), Err(NoOutput::Unmaskable(_))));
+    }
 
     #[test]
     fn keys_are_camel_case() {

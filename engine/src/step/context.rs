@@ -73,7 +73,8 @@ impl Context {
         let printed = attempt.captured.as_ref().map(Captured::value);
         let masks = &level.shared.masks;
         for output in &step.outputs {
-            let value = printed.as_ref().and_then(|printed| outputs::take(output, printed, masks));
+            let value =
+                printed.as_ref().and_then(|printed| outputs::take(output, printed, masks).ok());
             if value.is_some() && !step.env.iter().any(|entry| entry.name == output.name) {
                 let source = format!("output of step {name}");
                 variables.set(Layer::Output, &output.name, value, source);

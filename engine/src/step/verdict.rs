@@ -90,13 +90,11 @@ impl StepRun {
         let printed = captured.value();
         for output in &step.outputs {
             match outputs::take(output, &printed, masks) {
-                Some(value) => {
+                Ok(value) => {
                     facts.outputs.insert(output.name.clone(), value);
                 }
-                None => {
-                    let path = output.select.as_deref().unwrap_or_default();
-                    let message =
-                        format!("output `{}`: nothing at `{path}` in stdout", output.name);
+                Err(error) => {
+                    let message = format!("output `{}`: {error}", output.name);
                     return Some(masks.text(&message));
                 }
             }
