@@ -1,6 +1,6 @@
 //! What an attempt means: outputs taken, `continue_on`, the step's status, record and event.
 
-use std::io::Read;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::PathBuf;
 
 use subrosa_masker::MaskedText;
@@ -114,14 +114,10 @@ impl StepRun {
         if patterns.is_empty() {
             return false;
         }
-        let mut bytes = Vec::new();
-        let file = open_regular(&self.level.dir.path().join(log));
-        if file.and_then(|mut file| file.read_to_end(&mut bytes)).is_err() {
-            return false;
-        }
-        let text = String::from_utf8_lossy(&bytes);
         let patterns: Vec<_> = patterns.iter().map(|text| condition::Pattern::new(text)).collect();
-        text.lines().any(|line| patterns.iter().any(|pattern| pattern.is_in(line)))
+        let file = open_regular(&self.level.dir.path().join(log));
+        // A log that cannot be read holds nothing.
+        file.and_then(|file| any_line(BufReader::new(file), &patterns)).unwrap_or(false)
     }
 
     pub(super) fn finish(
@@ -178,6 +174,27 @@ impl StepRun {
     }
 }
 
+/// Whether a pattern is in a line. Logs may be larger than the memory: of a line that is longer than
+/// [`LINE_LEN_MAX`] each such part is looked at by itself.
+fn any_line(mut log: impl BufRead, patterns: &[condition::Pattern<'_>]) -> io::Result<bool> {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if log.by_ref().take(LINE_LEN_MAX).read_until(b'\n', &mut line)? == 0 {
+            return Ok(false);
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        if patterns.iter().any(|pattern| pattern.is_in(text)) {
+            return Ok(true);
+        }
+    }
+}
+
+/// More than programs write in a line.
+const LINE_LEN_MAX: u64 = 1 << 20;
+
 /// Outputs as the record keeps them.
 pub(crate) fn output_records(
     step: &Step,
@@ -190,4 +207,35 @@ pub(crate) fn output_records(
         Some(OutputRecord { name: output.name.clone(), value, masked })
     });
     found.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufReader, Read, repeat};
+
+    use super::{LINE_LEN_MAX, any_line, condition};
+
+    #[test]
+    fn a_log_is_looked_at_line_by_line() {
+        let check = |log: &[u8], pattern: &str, expected: bool| {
+            let found = any_line(log, &[condition::Pattern::new(pattern)]).unwrap();
+            assert_eq!(found, expected, "{pattern}");
+        };
+        let log = b"first\nsecond\r\n\n\xff third";
+        check(log, "second", true);
+        check(log, "re:^second$", true);
+        check(log, "re:^$", true);
+        check(log, "third", true);
+        check(log, "re:first.second", false);
+        check(b"", "re:^$", false);
+    }
+
+    #[test]
+    fn of_a_line_without_end_no_more_than_a_part_is_in_memory() {
+        let patterns = [condition::Pattern::new("ab")];
+        let found =
+            |len| any_line(BufReader::new(repeat(b'a').take(len).chain(&b"b\n"[..])), &patterns);
+        assert!(found(8 * LINE_LEN_MAX - 1).unwrap());
+        assert!(!found(8 * LINE_LEN_MAX).unwrap(), "the line was read as a whole");
+    }
 }
