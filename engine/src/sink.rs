@@ -4,6 +4,8 @@
 //! the engine makes sinks; an executor gets them ready and has nothing else to write to. [`Captured`]
 //! is the one unmasked place: it stays in memory and is wiped.
 
+mod slow;
+
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -18,6 +20,8 @@ use crate::late::MaskFile;
 use crate::masks::Masks;
 use crate::rundir::RunDir;
 use crate::secret::SecretValue;
+
+pub(crate) use slow::SlowTarget;
 
 /// Masks a stream and writes it to all of its targets.
 pub struct MaskedSink {
@@ -55,6 +59,21 @@ impl MaskedSink {
         self.writer.get_mut().pass_on()
     }
 
+    /// Whether a target did not take all of it yet.
+    fn is_waiting(&mut self) -> bool {
+        self.writer.get_mut().targets.iter().any(Target::is_waiting)
+    }
+
+    /// Waits until every target has taken what was written.
+    async fn drained(&mut self) -> io::Result<()> {
+        for target in &mut self.writer.get_mut().targets {
+            if let Target::Slow(target) = target {
+                target.drained().await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the newest masks.
     fn renew(&mut self) -> io::Result<()> {
         let newest = self.masks.current();
@@ -65,9 +84,9 @@ impl MaskedSink {
         Ok(())
     }
 
-    /// Hands on what was held back; says what was found in all of it. Of an output that was cut off, the
-    /// beginning of a secret is masked.
-    pub(crate) fn finish(mut self, end: StreamsEnd) -> io::Result<Tally> {
+    /// Hands on what was held back; says what was found in all of it, and which targets have not taken all. Of
+    /// an output that was cut off, the beginning of a secret is masked.
+    fn finish(mut self, end: StreamsEnd) -> io::Result<(Tally, Vec<SlowTarget>)> {
         self.renew()?;
         let end = match end {
             StreamsEnd::Whole => End::Whole,
@@ -75,7 +94,11 @@ impl MaskedSink {
         };
         let (mut fanout, tally) = self.writer.finish_counted(end)?;
         fanout.pass_on()?;
-        Ok(tally)
+        let slow = fanout.targets.into_iter().filter_map(|target| match target {
+            Target::Slow(target) => target.is_waiting().then_some(target),
+            Target::Open(_) | Target::Log(..) => None,
+        });
+        Ok((tally, slow.collect()))
     }
 }
 
@@ -83,6 +106,8 @@ impl MaskedSink {
 pub(crate) enum Target {
     /// An open file.
     Open(File),
+    /// A pipe or a device.
+    Slow(SlowTarget),
     /// A file of the run's folder that is made with the first byte: many steps say nothing.
     Log(RunDir, PathBuf),
 }
@@ -94,7 +119,18 @@ impl Target {
         }
         match self {
             Target::Open(file) => file.write_all(bytes),
+            Target::Slow(target) => {
+                target.write(bytes);
+                Ok(())
+            }
             Target::Log(..) => Ok(()),
+        }
+    }
+
+    fn is_waiting(&self) -> bool {
+        match self {
+            Target::Slow(target) => target.is_waiting(),
+            Target::Open(_) | Target::Log(..) => false,
         }
     }
 }
@@ -222,6 +258,8 @@ pub(crate) struct StepOutput {
     pub(crate) captured: Option<Captured>,
     /// What was masked in each stream.
     pub(crate) found: Vec<(Stream, Tally)>,
+    /// Targets that have not taken all of it yet.
+    pub(crate) slow: Vec<SlowTarget>,
 }
 
 /// What an executor writes to.
@@ -262,11 +300,14 @@ impl StepIo {
 
     /// Hands on what was held back.
     pub(crate) fn finish(self) -> io::Result<StepOutput> {
-        let mut found = vec![(Stream::Stdout, self.stdout.finish(self.end)?)];
+        let (stdout, mut slow) = self.stdout.finish(self.end)?;
+        let mut found = vec![(Stream::Stdout, stdout)];
         if let Some(stderr) = self.stderr {
-            found.push((Stream::Stderr, stderr.finish(self.end)?));
+            let (stderr, also) = stderr.finish(self.end)?;
+            found.push((Stream::Stderr, stderr));
+            slow.extend(also);
         }
-        Ok(StepOutput { captured: self.captured, found })
+        Ok(StepOutput { captured: self.captured, found, slow })
     }
 }
 
@@ -286,6 +327,19 @@ impl StreamEnd<'_> {
             captured.push(bytes);
         }
         self.sink.write(bytes)
+    }
+
+    /// Whether some of it waits for a reader.
+    pub(crate) fn is_waiting(&mut self) -> bool {
+        self.sink.is_waiting()
+    }
+
+    /// Waits until readers have taken what was written: who writes before that makes it wait in memory.
+    ///
+    /// # Errors
+    /// As [`MaskedSink::write`].
+    pub async fn drained(&mut self) -> io::Result<()> {
+        self.sink.drained().await
     }
 
     /// Takes a text of our own making: `raw` is captured, `shown` is logged. Where values are quoted

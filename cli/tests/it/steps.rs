@@ -1,6 +1,8 @@
 //! Steps of whole runs: time limits, failures that others survive, logs, records.
 
-use std::process::Stdio;
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -123,4 +125,66 @@ fn a_script_with_a_line_for_a_shell_gets_references_through_its_environment() {
     let read = |name: &str| std::fs::read_to_string(place.path().join(name)).unwrap();
     assert_eq!(read("got.txt"), "it's $HOME");
     assert!(!read("copy.txt").contains("it's"), "{}", read("copy.txt"));
+}
+
+/// A pipe with a name, and its reader.
+fn piped(place: &Place, name: &str) -> File {
+    let path = place.path().join(name);
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    // With a writer of its own it needs none to be opened.
+    OpenOptions::new().read(true).write(true).open(path).unwrap()
+}
+
+#[test]
+fn a_redirect_whose_reader_is_slow_gets_all_of_the_output() {
+    let place = Place::new();
+    let mut reader = piped(&place, "pipe");
+    place.write(
+        "w.yaml",
+        "steps: [{name: a, run: 'yes | head -c 300000; touch ended', stdout: pipe}]\n",
+    );
+    let run = place.command(&["run", "w.yaml"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut read = vec![0; 1000];
+    reader.read_exact(&mut read).unwrap();
+    let mut rest = vec![0; 299_000];
+    reader.read_exact(&mut rest).unwrap();
+    read.append(&mut rest);
+    assert!(read == b"y\n".repeat(150_000));
+    let ended = Ended::of(&run.wait_with_output().unwrap());
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(place.path().join("ended").exists());
+}
+
+#[test]
+fn a_redirect_that_nobody_reads_stops_neither_time_nor_signals() {
+    let since = Instant::now();
+    let large = "yes | head -c 2000000";
+    let check = |script: &str, told: &str| {
+        let place = Place::new();
+        let _reader = piped(&place, "pipe");
+        let step = format!("{{name: a, timeout_sec: 1, run: '{script}', stdout: pipe}}");
+        let ended = run(&place, &format!("steps: [{step}]\n"));
+        assert_eq!(ended.code, 1, "{ended:?}");
+        assert!(ended.stdout.contains(told), "{ended:?}");
+        assert!(!ended.stderr.contains("left behind"), "{ended:?}");
+    };
+    check(large, "a: failed (timed out)");
+    // The process is gone; what it wrote last is still in our hands.
+    check("head -c 100000 /dev/zero", "a: failed (timed out)");
+    let place = Place::new();
+    let mut reader = piped(&place, "pipe");
+    place.write("w.yaml", &format!("steps: [{{name: a, run: '{large}', stdout: pipe}}]\n"));
+    let child = place.command(&["run", "w.yaml"]).stdout(Stdio::piped()).spawn().unwrap();
+    reader.read_exact(&mut [0]).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(Ended::of(&child.wait_with_output().unwrap()).code, 143);
+    assert!(since.elapsed() < PATIENCE);
+}
+
+#[test]
+fn a_redirect_to_a_device_that_is_never_full_is_one_to_a_file() {
+    let step = |to: &str| format!("steps: [{{name: a, run: echo, stdout: {to}}}]\n");
+    assert_eq!(run(&Place::new(), &step("/dev/null")).code, 0);
+    let full = run(&Place::new(), &step("/dev/full"));
+    assert_eq!(full.code, 1, "{full:?}");
 }

@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -58,12 +58,14 @@ impl Executor for Local {
         let mut started = start(&call, &self.programs, io.is_merged())?;
         let group = Group::of(&started.child, &self.guard);
         let (stdout_end, stderr_end) = io.split();
-        let pumps = async {
-            let out = pump(started.stdout.take(), Some(stdout_end));
-            let err = pump(started.stderr.take(), stderr_end);
+        let stalled = AtomicUsize::new(0);
+        let all = async {
+            let out = pump(started.stdout.take(), Some(stdout_end), &stalled);
+            let err = pump(started.stderr.take(), stderr_end, &stalled);
             tokio::try_join!(out, err).map(|_| ())
         };
-        follow(call, &mut started.child, &group, Box::pin(pumps), stop).await
+        let pumps = Pumps { all: Box::pin(all), stalled: &stalled };
+        follow(call, &mut started.child, &group, pumps, stop).await
     }
 }
 
@@ -151,10 +153,11 @@ fn explain_start(call: &StepCall, program: &str, source: io::Error) -> ExecutorE
     }
 }
 
-/// Reads a pipe to its end.
+/// Reads a pipe to its end. While somebody does not take what was read, it counts as stalled.
 async fn pump<R: AsyncRead + AsFd + Unpin>(
     pipe: Option<R>,
     end: Option<StreamEnd<'_>>,
+    stalled: &AtomicUsize,
 ) -> io::Result<()> {
     let (Some(mut pipe), Some(mut end)) = (pipe, end) else {
         return Ok(());
@@ -162,6 +165,11 @@ async fn pump<R: AsyncRead + AsFd + Unpin>(
     let mut buffer = Vec::with_capacity(READ_LEN_FIRST);
     while pipe.read_buf(&mut buffer).await? > 0 {
         end.write(&buffer)?;
+        if end.is_waiting() {
+            stalled.fetch_add(1, Ordering::Relaxed);
+            end.drained().await?;
+            stalled.fetch_sub(1, Ordering::Relaxed);
+        }
         let filled = buffer.len() == buffer.capacity();
         buffer.clear();
         if filled && buffer.capacity() < READ_LEN_MAX {
@@ -234,7 +242,54 @@ impl Drop for Group<'_> {
     }
 }
 
-type Pumps<'a> = Pin<Box<dyn Future<Output = io::Result<()>> + Send + 'a>>;
+/// The reading of all pipes of a step.
+struct Pumps<'a> {
+    all: Pin<Box<dyn Future<Output = io::Result<()>> + Send + 'a>>,
+    /// How many of them wait for somebody who does not take what was read.
+    stalled: &'a AtomicUsize,
+}
+
+impl Pumps<'_> {
+    /// Reads what is left when the process is gone. That others hold a pipe open is waited for a bounded time;
+    /// that what was read is not taken, until the step is to end.
+    async fn rest(
+        &mut self,
+        leak: Duration,
+        end: impl Future<Output = ExitHow>,
+    ) -> Result<Rest, ExecutorError> {
+        let mut end = std::pin::pin!(end);
+        let mut ended = None;
+        loop {
+            let is_stalled = self.stalled.load(Ordering::Relaxed) > 0;
+            if let Some(how) = ended.take_if(|_| is_stalled) {
+                return Ok(Rest::NotTaken(how));
+            }
+            tokio::select! {
+                biased;
+                result = &mut self.all => {
+                    return result.map(|()| Rest::Read).map_err(ExecutorError::Output);
+                }
+                () = sleep(leak), if !is_stalled => {
+                    if self.stalled.load(Ordering::Relaxed) == 0 {
+                        return Ok(Rest::Held);
+                    }
+                }
+                how = &mut end, if ended.is_none() => ended = Some(how),
+                // Whether it goes on is seen only by looking again.
+                () = sleep(leak), if is_stalled => {}
+            }
+        }
+    }
+}
+
+/// What became of the output when the process was gone.
+enum Rest {
+    Read,
+    /// Others hold a pipe open.
+    Held,
+    /// Until the step was to end, somebody did not take it.
+    NotTaken(ExitHow),
+}
 
 /// Follows a started process to its end.
 async fn follow(
@@ -252,7 +307,7 @@ async fn follow(
     let mut kill_at = far;
     let status = loop {
         tokio::select! {
-            result = &mut pumps, if !pumped => match result {
+            result = &mut pumps.all, if !pumped => match result {
                 Ok(()) => {
                     pumped = true;
                     if let Some(status) = about_to_end(child) {
@@ -285,13 +340,27 @@ async fn follow(
     };
     let mut left_processes = false;
     if !pumped {
-        match timeout(call.leak, &mut pumps).await {
-            Ok(result) => result.map_err(ExecutorError::Output)?,
-            Err(_) => left_processes = true,
+        let end = async {
+            match ours {
+                // It is to end already; what waits may still be taken as fast as others let go.
+                Some(how) => {
+                    sleep(call.leak).await;
+                    how
+                }
+                None => tokio::select! {
+                    _ = stop.changed_from(seen) => ExitHow::Stopped,
+                    () = sleep_until(deadline) => ExitHow::TimedOut,
+                },
+            }
+        };
+        match pumps.rest(call.leak, end).await? {
+            Rest::Read => {}
+            Rest::Held => left_processes = true,
+            Rest::NotTaken(how) => ours = Some(how),
         }
     }
     group.end(call.grace.min(call.leak)).await;
-    if left_processes && let Ok(result) = timeout(AFTER_END, &mut pumps).await {
+    if left_processes && let Ok(result) = timeout(AFTER_END, &mut pumps.all).await {
         result.map_err(ExecutorError::Output)?;
     }
     Ok(StepExit { how: ours.unwrap_or_else(|| how(status)), left_processes })

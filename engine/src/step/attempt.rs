@@ -5,9 +5,10 @@ use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use subrosa_masker::{MaskedText, Tally};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::context::{arguments, fill, reference};
 use super::{Attempt, Context, StepRun};
@@ -24,7 +25,7 @@ use crate::rundir::RunDir;
 use crate::secret::SecretValue;
 use crate::shell::{POSITIONAL, ScriptPlace, names_posix_shell, with_positional};
 use crate::shelltext;
-use crate::sink::{MaskedSink, StepIo, Tap, Target};
+use crate::sink::{MaskedSink, SlowTarget, StepIo, Tap, Target};
 use crate::workflow::{Action, LogOutput, Step, Text};
 
 /// A shell text ready to run, with the variables it needs beside the step's own.
@@ -97,7 +98,9 @@ impl StepRun {
             record.stderr = logs.last().cloned();
         });
         let late = late.as_deref();
-        let acted = Box::pin(self.act(step, context, &mut io, &logs, late)).await;
+        let deadline = step.timeout.map(|timeout| Instant::now() + timeout);
+        let this = Try { step, context, logs: &logs, late, deadline };
+        let acted = Box::pin(self.act(&this, &mut io)).await;
         // What was registered last is hidden in what is still held back, and in all that follows. A
         // refusal comes before what it led to.
         let registered = late.map_or(Ok(0), MaskFile::finish);
@@ -109,10 +112,14 @@ impl StepRun {
             io.cut();
         }
         let was_cut = io.was_cut();
-        let finished = io.finish().map(|output| {
-            self.note_found(&output.found, registered.unwrap_or(0));
-            output.captured
-        });
+        let (result, finished) = match io.finish() {
+            Ok(output) => {
+                self.note_found(&output.found, registered.unwrap_or(0));
+                let (result, drained) = self.drain(result, output.slow, deadline).await;
+                (result, drained.map(|()| output.captured))
+            }
+            Err(error) => (result, Err(error)),
+        };
         if was_cut && let Ok(Some(captured)) = &finished {
             // Too many masks: the tail stays a tail, and the run has failed a step already.
             let _unmasked = shared.masks.add_cut(&captured.whole()).err();
@@ -141,16 +148,44 @@ impl StepRun {
         });
     }
 
-    async fn act(
+    /// Waits until readers have taken the last of the output; for a step that was to end, not long.
+    async fn drain(
         &self,
-        step: &Step,
-        context: &Context,
-        io: &mut StepIo,
-        logs: &[PathBuf],
-        late: Option<&MaskFile>,
-    ) -> Result<StepEnd, MaskedText> {
-        let deadline = step.timeout.map(|timeout| Instant::now() + timeout);
-        let this = Try { step, context, logs, late, deadline };
+        result: Result<StepEnd, MaskedText>,
+        slow: Vec<SlowTarget>,
+        deadline: Option<Instant>,
+    ) -> (Result<StepEnd, MaskedText>, io::Result<()>) {
+        let all = async {
+            for mut target in slow {
+                target.drained().await?;
+            }
+            Ok(())
+        };
+        let over = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        let goes_on = matches!(
+            result,
+            Ok(StepEnd::Exited { .. } | StepEnd::Signalled { .. } | StepEnd::Called { .. })
+        );
+        if !goes_on {
+            let _given_up = timeout(TAKEN_AT_ONCE, all).await.err();
+            return (result, Ok(()));
+        }
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            drained = all => (result, drained),
+            _ = stop.changed_from(Stop::No) => (Ok(StepEnd::Cancelled), Ok(())),
+            () = over => (Ok(StepEnd::TimedOut), Ok(())),
+        }
+    }
+
+    async fn act(&self, this: &Try<'_>, io: &mut StepIo) -> Result<StepEnd, MaskedText> {
+        let Try { step, context, .. } = *this;
         let name = self.level.file_name(self.index);
         let place = ScriptPlace {
             dir: &self.level.dir,
@@ -164,7 +199,7 @@ impl StepRun {
                     let prepared = shell_text(&self.level, context, &text.raw);
                     let words = context.shell.for_text(&prepared.text, &place);
                     let words = words.map_err(|error| self.no_script(&error))?;
-                    end = self.execute(&this, words, prepared.variables, io).await?;
+                    end = self.execute(this, words, prepared.variables, io).await?;
                     if end != (StepEnd::Exited { code: 0 }) {
                         break;
                     }
@@ -174,16 +209,16 @@ impl StepRun {
             Action::Script { interpreter, text } => {
                 let (words, variables) =
                     self.script(context, interpreter.as_deref(), text, &place).await?;
-                self.execute(&this, words, variables, io).await
+                self.execute(this, words, variables, io).await
             }
             Action::Exec(words) => {
                 let words =
                     arguments(&self.level, &context.variables, &context.working_dir, words).await?;
-                self.execute(&this, words, Vec::new(), io).await
+                self.execute(this, words, Vec::new(), io).await
             }
             Action::Call { target, params, parallel } => {
                 let asked = call::Asked { target, params, parallel: parallel.as_ref() };
-                self.call(&this, asked, io).await
+                self.call(this, asked, io).await
             }
             Action::Typed(typed) => self.typed(typed, context, deadline, io).await,
         }
@@ -341,7 +376,7 @@ impl StepRun {
             let mut targets = vec![Target::Log(self.level.dir.clone(), log.clone())];
             let also = if merged { step.stderr.as_ref() } else { None };
             for text in redirect.iter().chain(also) {
-                targets.push(Target::Open(self.redirect(text, context).await?));
+                targets.push(self.redirect(text, context).await?);
             }
             logs.push(log);
             sinks.push(self.sink(targets, stream, late.clone()));
@@ -381,7 +416,7 @@ impl StepRun {
         MaskedSink::new(shared.masks.clone(), targets, tap, late)
     }
 
-    async fn redirect(&self, text: &Text, context: &Context) -> Result<std::fs::File, MaskedText> {
+    async fn redirect(&self, text: &Text, context: &Context) -> Result<Target, MaskedText> {
         let value = fill(&self.level, text, &context.variables, &context.working_dir).await?;
         let path = context.working_dir.join(env::to_os(&value));
         open_redirect(&path).map_err(|error| {
@@ -391,6 +426,9 @@ impl StepRun {
     }
 }
 
+/// For what a reader takes who reads.
+const TAKEN_AT_ONCE: Duration = Duration::from_millis(200);
+
 /// What a call needs of a step's context.
 fn context_view(context: &Context) -> call::CallerView<'_> {
     call::CallerView { variables: &context.variables, working_dir: &context.working_dir }
@@ -398,7 +436,7 @@ fn context_view(context: &Context) -> call::CallerView<'_> {
 
 /// A redirect adds to what is there; what it makes is private, whatever the umask. A pipe that nobody
 /// reads is refused instead of waited for.
-fn open_redirect(path: &Path) -> io::Result<std::fs::File> {
+fn open_redirect(path: &Path) -> io::Result<Target> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
     if let Some(folder) = path.parent() {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
@@ -407,9 +445,5 @@ fn open_redirect(path: &Path) -> io::Result<std::fs::File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o600).custom_flags(flags);
     let file = options.open(path)?;
-    if !file.metadata()?.is_file() {
-        // Pipes and devices are written like files, without an error when they are full.
-        rustix::fs::fcntl_setfl(&file, rustix::fs::OFlags::APPEND)?;
-    }
-    Ok(file)
+    if file.metadata()?.is_file() { Ok(Target::Open(file)) } else { Target::slow(file) }
 }
