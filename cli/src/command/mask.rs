@@ -105,11 +105,12 @@ fn report(found: &Tally, name: impl Fn(usize) -> String) {
         return;
     }
     let mut counts: BTreeMap<(usize, String, Shape), u64> = BTreeMap::new();
+    let mut first: BTreeMap<String, usize> = BTreeMap::new();
     for (place, times) in found.iter() {
         // Several needles may belong to one secret: they are counted together, where its first one is.
         let name = name(place.value);
-        let same = counts.keys().find(|(_, known, _)| *known == name).map(|(first, ..)| *first);
-        *counts.entry((same.unwrap_or(place.value), name, place.shape)).or_default() += times;
+        let first = *first.entry(name.clone()).or_insert(place.value);
+        *counts.entry((first, name, place.shape)).or_default() += times;
     }
     let mut rows = vec![["SECRET", "FORM", "OFFSET", "COUNT"].map(str::to_owned).to_vec()];
     rows.extend(counts.iter().map(|((_, name, shape), times)| {
