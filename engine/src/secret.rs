@@ -8,14 +8,21 @@ use std::fmt;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretSlice};
+use zeroize::Zeroize;
 
 /// Plaintext. Cloning shares it.
 #[derive(Clone)]
 pub struct SecretValue(Arc<SecretSlice<u8>>);
 
 impl SecretValue {
-    /// Takes bytes over; the vector's own memory becomes the value's and is wiped with it.
-    pub fn new(bytes: Vec<u8>) -> SecretValue {
+    /// Takes bytes over: the vector's own memory becomes the value's and is wiped with it, or is wiped at once
+    /// if it is larger than the bytes. To shrink it may move them and leave them where they were.
+    pub fn new(mut bytes: Vec<u8>) -> SecretValue {
+        if bytes.capacity() > bytes.len() {
+            let exact: Box<[u8]> = bytes.as_slice().into();
+            bytes.zeroize();
+            return SecretValue(Arc::new(SecretSlice::from(exact)));
+        }
         SecretValue(Arc::new(SecretSlice::from(bytes)))
     }
 
@@ -35,5 +42,20 @@ impl From<SecretSlice<u8>> for SecretValue {
 impl fmt::Debug for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretValue(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SecretValue;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the bytes of the test are compared")]
+    fn a_value_is_the_bytes_whatever_room_they_had() {
+        for room in [0, 7, 64] {
+            let mut bytes = Vec::with_capacity(room);
+            bytes.extend_from_slice(b"hunter2");
+            assert_eq!(SecretValue::new(bytes).expose(), b"hunter2");
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustix::event::{PollFd, PollFlags, poll};
 use subrosa_engine::MaskFile;
 use subrosa_masker::{End, MaskSet};
+use zeroize::Zeroizing;
 
 use super::masker::Masker;
 
@@ -80,7 +81,7 @@ impl Masked {
 /// all the same: a child in a terminal would wait for ever.
 pub(super) fn pump(from: OwnedFd, enough: &OwnedFd, mut to: Masked) -> io::Result<Masked> {
     let mut from = File::from(from);
-    let mut chunk = vec![0; CHUNK_LEN];
+    let mut chunk = Zeroizing::new(vec![0; CHUNK_LEN]);
     while is_readable(&from, enough, &mut to.to)? {
         let length = match from.read(&mut chunk) {
             Ok(length) => length,

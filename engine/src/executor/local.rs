@@ -23,6 +23,7 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use zeroize::Zeroizing;
 
 use super::{Executor, ExecutorError, ExitHow, StepCall, StepExit};
 use crate::cancel::{Stop, StopToken};
@@ -162,8 +163,8 @@ async fn pump<R: AsyncRead + AsFd + Unpin>(
     let (Some(mut pipe), Some(mut end)) = (pipe, end) else {
         return Ok(());
     };
-    let mut buffer = Vec::with_capacity(READ_LEN_FIRST);
-    while pipe.read_buf(&mut buffer).await? > 0 {
+    let mut buffer = Zeroizing::new(Vec::with_capacity(READ_LEN_FIRST));
+    while pipe.read_buf(&mut *buffer).await? > 0 {
         end.write(&buffer)?;
         if end.is_waiting() {
             stalled.fetch_add(1, Ordering::Relaxed);
@@ -173,7 +174,8 @@ async fn pump<R: AsyncRead + AsFd + Unpin>(
         let filled = buffer.len() == buffer.capacity();
         buffer.clear();
         if filled && buffer.capacity() < READ_LEN_MAX {
-            buffer.reserve(buffer.capacity() * 4);
+            // Not grown in place, which could leave what was read where it was.
+            buffer = Zeroizing::new(Vec::with_capacity(buffer.capacity() * 4));
             // A larger pipe saves wake-ups of a talkative step; a refusal does no harm.
             let _refused = rustix::pipe::fcntl_setpipe_size(&pipe, PIPE_LEN).err();
         }
