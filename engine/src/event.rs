@@ -1,7 +1,8 @@
 //! What a run says of itself while it goes on.
 //!
 //! Events carry names, numbers, times and [`MaskedText`]: there is no field that could hold an
-//! unmasked text. The same values are what `events.jsonl` and `--json` hold, one per line.
+//! unmasked text. `--json` writes them one per line, and so does `events.jsonl`, except for the output of steps: that
+//! is in their logs.
 
 use std::path::PathBuf;
 use std::time::SystemTime;

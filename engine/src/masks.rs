@@ -4,7 +4,9 @@
 //! taken. Sinks look for a newer set before each piece they write.
 //!
 //! What we make of a value ourselves is masked like the value: its text where it is not UTF-8, and its
-//! quoted form, since variables and results in JSON put values into other values.
+//! quoted form, since variables and results in JSON put values into other values. The masker makes most of these
+//! forms itself, but not all that is made *of* them: base64 of a quoted value (of `DAG_PARAMS_JSON`), JSON in JSON
+//! in JSON, quoted forms of values under 8 bytes, of single lines, and of values that are not UTF-8.
 
 mod held;
 
