@@ -246,6 +246,7 @@ pub(crate) async fn resolve_with(
         let source = source_of(secret);
         setup.variables.set(Layer::Secret, &secret.name, Some(value), source);
     }
+    let asker = asker.keeping(fetched.session);
     Ok(Resolved { setup, secrets, masks, asker, warnings, summary: fetched.summary })
 }
 

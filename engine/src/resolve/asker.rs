@@ -3,9 +3,11 @@
 //! The flag wins over every file; a called workflow has its own `environment:` or else that of its
 //! caller. Whether such an environment exists, and may be used, is for the registry to say.
 
+use std::sync::Arc;
+
 use subrosa_registry::{Actor, EnvironmentName, Lookup, Scope};
 
-use super::logins::Logins;
+use super::logins::{InUse, Logins};
 use crate::host::Host;
 use crate::masks::Masks;
 use crate::provider::Asking;
@@ -112,6 +114,8 @@ pub(crate) struct Asker {
     audit_required: bool,
     /// The step that calls the workflow.
     step: Option<String>,
+    /// Keeps open what was opened for the workflow, for as long as it runs.
+    _session: Option<Arc<InUse>>,
 }
 
 impl Asker {
@@ -124,7 +128,7 @@ impl Asker {
             EnvironmentChoice::Files => own(workflow),
         };
         let (run, audit_required) = (options.purpose.run(host), workflow.audit_required);
-        Asker { options, environment, run, audit_required, step: None }
+        Asker { options, environment, run, audit_required, step: None, _session: None }
     }
 
     /// For a workflow that `step` calls. Who must be audited does not escape that by a call.
@@ -141,6 +145,11 @@ impl Asker {
             step: Some(step),
             ..self.clone()
         }
+    }
+
+    /// Keeps the logins of the workflow open for as long as this is there.
+    pub(super) fn keeping(self, session: Arc<InUse>) -> Asker {
+        Asker { _session: Some(session), ..self }
     }
 
     /// Whether the command line chose the environment.

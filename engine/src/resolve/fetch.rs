@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::ask::Pace;
 use super::asker::Asker;
 use super::group::{Answered, Group, Indexed, Surroundings};
+use super::logins::InUse;
 use super::offline::Offline;
 use super::refusal::{self, of_group};
 use super::registry::{FoundAt, look_up};
@@ -48,6 +49,8 @@ pub(super) struct AllFetched {
     pub(super) results: Vec<Fetched>,
     pub(super) warnings: Vec<Diagnostic>,
     pub(super) summary: Summary,
+    /// Keeps open what was opened for them.
+    pub(super) session: Arc<InUse>,
 }
 
 /// Fetches every secret, from the registry and the providers at the same time.
@@ -63,10 +66,9 @@ pub(super) async fn fetch_all(
         let answered = look_up(workflow, asker, host, masks, started + host.limits.resolve).await;
         (answered, started.elapsed())
     };
-    let (provided, (answered, registry_took)) = tokio::join!(
-        Box::pin(from_providers(workflow, setup, asker, host, masks)),
-        Box::pin(from_registry),
-    );
+    let at = surroundings(workflow, setup, asker, host, masks);
+    let (provided, (answered, registry_took)) =
+        tokio::join!(Box::pin(from_providers(workflow, &at, host)), Box::pin(from_registry),);
     let Provided { mut results, mut warnings, mut providers } = provided;
     let refs = answered.results.len();
     providers.extend((refs > 0).then(|| ProviderSummary::registry(refs, registry_took)));
@@ -82,7 +84,7 @@ pub(super) async fn fetch_all(
         declared.map(|(index, secret)| results.remove(&index).unwrap_or_else(|| lost(secret)));
     let results: Vec<Fetched> = results.collect();
     let summary = Summary { secrets: results.len(), took: started.elapsed(), providers };
-    AllFetched { results, warnings, summary }
+    AllFetched { results, warnings, summary, session: at.session }
 }
 
 #[derive(Default)]
@@ -93,23 +95,16 @@ struct Provided {
 }
 
 /// What the providers answered, by the place of the declaration.
-async fn from_providers(
-    workflow: &Workflow,
-    setup: &Setup,
-    asker: &Asker,
-    host: &Host,
-    masks: &Masks,
-) -> Provided {
+async fn from_providers(workflow: &Workflow, at: &Surroundings, host: &Host) -> Provided {
     let Plan { groups, refusals, warnings } = plan(workflow, host);
     let mut provided = Provided { warnings, ..Provided::default() };
     for (index, why) in refusals {
         let found = refusal::unready(&workflow.secrets[index], &why);
         provided.results.insert(index, Err(Some(found)));
     }
-    let at = surroundings(workflow, setup, asker, host, masks);
-    let mut offline = Offline::new(&groups, &at, host);
+    let mut offline = Offline::new(&groups, at, host);
     let ask = |group: Arc<Group>, requests| Box::pin(group.fetch(requests, at.clone()));
-    for (provider, answered) in ask_groups(groups, &at, asker, ask).await {
+    for (provider, answered) in ask_groups(groups, at, ask).await {
         provided.providers.push(ProviderSummary::of(
             &provider,
             answered.results.len(),
@@ -131,7 +126,7 @@ async fn from_providers(
         provided.results.extend(values.into_iter().map(value));
     }
     provided.warnings.extend(offline.keep().await);
-    provided.warnings.extend(warned(&asker.options.logins.clients(), workflow));
+    provided.warnings.extend(warned(&at.logins.clients(), workflow));
     provided.providers = ProviderSummary::joined(provided.providers);
     provided
 }
@@ -207,17 +202,15 @@ fn elsewhere(provider: &str, secrets: &[&SecretDecl]) -> Diagnostic {
 pub(super) async fn ask_groups<T, F>(
     groups: Groups,
     at: &Surroundings,
-    asker: &Asker,
     ask: impl Fn(Arc<Group>, Vec<Indexed>) -> F,
 ) -> Vec<(String, Answered<T>)>
 where
     T: Send + 'static,
     F: Future<Output = Answered<T>> + Send + 'static,
 {
-    let session = asker.options.logins.session(at.context.clone());
     let mut running = JoinSet::new();
     for ((name, identity), (provider, requests)) in groups {
-        let asking = ask(session.group(&provider, identity), requests);
+        let asking = ask(at.session.group(&provider, identity), requests);
         running.spawn(async move { (name, asking.await) });
     }
     let mut answered = Vec::new();
@@ -240,10 +233,11 @@ pub(super) fn surroundings(
     masks: &Masks,
 ) -> Surroundings {
     let logins = asker.options.logins.clone();
-    let pace = Pace::new(host, logins.permits(host.limits.at_once));
+    let pace = Pace::new(host, logins.permits(host.limits));
     let asking = Some(Arc::new(asker.asking(workflow, host, masks)));
     let context = ResolveContext { asking, ..context(workflow, setup, host) };
-    Surroundings { context, logins, pace }
+    let session = Arc::new(logins.session(context.clone()));
+    Surroundings { context, logins, session, pace }
 }
 
 fn context(workflow: &Workflow, setup: &Setup, host: &Host) -> ResolveContext {

@@ -17,7 +17,7 @@ use tokio::task::{JoinSet, unconstrained};
 use tokio::time::{Instant, timeout_at};
 
 use super::ask::{Answers, Asking, Job, Leave, Pace, Standing, Verb, ask};
-use super::logins::{Login, Logins, broke_off};
+use super::logins::{InUse, Login, Logins, broke_off};
 use crate::provider::{
     Checked, Client, Identity, Provider, ProviderError, ProviderErrorKind, ResolveContext,
     SecretRequest,
@@ -31,6 +31,8 @@ type Question = (String, BTreeMap<String, String>);
 pub(super) struct Group {
     provider: Arc<dyn Provider>,
     identity: Identity,
+    /// The number of the session it is of.
+    session: u64,
     state: Mutex<State>,
 }
 
@@ -68,6 +70,8 @@ pub(super) struct Tally {
 pub(super) struct Surroundings {
     pub(super) context: ResolveContext,
     pub(super) logins: Logins,
+    /// Keeps open what was opened here.
+    pub(super) session: Arc<InUse>,
     pub(super) pace: Pace,
 }
 
@@ -98,8 +102,8 @@ fn look<'a>(client: &'a dyn Client, requests: &'a [SecretRequest]) -> Asking<'a,
 }
 
 impl Group {
-    pub(super) fn new(provider: Arc<dyn Provider>, identity: Identity) -> Group {
-        Group { provider, identity, state: Mutex::default() }
+    pub(super) fn new(provider: Arc<dyn Provider>, identity: Identity, session: u64) -> Group {
+        Group { provider, identity, session, state: Mutex::default() }
     }
 
     /// Gets the values of these requests.
@@ -199,12 +203,17 @@ impl Group {
             return Ok((login.clone(), 0));
         }
         let opening = || self.provider.open(&at.context, &self.identity);
-        let client = at.pace.insist(standing, opening).await.map_err(|error| {
+        let leave = timeout_at(at.pace.deadline, at.pace.permits.acquire()).await;
+        let opened = match leave {
+            Ok(Ok(_leave)) => at.pace.insist(standing, opening).await,
+            Ok(Err(_)) | Err(_) => Err(at.pace.timed_out()),
+        };
+        let client = opened.map_err(|error| {
             let late = error == at.pace.timed_out();
             let message = if late { format!("{error} to the login") } else { error.message };
             ProviderError { message, ..error }
         })?;
-        let login = at.logins.add(self.provider.name(), Arc::from(client));
+        let login = at.logins.add(self.session, self.provider.name(), Arc::from(client));
         state.login = Some(login.clone());
         // To open what is at hand is no login.
         Ok((login, usize::from(self.provider.needs_settings())))

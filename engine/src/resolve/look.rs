@@ -104,7 +104,7 @@ pub async fn check_secrets(
     let at = surroundings(workflow, &setup, &asker, host, &masks);
     let deadline = Instant::now() + host.limits.resolve;
     let ((mut outcomes, mut warnings, mut values), (of_refs, read)) = tokio::join!(
-        Box::pin(of_providers(workflow, host, &asker, &at, depth)),
+        Box::pin(of_providers(workflow, host, &at, depth)),
         Box::pin(refs::look(workflow, &asker, host, &masks, (depth, deadline))),
     );
     outcomes.extend(of_refs);
@@ -139,7 +139,6 @@ fn checked(secret: &SecretDecl, outcome: Option<Result<Finding, ProviderError>>)
 async fn of_providers(
     workflow: &Workflow,
     host: &Host,
-    asker: &Asker,
     at: &Surroundings,
     depth: CheckDepth,
 ) -> (Outcomes, Vec<Diagnostic>, Values) {
@@ -154,7 +153,7 @@ async fn of_providers(
             let ask = |group: Arc<Group>, requests: Vec<Indexed>| {
                 Box::pin(group.check(requests, at.clone()))
             };
-            for (_, Answered { results, .. }) in ask_groups(plan.groups, at, asker, ask).await {
+            for (_, Answered { results, .. }) in ask_groups(plan.groups, at, ask).await {
                 let found = results.into_iter().map(|(index, result)| (index, result.map(finding)));
                 outcomes.extend(found);
             }
@@ -163,7 +162,7 @@ async fn of_providers(
             let ask = |group: Arc<Group>, requests: Vec<Indexed>| {
                 Box::pin(group.fetch(requests, at.clone()))
             };
-            for (_, Answered { results, .. }) in ask_groups(plan.groups, at, asker, ask).await {
+            for (_, Answered { results, .. }) in ask_groups(plan.groups, at, ask).await {
                 let (read, failures) = part(results);
                 outcomes.extend(failures.into_iter().map(|(index, error)| (index, Err(error))));
                 outcomes.extend(read.iter().map(|(index, _)| (*index, Ok(Finding::Read))));

@@ -1,5 +1,6 @@
 //! What is lent lives as long as the run, and is given back however it ends.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use subrosa_engine::event::RunStatus;
@@ -95,6 +96,73 @@ async fn called_workflows_share_the_login_and_what_it_gave() {
     assert_eq!(left.report.status, RunStatus::Succeeded);
     let counts = ["open", "fetch a", "fetch b", "fetch c", "close"];
     assert_eq!(counts.map(|what| provider.log.count(what)), [1, 1, 1, 1, 1]);
+}
+
+/// One token each would be live until the run ends.
+#[tokio::test]
+async fn logins_of_ever_new_environments_are_closed_while_the_run_lasts() {
+    let provider = Scripted { keeps: Some(Act::Hang), ..Scripted::giving() };
+    let child = workflow(&["a"])
+        .replace("steps", "name: child\nparams: [{ITEM: x}]\nenv: [{REGION: '${ITEM}'}]\nsteps");
+    let items: Vec<String> = (0..40).map(|number| format!("i{number}")).collect();
+    let text = workflow(&["a"]).replace(
+        "[{run: 'true'}]",
+        &format!(
+            "\n  - {{name: s, call: child, parallel: {{items: [{}], max_concurrent: 2}}}}",
+            items.join(", ")
+        ),
+    );
+    let left = world(&provider).run(&format!("{text}---\n{child}"), running()).await;
+    assert_eq!((left.report.status, left.warnings()), (RunStatus::Succeeded, Vec::new()));
+    let counts = ["open", "fetch", "close"].map(|what| provider.log.count(what));
+    assert_eq!(counts, [41, 41, 41]);
+    let (mut live, mut most) = (0_usize, 0);
+    for line in provider.log.lines.lock().unwrap().iter() {
+        match line.split(' ').next() {
+            Some("open") => live += 1,
+            Some("close") => live -= 1,
+            _ => {}
+        }
+        most = most.max(live);
+    }
+    // The caller's, two under way, eight that are kept, and those that are just being closed.
+    assert!(most <= 14, "{most}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_logins_than_requests_are_under_way_at_once() {
+    let opens = |_| Act::Slow(Duration::from_millis(10));
+    let provider = Scripted { opens, ..Scripted::giving() };
+    let mut world = world(&provider);
+    world.limits.at_once = 3;
+    let secrets = (0..12).map(|number| {
+        format!("\n  - {{name: S{number}, provider: box, key: k, options: {{address: a{number}}}}}")
+    });
+    let text = format!("secrets:{}\nsteps: [{{run: 'true'}}]\n", secrets.collect::<String>());
+    let resolved = world.resolve(&text, running()).await.unwrap();
+    assert_eq!((resolved.secrets().len(), provider.log.count("open")), (12, 12));
+    assert_eq!(provider.log.at_once.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_hangs_keeps_no_other_from_giving_back() {
+    let hanging = Scripted { name: "dead", closes: Act::Hang, ..Scripted::giving() };
+    let good = Scripted::giving();
+    let mut world = world(&good);
+    world.providers.push(std::sync::Arc::new(hanging));
+    world.limits.at_once = 2;
+    let secrets = (0..6).map(|number| {
+        let provider = if number < 3 { "dead" } else { "box" };
+        format!("\n  - {{name: S{number}, provider: {provider}, key: k, options: {{address: a{number}}}}}")
+    });
+    let text = format!("secrets:{}\nsteps: [{{run: 'true'}}]\n", secrets.collect::<String>());
+    let options = running();
+    let logins = options.logins.clone();
+    assert!(world.resolve(&text, options).await.is_ok());
+    let told = logins.close(Duration::from_secs(1)).await;
+    let late = "provider `dead` did not take everything back: no answer within 1s";
+    assert_eq!(told, [late; 3]);
+    assert_eq!(good.log.count("close"), 3);
 }
 
 #[tokio::test]

@@ -39,13 +39,21 @@ pub(crate) fn unreachable() -> Act {
 pub(crate) struct Log {
     pub(crate) lines: Mutex<Vec<String>>,
     now: AtomicUsize,
-    /// The most requests that were under way at a time.
+    /// The most requests and logins that were under way at a time.
     pub(crate) at_once: AtomicUsize,
 }
 
 impl Log {
     fn line(&self, line: impl Into<String>) {
         self.lines.lock().unwrap().push(line.into());
+    }
+
+    async fn under_way<T>(&self, act: impl Future<Output = T>) -> T {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.at_once.fetch_max(now, Ordering::SeqCst);
+        let done = act.await;
+        self.now.fetch_sub(1, Ordering::SeqCst);
+        done
     }
 
     /// The lines that begin so.
@@ -125,8 +133,8 @@ impl Provider for Scripted {
         let number = self.log.count("open");
         let address = identity.0.get("address").map_or("", String::as_str);
         self.log.line(format!("open {address}"));
-        act(&(self.opens)(number), "").await?;
-        Ok(Box::new(self.clone()))
+        let opened = self.log.under_way(act(&(self.opens)(number), "")).await;
+        opened.map(|_| Box::new(self.clone()) as _)
     }
 }
 
@@ -136,11 +144,7 @@ impl Client for Scripted {
         let line = format!("fetch {}", request.key);
         let number = self.log.lines.lock().unwrap().iter().filter(|known| **known == line).count();
         self.log.line(line);
-        let now = self.log.now.fetch_add(1, Ordering::SeqCst) + 1;
-        self.log.at_once.fetch_max(now, Ordering::SeqCst);
-        let value = act(&(self.script)(request, number), &request.key).await;
-        self.log.now.fetch_sub(1, Ordering::SeqCst);
-        value
+        self.log.under_way(act(&(self.script)(request, number), &request.key)).await
     }
 
     fn batch_len_max(&self) -> usize {

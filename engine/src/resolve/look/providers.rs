@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::Configured;
-use crate::host::Host;
+use crate::host::{Host, Limits};
 use crate::provider::{
     Environment, Provider, ProviderError, ProviderErrorKind, ResolveContext, SecretRequest,
 };
@@ -63,10 +63,12 @@ pub async fn probe_providers(host: &Host, probing: Probing) -> Vec<ProbedProvide
         clock: host.clock,
         asking: None,
     };
-    let pace = Pace::new(host, logins.permits(host.limits.at_once));
-    let session = logins.session(context.clone());
-    let at = Surroundings { context, logins: logins.clone(), pace };
     let mut probed = listed(host);
+    // One that hangs makes nobody else late.
+    let limits = Limits { at_once: probed.len(), ..host.limits };
+    let pace = Pace::new(host, logins.permits(limits));
+    let session = Arc::new(logins.session(context.clone()));
+    let at = Surroundings { context, logins: logins.clone(), session, pace };
     let mut running = JoinSet::new();
     for (index, one) in probed.iter().enumerate() {
         let provider = host.providers.named(&one.name);
@@ -75,7 +77,7 @@ pub async fn probe_providers(host: &Host, probing: Probing) -> Vec<ProbedProvide
         };
         let options = configured(host, one).map(|found| found.options.clone()).unwrap_or_default();
         let request = SecretRequest { name: String::new(), key: String::new(), options };
-        let group = session.group(&provider, provider.identity(&request));
+        let group = at.session.group(&provider, provider.identity(&request));
         let (at, limit) = (at.clone(), host.limits.request);
         running.spawn(async move {
             // Instances that share a login wait for each other, but not longer than one request takes.
