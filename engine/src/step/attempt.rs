@@ -220,7 +220,7 @@ impl StepRun {
                 let asked = call::Asked { target, params, parallel: parallel.as_ref() };
                 self.call(this, asked, io).await
             }
-            Action::Typed(typed) => self.typed(typed, context, deadline, io).await,
+            Action::Typed(typed) => self.typed(typed, context, this.deadline, io).await,
         }
     }
 
