@@ -20,7 +20,7 @@ use subrosa_engine::secret::SecretValue;
 use zeroize::Zeroizing;
 
 use crate::document::{Document, Field, Format};
-use crate::http::{Address, Answer, Call, Http, HttpSettings, Proxy, Roots, Tls, sensitive};
+use crate::http::{self, Address, Answer, Call, Http, HttpSettings, Roots, Tls, sensitive};
 use crate::setup::invalid;
 use crate::value;
 
@@ -142,9 +142,9 @@ pub(crate) fn http(
         Some(path) => Roots::File(path),
         None => Roots::System,
     };
-    Http::new(&HttpSettings {
+    http::client(&HttpSettings {
         tls: Tls { roots, identity: None },
-        proxy: Proxy::of(address, &context.env.process),
+        proxy: http::proxy(address, &context.env.process),
         timeout: context.request_timeout.mul_f64(TIMEOUT_PART),
     })
 }
@@ -154,7 +154,7 @@ pub(crate) fn http(
 /// # Errors
 /// No client can be made.
 pub(crate) fn metadata_http(context: &ResolveContext) -> Result<Http, ProviderError> {
-    Http::new(&HttpSettings {
+    http::client(&HttpSettings {
         tls: Tls { roots: Roots::None, identity: None },
         proxy: None,
         timeout: METADATA_TIMEOUT.min(context.request_timeout.mul_f64(TIMEOUT_PART)),

@@ -1,166 +1,69 @@
-//! HTTP for the providers whose secrets lie behind it.
+//! HTTP for the providers whose secrets lie behind it: the client of [`subrosa_http`], told in words of
+//! the provider port.
 //!
-//! Verifies every server, follows no redirect, reads no ambient settings, and bounds how long a request
-//! and how large an answer may be. What failed is told as a [`Fault`]: facts without bodies, headers or
-//! addresses. What an answer means is the caller's business.
+//! What is wrong with a setting is an invalid request, what got no answer is as [`no_answer`] says. What an
+//! answer means is the caller's business.
 
-mod address;
-mod fault;
-mod proxy;
-mod tls;
-
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
-#[cfg(feature = "azure")]
-use reqwest::header::HeaderName;
-use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Method, StatusCode, Url};
-use subrosa_engine::provider::{ProviderError, ProviderErrorKind};
-use zeroize::Zeroizing;
+use subrosa_engine::provider::{ProviderError, ProviderErrorKind, Retry};
+use subrosa_engine::secret::SecretValue;
+use subrosa_http::{FaultKind, InvalidSetting};
 
-pub(crate) use address::Address;
-pub(crate) use fault::{Fault, TlsFault};
-pub(crate) use proxy::Proxy;
-pub(crate) use tls::{ClientIdentity, Roots, Tls};
+use crate::setup::invalid;
 
-/// Bytes an answer may have: a Kubernetes Secret (1 MiB) in base64 and JSON is 1.4 MiB.
-const BODY_LEN_MAX: usize = 2 * 1024 * 1024;
+pub(crate) use subrosa_http::{
+    Address, Answer, Call, ClientIdentity, Fault, Http, HttpSettings, Proxy, Roots, Tls, TlsFault,
+    sensitive,
+};
 
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The longest pause that a server can ask for, in seconds: a day, which nobody waits anyway.
-const RETRY_AFTER_S_MAX: u64 = 24 * 60 * 60;
-
-/// Connections that are kept for the next request.
-const IDLE_MAX: usize = 32;
-
-/// What a client is made of.
-pub(crate) struct HttpSettings {
-    /// Whom to trust, and who to be.
-    pub(crate) tls: Tls,
-    /// The way to servers elsewhere.
-    pub(crate) proxy: Option<Proxy>,
-    /// How long one request may take, with its answer.
-    pub(crate) timeout: Duration,
+/// A client. Reads the files of the TLS settings: not for async threads.
+///
+/// # Errors
+/// [`ProviderErrorKind::InvalidRequest`]: a file or an address in the settings is no good.
+pub(crate) fn client(settings: &HttpSettings) -> Result<Http, ProviderError> {
+    Http::new(settings).map_err(no_good)
 }
 
-/// A client.
-pub(crate) struct Http(reqwest::Client);
-
-/// A request.
-pub(crate) struct Call {
-    /// GET, POST and so on.
-    pub(crate) method: Method,
-    /// Where to.
-    pub(crate) url: Url,
-    /// Those with credentials are made by [`sensitive`].
-    pub(crate) headers: HeaderMap,
-    /// What is sent; wiped afterwards.
-    pub(crate) body: Option<Zeroizing<Vec<u8>>>,
+/// A client whose TLS was set up by the caller.
+///
+/// # Errors
+/// [`ProviderErrorKind::InvalidRequest`]: the proxy's address is no good.
+pub(crate) fn client_with_tls(
+    tls: rustls::ClientConfig,
+    proxy: Option<&Proxy>,
+    timeout: Duration,
+) -> Result<Http, ProviderError> {
+    Http::with_tls(tls, proxy, timeout).map_err(no_good)
 }
 
-/// An answer, whatever its status.
-pub(crate) struct Answer {
-    /// Redirects are answers, too.
-    pub(crate) status: StatusCode,
-    headers: HeaderMap,
-    /// All of it.
-    pub(crate) body: Zeroizing<Vec<u8>>,
+/// The error about a setting.
+pub(crate) fn no_good(setting: InvalidSetting) -> ProviderError {
+    invalid(setting.0)
 }
 
-impl Answer {
-    /// A header, if it is text.
-    #[cfg(feature = "azure")]
-    pub(crate) fn header(&self, name: &HeaderName) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// How long the server asks us to wait, if it says so in seconds.
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
-        let seconds: u64 = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds.min(RETRY_AFTER_S_MAX)))
+/// The error of a request that got no answer; `server` is the place as it may be shown.
+pub(crate) fn no_answer(fault: Fault, server: &str) -> ProviderError {
+    let (kind, retry) = match fault.kind() {
+        FaultKind::Unavailable => (ProviderErrorKind::Unavailable, Retry::Later),
+        FaultKind::Untrusted => (ProviderErrorKind::Unavailable, Retry::Never),
+        FaultKind::TimedOut => (ProviderErrorKind::TimedOut, Retry::Later),
+        FaultKind::Malformed => (ProviderErrorKind::Malformed, Retry::Never),
+    };
+    let error = ProviderError::new(kind, fault.message(server)).retry(retry);
+    match fault.help() {
+        Some(help) => error.help(help),
+        None => error,
     }
 }
 
-impl Http {
-    /// A client. Reads the files of the TLS settings: not for async threads.
-    ///
-    /// # Errors
-    /// [`ProviderErrorKind::InvalidRequest`]: a file or an address in the settings is no good.
-    pub(crate) fn new(settings: &HttpSettings) -> Result<Http, ProviderError> {
-        Http::with_tls(settings.tls.load()?, settings.proxy.as_ref(), settings.timeout)
-    }
-
-    /// A client whose TLS was set up by the caller.
-    ///
-    /// # Errors
-    /// [`ProviderErrorKind::InvalidRequest`]: the proxy's address is no good.
-    pub(crate) fn with_tls(
-        tls: rustls::ClientConfig,
-        proxy: Option<&Proxy>,
-        timeout: Duration,
-    ) -> Result<Http, ProviderError> {
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(Policy::none())
-            .referer(false)
-            // Also takes away the proxies of the environment.
-            .no_proxy()
-            .http1_only()
-            .tcp_nodelay(true)
-            .pool_max_idle_per_host(IDLE_MAX)
-            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-            .timeout(timeout)
-            .user_agent(concat!("subrosa/", env!("CARGO_PKG_VERSION")));
-        if let Some(proxy) = proxy {
-            builder = builder.proxy(proxy.rule()?);
-        }
-        let client = builder.build().map_err(|_| {
-            ProviderError::new(ProviderErrorKind::InvalidRequest, "no HTTP client can be made")
-        })?;
-        Ok(Http(client))
-    }
-
-    /// Sends a request and reads its answer.
-    ///
-    /// # Errors
-    /// [`Fault`]: there is no answer.
-    pub(crate) async fn send(&self, call: Call) -> Result<Answer, Fault> {
-        let mut request = reqwest::Request::new(call.method, call.url);
-        *request.headers_mut() = call.headers;
-        if let Some(body) = call.body {
-            *request.body_mut() = Some(Bytes::from_owner(body).into());
-        }
-        let mut response = self.0.execute(request).await.map_err(|error| Fault::of(&error))?;
-        let headers = std::mem::take(response.headers_mut());
-        Ok(Answer { status: response.status(), headers, body: read_body(response).await? })
-    }
+/// The proxy that the process environment names for `address`, if it needs one.
+pub(crate) fn proxy(address: &Address, process: &BTreeMap<String, SecretValue>) -> Option<Proxy> {
+    Proxy::of(address, |name| text(process.get(name)?))
 }
 
-/// A header value with a credential: wiped when it is dropped, and never printed.
-pub(crate) fn sensitive(value: Zeroizing<Vec<u8>>) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(value)).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-async fn read_body(mut response: reqwest::Response) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let mut body = Zeroizing::new(Vec::with_capacity(4096));
-    while let Some(piece) = response.chunk().await.map_err(|error| Fault::of(&error))? {
-        let length = body.len() + piece.len();
-        if length > BODY_LEN_MAX {
-            return Err(Fault::TooLarge);
-        }
-        if length > body.capacity() {
-            // By hand: a vector that grows by itself leaves what it held behind.
-            let mut larger = Zeroizing::new(Vec::with_capacity(length * 2));
-            larger.extend_from_slice(&body);
-            body = larger;
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
+#[expect(clippy::disallowed_methods, reason = "the address of a proxy is a setting")]
+fn text(value: &SecretValue) -> Option<String> {
+    std::str::from_utf8(value.expose()).ok().map(str::to_owned)
 }

@@ -25,7 +25,6 @@ mod place;
 mod plugin;
 mod program;
 mod setup;
-mod small_file;
 mod sops;
 mod texts;
 mod value;

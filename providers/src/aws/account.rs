@@ -15,7 +15,7 @@ use super::outcome::{self, Asked};
 use super::profile::Profile;
 use super::sign::{self, Scope, Signed};
 use crate::cloud;
-use crate::http::{Address, Answer, Call, Http, sensitive};
+use crate::http::{self, Address, Answer, Call, Http, sensitive};
 use crate::setup::{blocking, invalid};
 
 /// A service of Amazon.
@@ -214,6 +214,6 @@ impl Account {
         }
         let body = Some(Zeroizing::new(body.to_vec()));
         let sent = self.http.send(Call { method: Method::POST, url, headers, body }).await;
-        sent.map_err(|fault| fault.error(&self.address.to_string()))
+        sent.map_err(|fault| http::no_answer(fault, &self.address.to_string()))
     }
 }

@@ -10,8 +10,7 @@ use super::metadata::{Container, Machine};
 use super::profile::Profile;
 use super::role::Role;
 use crate::cloud::{self, unauthenticated};
-use crate::setup::blocking;
-use crate::small_file;
+use crate::setup::{self, blocking};
 
 /// An access key.
 pub(super) struct Credentials {
@@ -192,7 +191,7 @@ fn of_profile(
 /// It cannot be read.
 pub(super) async fn read_token(path: &std::path::Path) -> Result<SecretValue, ProviderError> {
     let path = path.to_owned();
-    let read = move || small_file::read(&path, "the token for AWS");
+    let read = move || setup::read(&path, "the token for AWS");
     Ok(SecretValue::new(blocking(read).await?.trim_ascii().to_vec()))
 }
 

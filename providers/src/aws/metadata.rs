@@ -11,7 +11,7 @@ use subrosa_engine::secret::SecretValue;
 
 use super::credentials::{Credentials, is_key_id, nobody, read_token};
 use crate::cloud::{self, unauthenticated};
-use crate::http::{Answer, Call, Http};
+use crate::http::{self, Answer, Call, Http};
 use crate::setup::invalid;
 use crate::vault::json;
 
@@ -167,7 +167,7 @@ async fn get(
 ) -> Result<Answer, ProviderError> {
     let server = url.origin().ascii_serialization();
     let sent = http.send(Call { method, url, headers, body: None }).await;
-    let answer = sent.map_err(|fault| fault.error(&server))?;
+    let answer = sent.map_err(|fault| http::no_answer(fault, &server))?;
     if answer.status == reqwest::StatusCode::OK {
         return Ok(answer);
     }

@@ -10,8 +10,7 @@ use subrosa_engine::provider::{Environment, ProviderError};
 use subrosa_engine::secret::SecretValue;
 
 use crate::cloud::{self, unauthenticated};
-use crate::setup::invalid;
-use crate::small_file;
+use crate::setup::{self, invalid};
 
 /// What a profile may say that we do not follow.
 const REFUSED: [&str; 6] = [
@@ -53,7 +52,7 @@ impl Profile {
             ("AWS_SHARED_CREDENTIALS_FILE", "credentials", vec![name.clone()]),
         ] {
             let Some(path) = path(environment, variable, file) else { continue };
-            let Some(bytes) = small_file::read_if_there(&path, "the AWS profiles")? else {
+            let Some(bytes) = setup::read_if_there(&path, "the AWS profiles")? else {
                 continue;
             };
             let Ok(text) = std::str::from_utf8(&bytes) else {

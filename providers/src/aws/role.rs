@@ -8,7 +8,7 @@ use subrosa_engine::secret::SecretValue;
 use super::account::{STS, endpoint};
 use super::credentials::{Credentials, is_key_id, read_token};
 use crate::cloud::{self, unauthenticated};
-use crate::http::{Address, Http};
+use crate::http::{self, Address, Http};
 use crate::setup::invalid;
 
 /// A role, and where a token for it lies.
@@ -60,7 +60,7 @@ impl Role {
         let answer = http
             .send(cloud::posted(url, body))
             .await
-            .map_err(|fault| fault.error(&address.to_string()))?;
+            .map_err(|fault| http::no_answer(fault, &address.to_string()))?;
         match answer.status.as_u16() {
             200 => {}
             429 | 500..=599 => return Err(cloud::unanswered(address, &answer, &place)),

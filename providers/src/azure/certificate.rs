@@ -13,7 +13,7 @@ use subrosa_engine::provider::ProviderError;
 use zeroize::Zeroizing;
 
 use crate::cloud::{jwt, unauthenticated};
-use crate::small_file;
+use crate::setup;
 
 /// How long an assertion holds, in seconds.
 const LIFE_S: u64 = 600;
@@ -30,7 +30,7 @@ impl Certificate {
     /// # Errors
     /// It has not both, or the key is encrypted or not of RSA.
     pub(super) fn read(path: &Path) -> Result<Certificate, ProviderError> {
-        let text = small_file::read(path, "the certificate for Azure")?;
+        let text = setup::read(path, "the certificate for Azure")?;
         let read = || {
             let certificate = CertificateDer::from_pem_slice(&text).ok()?;
             let thumbprint = BASE64URL_NOPAD.encode(digest(&SHA256, &certificate).as_ref());

@@ -16,7 +16,7 @@ use super::credentials::Source;
 use super::outcome::{self, Asked};
 use super::place::{Place, Wanted};
 use crate::cloud::{self, token::Token};
-use crate::http::{Address, Answer, Call, Http};
+use crate::http::{self, Address, Answer, Call, Http};
 use crate::once::Once;
 use crate::setup::invalid;
 use crate::vault::json;
@@ -130,7 +130,7 @@ impl KeyVault {
         let token = self.source.token().await?;
         let headers = HeaderMap::from_iter([(AUTHORIZATION, token.header.clone())]);
         let sent = self.http.send(Call { method: Method::GET, url, headers, body: None }).await;
-        Ok((sent.map_err(|fault| fault.error(&self.address.to_string()))?, token))
+        Ok((sent.map_err(|fault| http::no_answer(fault, &self.address.to_string()))?, token))
     }
 
     async fn read(&self, place: &Place) -> Result<SecretValue, ProviderError> {

@@ -19,9 +19,8 @@ use super::identity::{Answered, ManagedIdentity};
 use super::place::Cloud;
 use crate::cloud::token::{Asked, Token, Tokens};
 use crate::cloud::{self, unauthenticated};
-use crate::http::Http;
-use crate::setup::{blocking, invalid};
-use crate::small_file;
+use crate::http::{self, Http};
+use crate::setup::{self, blocking, invalid};
 
 /// The variable of the tenant.
 const TENANT: &str = "AZURE_TENANT_ID";
@@ -162,7 +161,7 @@ impl Application {
     async fn token(&self, now: SystemTime) -> Result<Token, ProviderError> {
         let server = self.url.origin().ascii_serialization();
         let call = cloud::posted(self.url.clone(), self.question(now).await?);
-        let answer = self.http.send(call).await.map_err(|fault| fault.error(&server))?;
+        let answer = self.http.send(call).await.map_err(|fault| http::no_answer(fault, &server))?;
         let from = format!("application `{}`", self.client_id);
         let help = match &self.proof {
             Proof::Secret(_) => {
@@ -196,7 +195,7 @@ impl Application {
             }
             Proof::File(path) => {
                 let path = path.clone();
-                let read = move || small_file::read(&path, "the federated token");
+                let read = move || setup::read(&path, "the federated token");
                 asserted(blocking(read).await?.trim_ascii())
             }
         })

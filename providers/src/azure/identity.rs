@@ -11,7 +11,7 @@ use subrosa_engine::provider::{ProviderError, ResolveContext};
 use super::place::Cloud;
 use crate::cloud;
 use crate::cloud::token::{Asked, Token};
-use crate::http::{Answer, Call, Http};
+use crate::http::{self, Answer, Call, Http};
 use crate::setup::invalid;
 
 /// Where machines ask.
@@ -85,7 +85,8 @@ impl ManagedIdentity {
     /// It gives none.
     pub(super) async fn token(&self, now: SystemTime) -> Result<Token, ProviderError> {
         let server = self.url.origin().ascii_serialization();
-        let answer = self.http.send(self.call()).await.map_err(|fault| fault.error(&server))?;
+        let answer =
+            self.http.send(self.call()).await.map_err(|fault| http::no_answer(fault, &server))?;
         self.granted(&answer, &server, now)
     }
 

@@ -17,7 +17,7 @@ use super::checksum::crc32c;
 use super::credentials::Source;
 use super::place::{self, Place, Wanted};
 use crate::cloud;
-use crate::http::{Address, Answer, Call, Http};
+use crate::http::{self, Address, Answer, Call, Http};
 use crate::once::Once;
 use crate::setup::invalid;
 
@@ -92,7 +92,7 @@ impl Server {
         let token = self.source.token().await?;
         let headers = HeaderMap::from_iter([(AUTHORIZATION, token.header.clone())]);
         let sent = self.http.send(Call { method: Method::GET, url, headers, body: None }).await;
-        let answer = sent.map_err(|fault| fault.error(&self.address.to_string()))?;
+        let answer = sent.map_err(|fault| http::no_answer(fault, &self.address.to_string()))?;
         if answer.status == reqwest::StatusCode::OK {
             return Ok(answer);
         }

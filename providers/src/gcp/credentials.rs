@@ -20,9 +20,8 @@ use zeroize::Zeroizing;
 
 use crate::cloud::token::{Asked, Token, Tokens};
 use crate::cloud::{self, jwt, unauthenticated};
-use crate::http::{Call, Http};
-use crate::setup::invalid;
-use crate::small_file;
+use crate::http::{self, Call, Http};
+use crate::setup::{self, invalid};
 use crate::vault::json as text_of;
 
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -81,7 +80,7 @@ impl Source {
         let option = identity.0.get("credentials_file").map(|path| path.trim());
         let variable = |name| cloud::variable(&context.env, name);
         let named = match option.filter(|path| !path.is_empty()) {
-            Some(path) => Some(small_file::locate(path, context)),
+            Some(path) => Some(setup::locate(path, context)),
             None => variable("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from),
         };
         let left = || {
@@ -91,10 +90,8 @@ impl Source {
         };
         let what = "the Google credentials";
         let found = match (&named, left()) {
-            (Some(path), _) => Some((path.clone(), small_file::read(path, what)?)),
-            (None, Some(path)) => {
-                small_file::read_if_there(&path, what)?.map(|bytes| (path, bytes))
-            }
+            (Some(path), _) => Some((path.clone(), setup::read(path, what)?)),
+            (None, Some(path)) => setup::read_if_there(&path, what)?.map(|bytes| (path, bytes)),
             (None, None) => None,
         };
         match found {
@@ -179,7 +176,7 @@ impl Source {
             Kind::Machine => unauthenticated("no Google credentials are found").help(
                 "set `GOOGLE_APPLICATION_CREDENTIALS`, or run `gcloud auth application-default login`",
             ),
-            Kind::Account { .. } | Kind::User { .. } => fault.error(&server),
+            Kind::Account { .. } | Kind::User { .. } => http::no_answer(fault, &server),
         })?;
         let help = "log in again, or look whether the key still exists";
         Token::of(&answer, &Asked { server: &server, from: &self.label(), help, now })

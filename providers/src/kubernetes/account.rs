@@ -6,8 +6,7 @@ use subrosa_engine::provider::{ProviderError, ResolveContext};
 
 use super::settings::{Login, Pem, Settings, variable};
 use crate::http::Address;
-use crate::setup::invalid;
-use crate::small_file;
+use crate::setup::{self, invalid};
 
 /// Reads it; `looked` is where no kubeconfig was.
 ///
@@ -33,7 +32,7 @@ pub(super) fn read(
         invalid("`KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` make no address")
     })?;
     let mut login = Login::default();
-    let token = small_file::read(&folder.join("token"), "the token of the service account")?;
+    let token = setup::read(&folder.join("token"), "the token of the service account")?;
     login.bearer(&token, "the token of the pod's service account")?;
     let authority = Pem::read(&folder.join("ca.crt"), "the certificate authority of the cluster")?;
     Ok(Settings { address, authority: Some(authority), tls_name: None, proxy: None, login })

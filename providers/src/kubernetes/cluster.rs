@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::place::Place;
 use super::settings::{Pem, Settings};
 use super::wire;
-use crate::http::{Address, Answer, Call, Fault, Http, TlsFault, sensitive};
+use crate::http::{self, Address, Answer, Call, Fault, Http, TlsFault, sensitive};
 use crate::setup::invalid;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -40,7 +40,7 @@ impl Cluster {
     /// A certificate, a key or a name in the settings is no good.
     pub(super) fn new(settings: Settings, timeout: Duration) -> Result<Cluster, ProviderError> {
         let tls = tls(&settings)?;
-        let http = Http::with_tls(tls, settings.proxy.as_ref(), timeout)?;
+        let http = http::client_with_tls(tls, settings.proxy.as_ref(), timeout)?;
         let login = settings.login;
         let mut headers = HeaderMap::new();
         if let Some(value) = login.authorization {
@@ -107,7 +107,7 @@ impl Cluster {
 
     /// A request without an answer, with the cure that kubeconfigs have for it.
     fn fault(&self, fault: Fault) -> ProviderError {
-        let error = fault.error(&self.address.to_string());
+        let error = http::no_answer(fault, &self.address.to_string());
         match fault {
             Fault::Tls(TlsFault::UnknownIssuer) => error.help(
                 "name the certificate authority that signed it: `certificate-authority` of the cluster",

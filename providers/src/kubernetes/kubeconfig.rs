@@ -16,9 +16,8 @@ use zeroize::Zeroizing;
 use super::exec::Plugin;
 use super::node::{get, is_true, items, parse, text, texts};
 use super::settings::{Login, Pem, Settings};
-use crate::http::{Address, Proxy};
-use crate::setup::invalid;
-use crate::small_file;
+use crate::http::{self, Address, Proxy};
+use crate::setup::{self, invalid};
 
 /// Names that an error shows at most.
 const NAMES_MAX: usize = 20;
@@ -149,10 +148,10 @@ fn server(
         invalid(format!("kubeconfig error: the server of cluster `{name}` is no good: {error}"))
     })?;
     let proxy = match cluster.text("proxy-url") {
-        None => Proxy::of(&address, &context.env.process),
+        None => http::proxy(&address, &context.env.process),
         Some(url) => {
             let url = SecretValue::new(url.as_bytes().to_vec());
-            Proxy::of(&address, &BTreeMap::from([("HTTPS_PROXY".to_owned(), url)]))
+            http::proxy(&address, &BTreeMap::from([("HTTPS_PROXY".to_owned(), url)]))
         }
     };
     Ok((address, proxy))
@@ -164,7 +163,7 @@ fn login(user: &Entry<'_>) -> Result<Login, ProviderError> {
     let mut login = Login { from: format!("user `{name}` of the kubeconfig"), ..Login::default() };
     login.impersonate = impersonate(user)?;
     if let Some(path) = user.path("tokenFile") {
-        let token = small_file::read(&path, "the token file")?;
+        let token = setup::read(&path, "the token file")?;
         login.bearer(&token, &format!("the token in `{}`", path.display()))?;
     } else if let Some(token) = user.text("token") {
         login.bearer(token.as_bytes(), &format!("the token of user `{name}`"))?;

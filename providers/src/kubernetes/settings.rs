@@ -10,8 +10,7 @@ use super::account;
 use super::exec::Plugin;
 use super::kubeconfig::{self, Files};
 use crate::http::Address;
-use crate::setup::invalid;
-use crate::small_file;
+use crate::setup::{self, invalid};
 
 /// A cluster and a login.
 pub(super) struct Settings {
@@ -52,7 +51,7 @@ impl Pem {
     /// # Errors
     /// It cannot be read.
     pub(super) fn read(path: &Path, what: &str) -> Result<Pem, ProviderError> {
-        Ok(Pem { text: small_file::read(path, what)?, from: format!("`{}`", path.display()) })
+        Ok(Pem { text: setup::read(path, what)?, from: format!("`{}`", path.display()) })
     }
 }
 
@@ -88,14 +87,14 @@ impl Settings {
         };
         let chosen = option("context");
         if let Some(path) = option("kubeconfig") {
-            let path = small_file::locate(path, context);
-            let bytes = small_file::read(&path, "the kubeconfig")?;
+            let path = setup::locate(path, context);
+            let bytes = setup::read(&path, "the kubeconfig")?;
             return kubeconfig::read(&Files(vec![(path, bytes)]), chosen, context);
         }
         let places = places(context);
         let mut files = Vec::new();
         for path in &places {
-            if let Some(bytes) = small_file::read_if_there(path, "the kubeconfig")? {
+            if let Some(bytes) = setup::read_if_there(path, "the kubeconfig")? {
                 files.push((path.clone(), bytes));
             }
         }
@@ -125,7 +124,7 @@ pub(super) fn login_scope(
     let mut scope = vec![address.to_string(), login.from];
     // Two kubeconfigs may call different users the same.
     scope.push(match identity.0.get("kubeconfig") {
-        Some(path) => small_file::locate(path.trim(), context).display().to_string(),
+        Some(path) => setup::locate(path.trim(), context).display().to_string(),
         None => format!("{:?}", places(context)),
     });
     scope.push(format!("{:?}", login.impersonate));

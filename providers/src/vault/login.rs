@@ -18,8 +18,7 @@ use super::server::{Server, header};
 use super::settings::is_own;
 use super::wire::{Envelope, Granted};
 use crate::http::Address;
-use crate::setup::invalid;
-use crate::small_file;
+use crate::setup::{self, invalid};
 
 /// Where Kubernetes puts the token of a pod's service account.
 const SERVICE_ACCOUNT_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -239,14 +238,14 @@ fn for_own_server(given: &Given<'_>, address: &Address, help: &str) -> Result<()
 
 fn token_file(given: &Given<'_>) -> Result<Option<SecretValue>, ProviderError> {
     if let Some(path) = given.variable("VAULT_TOKEN_FILE") {
-        let bytes = small_file::read(Path::new(&path), "the file of `VAULT_TOKEN_FILE`")?;
+        let bytes = setup::read(Path::new(&path), "the file of `VAULT_TOKEN_FILE`")?;
         return Ok(Some(without_blanks(&bytes)));
     }
     let Some(home) = given.variable("HOME") else {
         return Ok(None);
     };
     let path = PathBuf::from(home).join(".vault-token");
-    let bytes = small_file::read_if_there(&path, "the token file")?;
+    let bytes = setup::read_if_there(&path, "the token file")?;
     Ok(bytes.filter(|bytes| !bytes.trim_ascii().is_empty()).map(|bytes| without_blanks(&bytes)))
 }
 
@@ -256,7 +255,7 @@ fn service_account(given: &Given<'_>, address: &Address) -> Result<SecretValue, 
     }
     for_own_server(given, address, "if it is meant for this server, name it with `jwt_file`")?;
     let place = Path::new(SERVICE_ACCOUNT_TOKEN);
-    let bytes = small_file::read(place, "the service account's token")
+    let bytes = setup::read(place, "the service account's token")
         .map_err(|error| error.help("outside of a pod, name the token with `jwt_file`"))?;
     Ok(without_blanks(&bytes))
 }

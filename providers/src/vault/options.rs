@@ -10,8 +10,7 @@ use std::path::PathBuf;
 use subrosa_engine::provider::{Identity, ProviderError, ResolveContext};
 use subrosa_engine::secret::SecretValue;
 
-use crate::setup::invalid;
-use crate::small_file;
+use crate::setup::{self, invalid};
 
 /// All options, those of one request first.
 pub(super) const ALL: &[&str] = &[
@@ -88,7 +87,7 @@ impl Given<'_> {
     /// The path of a file: the option, found in the folders of the run, else the variable as it is.
     pub(super) fn path(&self, option: &str, variable: &str) -> Option<PathBuf> {
         match self.option(option) {
-            Some(path) => Some(small_file::locate(path, self.context)),
+            Some(path) => Some(setup::locate(path, self.context)),
             None => self.variable(variable).map(PathBuf::from),
         }
     }
@@ -104,8 +103,8 @@ impl Given<'_> {
             (Some(value), None, None) => Ok(Some(SecretValue::new(value.into()))),
             (None, Some(variable), None) => self.named(variable, &by_name).map(Some),
             (None, None, Some(path)) => {
-                let path = small_file::locate(path, self.context);
-                let bytes = small_file::read(&path, &format!("the file of option `{by_file}`"))?;
+                let path = setup::locate(path, self.context);
+                let bytes = setup::read(&path, &format!("the file of option `{by_file}`"))?;
                 Ok(Some(without_blanks(&bytes)))
             }
             _ => {

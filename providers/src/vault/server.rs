@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::outcome;
 use super::wire::{self, Envelope};
-use crate::http::{Address, Answer, Call, Fault, Http, TlsFault, sensitive};
+use crate::http::{self, Address, Answer, Call, Fault, Http, TlsFault, sensitive};
 use crate::setup::invalid;
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
@@ -84,7 +84,7 @@ impl Server {
 
     /// A request without an answer, with the cure that Vault has for it.
     fn fault(&self, fault: Fault) -> ProviderError {
-        let error = fault.error(&self.address.to_string());
+        let error = http::no_answer(fault, &self.address.to_string());
         match fault {
             Fault::Tls(TlsFault::UnknownIssuer) => error.help(
                 "name the certificate authority that signed it: option `ca_cert`, or `VAULT_CACERT`",

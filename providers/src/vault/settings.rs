@@ -10,7 +10,7 @@ use subrosa_engine::provider::{Identity, ProviderError, ResolveContext};
 use super::login::Login;
 use super::options::Given;
 use super::server::Server;
-use crate::http::{Address, ClientIdentity, Http, HttpSettings, Proxy, Roots, Tls};
+use crate::http::{self, Address, ClientIdentity, HttpSettings, Roots, Tls};
 use crate::setup::invalid;
 
 /// Where Vault listens unless something else is said.
@@ -36,11 +36,12 @@ impl Settings {
         verification_is_on(&given, &address)?;
         let settings = HttpSettings {
             tls: Tls { roots: roots(&given, &address), identity: client_identity(&given)? },
-            proxy: Proxy::of(&address, &context.env.process),
+            proxy: http::proxy(&address, &context.env.process),
             timeout: timeout(&given)?,
         };
         let login = Login::read(&given, &address)?;
-        let server = Server { http: Http::new(&settings)?, namespace: namespace(&given)?, address };
+        let server =
+            Server { http: http::client(&settings)?, namespace: namespace(&given)?, address };
         Ok(Settings { server, login })
     }
 }
