@@ -235,6 +235,17 @@ fn lossy<S: Serializer>(bytes: &MaskedBytes, serializer: S) -> Result<S::Ok, S::
     serializer.serialize_str(&String::from_utf8_lossy(&bytes.0))
 }
 
+/// Length of the characters that are whole: what was read in pieces may end inside one.
+pub fn whole_characters(bytes: &[u8]) -> usize {
+    // A character is four bytes at most, of which the first tells how many.
+    let start = (1..=bytes.len().min(3))
+        .map(|back| bytes.len() - back)
+        .find(|&at| bytes[at] & 0xc0 != 0x80);
+    let is_cut =
+        |at: usize| str::from_utf8(&bytes[at..]).is_err_and(|error| error.error_len().is_none());
+    start.filter(|&at| is_cut(at)).unwrap_or(bytes.len())
+}
+
 /// Receives events, in order, from one run. Calls may come from several threads, one at a time.
 pub trait EventSink: Send + Sync {
     /// Takes an event. A slow sink slows the run; it cannot fail it.
@@ -243,5 +254,26 @@ pub trait EventSink: Send + Sync {
     /// Whether [`RunEvent::StepOutput`] should be sent.
     fn wants_output(&self) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_characters;
+
+    #[test]
+    fn a_character_that_is_not_whole_is_told_from_what_is_none() {
+        let check = |bytes: &[u8], expected: usize| {
+            assert_eq!(whole_characters(bytes), expected, "{bytes:?}");
+        };
+        for text in ["", "a", "aé", "a漢", "a🦀"] {
+            check(text.as_bytes(), text.len());
+            for cut in 2..text.len() {
+                check(&text.as_bytes()[..cut], 1);
+            }
+        }
+        for none in [&b"\xff"[..], b"\x80\x80\x80\x80", b"\xe6\x41", b"\xf0\x80", b"\xc0"] {
+            check(none, none.len());
+        }
     }
 }

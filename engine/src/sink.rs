@@ -14,7 +14,9 @@ use std::sync::Arc;
 use subrosa_masker::{End, MaskSet, MaskWriter, Tally};
 use zeroize::Zeroize;
 
-use crate::event::{EventSink, MaskedBytes, RunEvent, StepPath, Stream, Timestamp};
+use crate::event::{
+    EventSink, MaskedBytes, RunEvent, StepPath, Stream, Timestamp, whole_characters,
+};
 use crate::host::Host;
 use crate::late::MaskFile;
 use crate::masks::Masks;
@@ -94,6 +96,9 @@ impl MaskedSink {
         };
         let (mut fanout, tally) = self.writer.finish_counted(end)?;
         fanout.pass_on()?;
+        if let Some(tap) = &mut fanout.tap {
+            tap.end();
+        }
         let slow = fanout.targets.into_iter().filter_map(|target| match target {
             Target::Slow(target) => target.is_waiting().then_some(target),
             Target::Open(_) | Target::Log(..) => None,
@@ -135,12 +140,41 @@ impl Target {
     }
 }
 
-/// Sends masked output to whoever watches the run.
+/// Sends masked output to whoever watches the run, in whole characters: an event is a text.
 pub(crate) struct Tap {
     pub(crate) events: Arc<dyn EventSink>,
     pub(crate) host: Arc<Host>,
     pub(crate) step: StepPath,
     pub(crate) stream: Stream,
+    /// The beginning of a character.
+    pub(crate) begun: Vec<u8>,
+}
+
+impl Tap {
+    fn send(&mut self, bytes: &[u8]) {
+        let mut piece = std::mem::take(&mut self.begun);
+        piece.extend_from_slice(bytes);
+        self.begun = piece.split_off(whole_characters(&piece));
+        self.emit(piece);
+    }
+
+    /// Sends what will not become a character any more.
+    fn end(&mut self) {
+        let rest = std::mem::take(&mut self.begun);
+        self.emit(rest);
+    }
+
+    fn emit(&self, bytes: Vec<u8>) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.events.emit(&RunEvent::StepOutput {
+            time: Timestamp((self.host.clock)()),
+            step: self.step.clone(),
+            stream: self.stream,
+            data: MaskedBytes::from_masked(bytes),
+        });
+    }
 }
 
 /// Collects masked pieces so that a chunk with many masks is still one write per target.
@@ -168,13 +202,8 @@ impl Fanout {
         for target in &mut self.targets {
             target.write(bytes)?;
         }
-        if let Some(tap) = &self.tap {
-            tap.events.emit(&RunEvent::StepOutput {
-                time: Timestamp((tap.host.clock)()),
-                step: tap.step.clone(),
-                stream: tap.stream,
-                data: MaskedBytes::from_masked(bytes.to_vec()),
-            });
+        if let Some(tap) = &mut self.tap {
+            tap.send(bytes);
         }
         Ok(())
     }

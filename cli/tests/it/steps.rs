@@ -188,3 +188,16 @@ fn a_redirect_to_a_device_that_is_never_full_is_one_to_a_file() {
     let full = run(&Place::new(), &step("/dev/full"));
     assert_eq!(full.code, 1, "{full:?}");
 }
+
+#[test]
+fn an_event_of_output_has_whole_characters() {
+    let place = Place::new();
+    // As much as is read at once, less a byte of the character that follows.
+    place.write("w.yaml", "steps: [{name: a, run: 'printf \"%4095s\u{e9}e\\303\" \"\"'}]\n");
+    let ended = place.run(&["run", "--json", "--follow", "w.yaml"]);
+    let events = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+    let text: String = events
+        .filter_map(|event: serde_json::Value| event["data"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(text.trim_start(), "\u{e9}e\u{fffd}");
+}

@@ -412,6 +412,7 @@ impl StepRun {
             host: shared.host.clone(),
             step: self.path.clone(),
             stream,
+            begun: Vec::new(),
         });
         MaskedSink::new(shared.masks.clone(), targets, tap, late)
     }
