@@ -43,8 +43,7 @@ fn push_files(run_dir: &Path, prefix: &str, files: &mut Vec<LogFile>) {
         let is_merged = step.stdout.is_some() && step.stdout == step.stderr;
         let stdout = if is_merged { "output" } else { "stdout" };
         let mut push = |stream, path: &Option<PathBuf>| {
-            // A record names files below its own folder; anything else is not ours to open.
-            if let Some(path) = path.as_ref().filter(|path| is_below(path)) {
+            if let Some(path) = path.as_ref().filter(|path| record::is_below(path)) {
                 files.push(LogFile { step: name.clone(), stream, path: run_dir.join(path) });
             }
         };
@@ -52,8 +51,8 @@ fn push_files(run_dir: &Path, prefix: &str, files: &mut Vec<LogFile>) {
         if !is_merged {
             push("stderr", &step.stderr);
         }
-        for called in step.called.iter().filter(|path| is_below(path)) {
-            push_files(&run_dir.join(called), &called_prefix(&name, called, &step), files);
+        for (inner, called) in step.called_records() {
+            push_files(&run_dir.join(called), &format!("{prefix}{inner}"), files);
         }
     }
 }
@@ -61,8 +60,8 @@ fn push_files(run_dir: &Path, prefix: &str, files: &mut Vec<LogFile>) {
 fn push_steps(run_dir: &Path, prefix: &str, names: &mut Vec<String>) {
     for step in steps_of(run_dir) {
         let name = format!("{prefix}{}", step.name);
-        for called in step.called.iter().filter(|path| is_below(path)) {
-            push_steps(&run_dir.join(called), &called_prefix(&name, called, &step), names);
+        for (inner, called) in step.called_records() {
+            push_steps(&run_dir.join(called), &format!("{prefix}{inner}"), names);
         }
         names.push(name);
     }
@@ -70,29 +69,4 @@ fn push_steps(run_dir: &Path, prefix: &str, names: &mut Vec<String>) {
 
 fn steps_of(run_dir: &Path) -> Vec<StepRecord> {
     record::load(run_dir).map(|found| found.record.steps).unwrap_or_default()
-}
-
-/// `release/`, or `release/2/` for an item of a parallel call: its folder has one part more.
-fn called_prefix(name: &str, called: &Path, step: &StepRecord) -> String {
-    let item = called.file_name().and_then(|item| item.to_str()).unwrap_or_default();
-    let is_item = called.components().count() > 2 || step.called.len() > 1;
-    if is_item { format!("{name}/{item}/") } else { format!("{name}/") }
-}
-
-fn is_below(path: &Path) -> bool {
-    path.components().all(|part| matches!(part, std::path::Component::Normal(_)))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::is_below;
-
-    #[test]
-    fn a_record_cannot_lead_out_of_its_folder() {
-        assert!(is_below(Path::new("steps/build.out")));
-        assert!(!is_below(Path::new("../other/build.out")));
-        assert!(!is_below(Path::new("/etc/passwd")));
-    }
 }

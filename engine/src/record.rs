@@ -14,7 +14,7 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
@@ -186,6 +186,28 @@ pub struct ClientRecord<T = String> {
     pub shared: u64,
 }
 
+impl StepRecord {
+    /// Where the records of called workflows lie, each with what the names of its steps begin with: `release/`,
+    /// or `release/2/` for an item of a parallel call. A path that is none of a called workflow is left out.
+    pub fn called_records(&self) -> impl Iterator<Item = (String, &Path)> {
+        let below = |path: &&PathBuf| is_below(path) && path.starts_with("called");
+        self.called.iter().filter(below).filter_map(|path| {
+            let mut parts = path.iter().skip(1);
+            let (_step, item) = (parts.next()?, parts.next());
+            let prefix = match item {
+                Some(item) => format!("{}/{}/", self.name, item.to_string_lossy()),
+                None => format!("{}/", self.name),
+            };
+            Some((prefix, path.as_path()))
+        })
+    }
+}
+
+/// Whether a path that a record names leads into its folder: anything else is not ours to open.
+pub fn is_below(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_)))
+}
+
 /// How often a secret stood in a stream of a step, in one form. Never the value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MaskedCount<T = String> {
@@ -298,4 +320,36 @@ fn folders(dir: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::{StepRecord, is_below};
+
+    #[test]
+    fn a_record_cannot_lead_out_of_its_folder() {
+        assert!(is_below(Path::new("steps/build.out")));
+        assert!(!is_below(Path::new("../other/build.out")));
+        assert!(!is_below(Path::new("/etc/passwd")));
+    }
+
+    #[test]
+    fn called_records_are_those_of_called_workflows() {
+        let check = |path: &str, prefix: Option<&str>| {
+            let mut step = StepRecord::not_started("release".to_owned());
+            step.called = vec![PathBuf::from(path)];
+            let found = step.called_records().next().map(|(prefix, _)| prefix);
+            assert_eq!(found.as_deref(), prefix, "{path}");
+        };
+        check("called/release", Some("release/"));
+        check("called/release/2", Some("release/2/"));
+        // These are no end, or none of ours.
+        for path in
+            ["", ".", "called", "called/.", "work/release", "called/../..", "/called/release"]
+        {
+            check(path, None);
+        }
+    }
 }

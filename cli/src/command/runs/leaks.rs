@@ -3,8 +3,6 @@
 //! The records say it: names, forms and counts. A record that was written before counting was known
 //! says nothing.
 
-use std::path::Path;
-
 use serde::Serialize;
 use subrosa_engine::record::{self, FoundRun, MaskedCount};
 
@@ -65,20 +63,9 @@ fn collect(run: &FoundRun, prefix: &str, counts: &mut Vec<(String, MaskedCount)>
     for step in &run.record.steps {
         let name = format!("{prefix}{}", step.name);
         counts.extend(step.masked.iter().map(|count| (name.clone(), count.clone())));
-        for called in step.called.iter().filter(|path| is_below(path)) {
-            let Ok(inner) = record::load(&run.dir.join(called)) else { continue };
-            let item = called.components().nth(2).map(|item| item.as_os_str().to_string_lossy());
-            let prefix = match item {
-                Some(item) => format!("{name}/{item}/"),
-                None => format!("{name}/"),
-            };
-            collect(&inner, &prefix, counts);
+        for (inner, called) in step.called_records() {
+            let Ok(found) = record::load(&run.dir.join(called)) else { continue };
+            collect(&found, &format!("{prefix}{inner}"), counts);
         }
     }
-}
-
-/// Whether a path of a record leads into its folder, and so to an end.
-fn is_below(path: &Path) -> bool {
-    path.starts_with("called")
-        && path.components().all(|part| matches!(part, std::path::Component::Normal(_)))
 }
