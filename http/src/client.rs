@@ -64,9 +64,14 @@ impl Answer {
 
     /// How long the server asks us to wait, if it says so in seconds.
     pub fn retry_after(&self) -> Option<Duration> {
-        let seconds: u64 = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds.min(RETRY_AFTER_S_MAX)))
+        retry_after(&self.headers)
     }
+}
+
+/// How long a server asks us to wait, if it says so in seconds.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds.min(RETRY_AFTER_S_MAX)))
 }
 
 impl Http {
@@ -114,7 +119,11 @@ impl Http {
     pub async fn send(&self, call: Call) -> Result<Answer, Fault> {
         let mut response = self.execute(call).await?;
         let headers = std::mem::take(response.headers_mut());
-        Ok(Answer { status: response.status(), headers, body: read_body(response).await? })
+        Ok(Answer {
+            status: response.status(),
+            headers,
+            body: read_body(response, BODY_LEN_MAX).await?,
+        })
     }
 
     pub(crate) async fn execute(&self, call: Call) -> Result<reqwest::Response, Fault> {
@@ -134,11 +143,14 @@ pub fn sensitive(value: Zeroizing<Vec<u8>>) -> Option<HeaderValue> {
     Some(value)
 }
 
-async fn read_body(mut response: reqwest::Response) -> Result<Zeroizing<Vec<u8>>, Fault> {
+pub(crate) async fn read_body(
+    mut response: reqwest::Response,
+    length_max: usize,
+) -> Result<Zeroizing<Vec<u8>>, Fault> {
     let mut body = Zeroizing::new(Vec::with_capacity(4096));
     while let Some(piece) = response.chunk().await.map_err(|error| Fault::of(&error))? {
         let length = body.len() + piece.len();
-        if length > BODY_LEN_MAX {
+        if length > length_max {
             return Err(Fault::TooLarge);
         }
         if length > body.capacity() {

@@ -1,9 +1,14 @@
 //! Answers that are read piece by piece.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 
+use zeroize::Zeroizing;
+
+use crate::client::{read_body, retry_after};
 use crate::{Call, Fault, Http};
 
 /// An answer whose body comes in pieces. How much of it is taken is up to the reader.
@@ -28,11 +33,24 @@ impl Http {
 }
 
 impl Incoming {
+    /// How long the server asks us to wait, if it says so in seconds.
+    pub fn retry_after(&self) -> Option<Duration> {
+        retry_after(&self.headers)
+    }
+
     /// The next piece of the body; nothing at its end.
     ///
     /// # Errors
     /// [`Fault`]: it broke off.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Fault> {
         self.response.chunk().await.map_err(|error| Fault::of(&error))
+    }
+
+    /// The whole body, of so many bytes at most.
+    ///
+    /// # Errors
+    /// [`Fault`]: it broke off, or is larger.
+    pub async fn body(self, length_max: usize) -> Result<Zeroizing<Vec<u8>>, Fault> {
+        read_body(self.response, length_max).await
     }
 }
