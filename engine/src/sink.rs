@@ -318,6 +318,15 @@ impl StepIo {
         (stdout, stderr)
     }
 
+    /// Tells a person something of our own: on standard error, or in the one log of both streams. It is no
+    /// output and is not captured.
+    ///
+    /// # Errors
+    /// As [`MaskedSink::write`].
+    pub fn tell(&mut self, text: &[u8]) -> io::Result<()> {
+        self.stderr.as_mut().unwrap_or(&mut self.stdout).write(text)
+    }
+
     /// Notes that the output was cut off.
     pub(crate) fn cut(&mut self) {
         self.end = StreamsEnd::Cut;
@@ -376,7 +385,7 @@ impl StreamEnd<'_> {
     ///
     /// # Errors
     /// As [`MaskedSink::write`].
-    pub(crate) fn write_apart(&mut self, raw: &[u8], shown: &[u8]) -> io::Result<()> {
+    pub fn write_apart(&mut self, raw: &[u8], shown: &[u8]) -> io::Result<()> {
         if let Some(captured) = &mut self.captured {
             captured.push(raw);
         }
