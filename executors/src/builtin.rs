@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use subrosa_engine::kind::{Kinds, Runners, StepRunner};
 
+use crate::http;
 use crate::lender::Means;
 
 /// Makes what carries out the steps of a kind.
 type Make = fn(&Means) -> Arc<dyn StepRunner>;
 
 /// A kind is a line in both.
-pub const KINDS: Kinds = &[];
-const MAKE: &[Make] = &[];
+pub const KINDS: Kinds = &[&http::HTTP];
+const MAKE: &[Make] = &[http::make];
 
 /// What carries out the steps of these kinds.
 pub fn runners(means: &Means) -> Runners {

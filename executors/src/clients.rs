@@ -35,6 +35,12 @@ impl Identity {
         }
         Identity(digest.finalize().into())
     }
+
+    /// This one and more that steps must have in common.
+    #[must_use]
+    pub fn and<'a>(&'a self, more: impl IntoIterator<Item = &'a [u8]>) -> Identity {
+        Identity::of([self.0.as_slice()].into_iter().chain(more))
+    }
 }
 
 /// The clients of one kind.

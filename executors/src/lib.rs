@@ -1,7 +1,7 @@
 //! Steps that are no processes: requests over HTTP, queries, chats, objects, tools.
 //!
 //! A kind is one file: what the language says of it ([`subrosa_engine::kind::Kind`]), and a runner. It is
-//! named once, in [`BUILT_IN`]. What kinds share is here, too: the way to a credential, which is opened for
+//! named in [`KINDS`] and beside it. What kinds share is here, too: the way to a credential, which is opened for
 //! the one call that needs it ([`lender`]), and clients that steps of the same identity share
 //! ([`clients`]).
 
@@ -9,6 +9,8 @@ pub mod clients;
 pub mod lender;
 
 mod builtin;
+mod http;
 
 pub use builtin::{KINDS, runners};
+pub use http::HTTP;
 pub use lender::{Credential, Lender, MakeHttp, Means};
