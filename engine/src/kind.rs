@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use subrosa_masker::MaskedText;
 use tokio::time::Instant;
 
 use crate::cancel::{Stop, StopToken};
@@ -27,6 +26,7 @@ mod input;
 
 pub use crate::fields::{Field, Section, Shape, alias, refused, section, table, works};
 pub use input::Input;
+pub use subrosa_masker::MaskedText;
 
 /// A kind of step, as the language sees it.
 pub struct Kind {
@@ -178,6 +178,11 @@ impl Hiding {
     /// A text as it may leave.
     pub fn text(&self, text: &str) -> MaskedText {
         self.0.text(text)
+    }
+
+    /// A filled value as it may leave. What is no text becomes one with `U+FFFD`.
+    pub fn value(&self, value: &SecretValue) -> MaskedText {
+        self.0.value(value).0
     }
 
     /// A document as it may leave: its keys and strings masked one by one, then its bytes.
