@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use subrosa_engine::kind::{Kinds, Runners, StepRunner};
 
+use crate::chat;
 use crate::http;
 use crate::lender::Means;
 
@@ -11,8 +12,8 @@ use crate::lender::Means;
 type Make = fn(&Means) -> Arc<dyn StepRunner>;
 
 /// A kind is a line in both.
-pub const KINDS: Kinds = &[&http::HTTP];
-const MAKE: &[Make] = &[http::make];
+pub const KINDS: Kinds = &[&chat::CHAT, &http::HTTP];
+const MAKE: &[Make] = &[chat::make, http::make];
 
 /// What carries out the steps of these kinds.
 pub fn runners(means: &Means) -> Runners {

@@ -5,6 +5,7 @@
 //! the one call that needs it ([`lender`]), and clients that steps of the same identity share
 //! ([`clients`]).
 
+pub mod chat;
 pub mod clients;
 pub mod lender;
 
