@@ -5,6 +5,7 @@
 //! It gets the fields filled, writes output only to the [`StepIo`] it is handed, and obeys the stop and the
 //! deadline of [`Timing`]. How often a step is tried and where its output goes is not its business.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -142,6 +143,8 @@ pub struct StepRequest {
     pub timing: Timing,
     /// Where the use of shared clients is noted.
     pub usage: Usage,
+    /// Keeps what was said and done, beside the logs.
+    pub keep: Keep,
     /// Tells what should be mended although the step goes on.
     pub warn: Warn,
     /// The wall clock.
@@ -189,6 +192,39 @@ impl Hiding {
     pub fn document(&self, mut document: serde_json::Value) -> Vec<u8> {
         structured::walk(&mut document, &self.0);
         structured::to_bytes(&document, &self.0)
+    }
+
+    /// A document as it may leave, in one line without its end.
+    pub fn line(&self, mut document: serde_json::Value) -> Vec<u8> {
+        structured::walk(&mut document, &self.0);
+        structured::to_line(&document, &self.0)
+    }
+}
+
+/// Keeps documents beside the logs of an attempt, masked.
+#[derive(Clone)]
+pub struct Keep {
+    hiding: Hiding,
+    write: Arc<Write>,
+}
+
+type Write = dyn Fn(&str, &[u8]) -> io::Result<()> + Send + Sync;
+
+impl Keep {
+    /// One that hands the bytes of a masked document, and the ending of its name, to `write`.
+    pub fn new(
+        hiding: Hiding,
+        write: impl Fn(&str, &[u8]) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Keep {
+        Keep { hiding, write: Arc::new(write) }
+    }
+
+    /// Keeps a document under the name of the step and an ending, such as `chat.json`.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn document(&self, ending: &str, document: serde_json::Value) -> io::Result<()> {
+        (self.write)(ending, &self.hiding.document(document))
     }
 }
 

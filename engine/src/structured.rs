@@ -143,7 +143,15 @@ fn put(fields: &mut Map<String, Value>, key: String, value: Value) {
 /// The bytes of a document that was walked, masked once more as a stream. Where that would leave no JSON
 /// (the secret `true` is also a word of ours), only the walk counts.
 pub(crate) fn to_bytes(document: &Value, masks: &Masks) -> Vec<u8> {
-    let text = Zeroizing::new(format!("{document:#}\n"));
+    masked_json(&Zeroizing::new(format!("{document:#}\n")), masks)
+}
+
+/// The same in one line, without its end.
+pub(crate) fn to_line(document: &Value, masks: &Masks) -> Vec<u8> {
+    masked_json(&Zeroizing::new(document.to_string()), masks)
+}
+
+fn masked_json(text: &str, masks: &Masks) -> Vec<u8> {
     let masked = masks.current().mask_bytes(text.as_bytes());
     let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(&masked).is_ok();
     if is_json { masked } else { text.as_bytes().to_vec() }

@@ -2,6 +2,7 @@
 //!
 //! What is filled lives for the attempt alone; no record and no event has it.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,9 +14,10 @@ use super::{Context, StepRun};
 use crate::env;
 use crate::event::StepEnd;
 use crate::executor::ExitHow;
-use crate::kind::{ClientUse, Hiding, Input, StepRequest, Timing, Usage, Warn};
+use crate::kind::{ClientUse, Hiding, Input, Keep, StepRequest, Timing, Usage, Warn};
 use crate::names;
 use crate::record::ClientRecord;
+use crate::rundir::RunDir;
 use crate::secret::SecretValue;
 use crate::sink::StepIo;
 use crate::workflow::{Text, Tree, Typed};
@@ -88,6 +90,7 @@ impl StepRun {
             hiding: Hiding::new(shared.masks.clone()),
             timing,
             usage: self.usage(),
+            keep: self.keep(),
             warn: self.warn(),
             clock: shared.host.clock,
         })
@@ -120,6 +123,16 @@ impl StepRun {
                 Input::Map(entries.iter().map(entry).collect())
             }
         }
+    }
+
+    /// Keeps documents beside the logs of this attempt.
+    fn keep(&self) -> Keep {
+        let hiding = Hiding::new(self.level.shared.masks.clone());
+        let (dir, name) = (self.level.dir.clone(), self.level.file_name(self.index));
+        let attempt = self.attempts;
+        Keep::new(hiding, move |ending, bytes| {
+            dir.create_file(&RunDir::log_path(&name, attempt, ending))?.write_all(bytes)
+        })
     }
 
     fn warn(&self) -> Warn {
