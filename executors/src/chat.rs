@@ -1,7 +1,7 @@
 //! `type: chat`: a language model is asked, and its reply is what the step prints.
 //!
 //! All that a model is told is masked after it was filled and before it is written out: messages, system
-//! texts, tools, calls and their arguments ([`prompt`]). The API key goes into a header and nowhere else.
+//! texts, tools, calls and their arguments ([`prompt`]); what is kept of a chat is masked again. The API key goes into a header and nowhere else.
 //! The reply goes through the masks of the step while it comes. An attempt is one request: how often it is
 //! tried is up to the step. Of a provider's error only its status and a word are told.
 
@@ -44,6 +44,9 @@ const ANSWER_LEN_MAX: usize = 8 * 1024 * 1024;
 const STREAM_LEN_MAX: usize = 512 * 1024 * 1024;
 /// Bytes of an error that are looked at.
 const ERROR_LEN_MAX: usize = 64 * 1024;
+
+/// The ending of the file beside the logs that has what was said.
+const TRANSCRIPT: &str = "chat.json";
 
 /// Carries out steps of `type: chat`.
 pub struct Chat {
@@ -93,6 +96,10 @@ impl Chat {
         }
         let reply = read(service.protocol, incoming, io, &server).await?;
         reply.finish(&request.hiding, io).map_err(|error| Broken::Output(error).fault(&server))?;
+        let transcript = prompt.transcript(&server, &reply, &request.hiding);
+        request.keep.document(TRANSCRIPT, transcript).map_err(|error| {
+            StepFault::new(format!("could not keep the transcript: {}", error.kind()))
+        })?;
         if let Some(word) = reply.cut() {
             (request.warn)(&format!("the reply of the model ends before its end: `{word}`"));
         }

@@ -98,7 +98,11 @@ struct Answer<'a> {
     content: Vec<Block<'a>>,
     #[serde(default)]
     stop_reason: Option<Words>,
+    #[serde(default)]
+    usage: Option<Usage>,
     /// Of events.
+    #[serde(default)]
+    message: Option<Started>,
     #[serde(default, borrow)]
     content_block: Option<Block<'a>>,
     #[serde(default)]
@@ -122,6 +126,12 @@ struct Block<'a> {
 }
 
 #[derive(Deserialize)]
+struct Started {
+    #[serde(default)]
+    usage: Option<Usage>,
+}
+
+#[derive(Deserialize)]
 struct Delta {
     #[serde(default)]
     text: Option<Words>,
@@ -129,6 +139,14 @@ struct Delta {
     partial_json: Option<Words>,
     #[serde(default)]
     stop_reason: Option<Words>,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    #[serde(default)]
+    input_tokens: Option<u64>,
+    #[serde(default)]
+    output_tokens: Option<u64>,
 }
 
 /// The pieces in an answer, or in an event of one.
@@ -158,6 +176,9 @@ pub(super) fn read(data: &[u8]) -> serde_json::Result<Vec<Piece>> {
                 }));
             }
         }
+        "message_start" => {
+            pieces.extend(answer.message.and_then(|message| message.usage).map(tokens));
+        }
         "message_delta" => {
             pieces.extend(answer.delta.and_then(|delta| delta.stop_reason).map(Piece::Stop));
         }
@@ -166,6 +187,7 @@ pub(super) fn read(data: &[u8]) -> serde_json::Result<Vec<Piece>> {
         _ => {}
     }
     pieces.extend(answer.stop_reason.map(Piece::Stop));
+    pieces.extend(answer.usage.map(tokens));
     Ok(pieces)
 }
 
@@ -175,4 +197,8 @@ fn piece(block: Block<'_>, place: Option<u64>, arguments: Option<Words>) -> Opti
         "tool_use" => Some(Piece::Call { place, id: block.id, name: block.name, arguments }),
         _ => None,
     }
+}
+
+fn tokens(usage: Usage) -> Piece {
+    Piece::Tokens { prompt: usage.input_tokens, reply: usage.output_tokens }
 }

@@ -171,6 +171,7 @@ fn check(step: &Typed) -> Vec<Diagnostic> {
         }
         _ => step.get(name),
     };
+    let has_key_name = is_given(setting("api_key_name"));
     let mut missing = |what: &str, help: &str| {
         let problem = Diagnostic::error("missing-field", format!("a chat without {what}"));
         found.push(problem.at(step.span, "").help(help));
@@ -186,6 +187,10 @@ fn check(step: &Typed) -> Vec<Diagnostic> {
     }
     if items(step.get("messages")).is_empty() {
         missing("`messages`", "write `messages: [{role: user, content: ...}]`");
+    }
+    if step.connection.is_some() && has_key_name {
+        let problem = Diagnostic::error("several-actions", "both `connection` and `api_key_name`");
+        found.push(problem.at(step.span, "").help("keep one"));
     }
     found.extend(items(step.get("messages")).iter().flat_map(|message| message_of(step, message)));
     for (name, most) in [("temperature", 2.0), ("top_p", 1.0)] {

@@ -87,6 +87,8 @@ struct Answer<'a> {
     #[serde(default)]
     prompt_feedback: Option<Feedback>,
     #[serde(default)]
+    usage_metadata: Option<Usage>,
+    #[serde(default)]
     error: Option<Problem>,
 }
 
@@ -133,6 +135,15 @@ struct Feedback {
     block_reason: Option<Words>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Usage {
+    #[serde(default)]
+    prompt_token_count: Option<u64>,
+    #[serde(default)]
+    candidates_token_count: Option<u64>,
+}
+
 /// The pieces in an answer, or in an event of one.
 pub(super) fn read(data: &[u8]) -> serde_json::Result<Vec<Piece>> {
     let answer: Answer<'_> = serde_json::from_slice(data)?;
@@ -155,6 +166,10 @@ pub(super) fn read(data: &[u8]) -> serde_json::Result<Vec<Piece>> {
             }));
         }
         pieces.extend(candidate.finish_reason.map(Piece::Stop));
+    }
+    if let Some(usage) = answer.usage_metadata {
+        let (prompt, reply) = (usage.prompt_token_count, usage.candidates_token_count);
+        pieces.push(Piece::Tokens { prompt, reply });
     }
     Ok(pieces)
 }

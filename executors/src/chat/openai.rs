@@ -37,6 +37,9 @@ pub(super) fn body(prompt: &Prompt, flavour: &Flavour) -> Value {
         };
         body[name] = max_tokens.into();
     }
+    if prompt.is_streamed && matches!(flavour, Flavour::OpenAi) {
+        body["stream_options"] = json!({ "include_usage": true });
+    }
     body
 }
 
@@ -83,6 +86,8 @@ struct Answer {
     #[serde(default)]
     choices: Vec<Choice>,
     #[serde(default)]
+    usage: Option<Usage>,
+    #[serde(default)]
     error: Option<Problem>,
 }
 
@@ -122,6 +127,14 @@ struct Function {
     arguments: Option<Words>,
 }
 
+#[derive(Deserialize)]
+struct Usage {
+    #[serde(default)]
+    prompt_tokens: Option<u64>,
+    #[serde(default)]
+    completion_tokens: Option<u64>,
+}
+
 /// The pieces in an answer, or in an event of one.
 pub(super) fn read(data: &[u8]) -> serde_json::Result<Vec<Piece>> {
     if data == b"[DONE]" {
@@ -144,6 +157,9 @@ pub(super) fn read(data: &[u8]) -> serde_json::Result<Vec<Piece>> {
             }
         }
         pieces.extend(choice.finish_reason.map(Piece::Stop));
+    }
+    if let Some(Usage { prompt_tokens: prompt, completion_tokens: reply }) = answer.usage {
+        pieces.push(Piece::Tokens { prompt, reply });
     }
     Ok(pieces)
 }

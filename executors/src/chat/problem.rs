@@ -52,10 +52,9 @@ impl Problem {
 
 /// The word in the body of an error.
 fn word_of(body: &[u8]) -> Option<Words> {
-    let one = serde_json::from_slice::<Body>(body);
     // Gemini answers with a list where it would have streamed.
-    let body =
-        one.or_else(|_| serde_json::from_slice::<[Body; 1]>(body).map(|[body]| body)).ok()?;
+    let listed = serde_json::from_slice::<[Body; 1]>(body).map(|[body]| body);
+    let body = listed.or_else(|_| serde_json::from_slice::<Body>(body)).ok()?;
     body.error.word()
 }
 

@@ -3,8 +3,10 @@
 //! A prompt can only be made of masked texts, so no protocol can put a value into a request. The body that
 //! a protocol makes of it is masked once more as a document, before it is written out.
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, json};
 use subrosa_engine::kind::{Hiding, Input, MaskedText};
+
+use super::reply::Reply;
 
 /// What a model is asked.
 pub(super) struct Prompt {
@@ -85,10 +87,55 @@ impl Prompt {
         }
     }
 
+    /// It and its reply as a transcript.
+    pub(super) fn transcript(&self, server: &str, reply: &Reply, hiding: &Hiding) -> Value {
+        let system = self.system.iter();
+        let system = system.map(|text| json!({ "role": "system", "content": text.as_str() }));
+        let messages = self.messages.iter().map(Message::document);
+        let all: Vec<Value> = system.chain(messages).chain([reply.message(hiding)]).collect();
+        let tools: Vec<Value> = self.tools.iter().map(Tool::document).collect();
+        json!({
+            "server": server, "model": self.model.as_str(), "messages": all, "tools": tools,
+            "end": reply.end(),
+        })
+    }
+
     /// All that the model is told before the messages, in one text.
     pub(super) fn system(&self) -> Option<String> {
         let parts: Vec<&str> = self.system.iter().map(MaskedText::as_str).collect();
         (!parts.is_empty()).then(|| parts.join("\n\n"))
+    }
+}
+
+impl Message {
+    /// As a step writes it.
+    fn document(&self) -> Value {
+        match self {
+            Message::User(text) => json!({ "role": "user", "content": text.as_str() }),
+            Message::Assistant { text, calls } => {
+                let text = text.as_ref().map(MaskedText::as_str);
+                let call = |call: &Call| {
+                    json!({
+                        "id": call.id.as_str(), "name": call.name.as_str(),
+                        "arguments": call.document(),
+                    })
+                };
+                let calls: Vec<Value> = calls.iter().map(call).collect();
+                json!({ "role": "assistant", "content": text, "tool_calls": calls })
+            }
+            Message::Tool { call, text } => json!({
+                "role": "tool", "tool_call_id": call.as_str(), "content": text.as_str(),
+            }),
+        }
+    }
+}
+
+impl Tool {
+    fn document(&self) -> Value {
+        let description = self.description.as_ref().map(MaskedText::as_str);
+        json!({
+            "name": self.name.as_str(), "description": description, "parameters": self.parameters,
+        })
     }
 }
 

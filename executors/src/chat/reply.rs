@@ -52,6 +52,8 @@ pub(super) enum Piece {
     Call { place: Option<u64>, id: Option<Words>, name: Option<Words>, arguments: Option<Words> },
     /// Why it ends here, in the provider's word.
     Stop(Words),
+    /// What it cost so far.
+    Tokens { prompt: Option<u64>, reply: Option<u64> },
     /// Nothing follows.
     End,
     /// The provider broke it off, for a reason that it names by a word.
@@ -64,6 +66,7 @@ pub(super) struct Reply {
     text: Words,
     calls: Vec<Asked>,
     stop: Option<Words>,
+    tokens: (Option<u64>, Option<u64>),
     is_whole: bool,
     length: usize,
 }
@@ -99,6 +102,9 @@ impl Reply {
                 self.call(place, [id, name, arguments])?
             }
             Piece::Stop(word) => self.stop = Some(word),
+            Piece::Tokens { prompt, reply } => {
+                self.tokens = (prompt.or(self.tokens.0), reply.or(self.tokens.1));
+            }
             Piece::End => self.is_whole = true,
             Piece::Refused(word) => return Err(Broken::Refused(word)),
         }
@@ -147,7 +153,7 @@ impl Reply {
         for call in &self.calls {
             let document = call.document();
             let raw = Zeroizing::new(document.to_string().into_bytes());
-            out.write_apart(&raw, &hiding.document(document))?;
+            out.write_apart(&raw, &hiding.line(document))?;
             out.write(b"\n")?;
         }
         Ok(())
@@ -158,6 +164,23 @@ impl Reply {
         let words = ["length", "max_tokens", "MAX_TOKENS", "content_filter", "SAFETY", "refusal"];
         let stop = self.stop.as_ref()?.as_str();
         words.into_iter().find(|word| *word == stop)
+    }
+
+    /// It, as a message of a transcript.
+    pub(super) fn message(&self, hiding: &Hiding) -> Value {
+        let calls: Vec<Value> = self.calls.iter().map(Asked::document).collect();
+        let mut message =
+            json!({ "role": "assistant", "content": hiding.text(self.text.as_str()).as_str() });
+        if !calls.is_empty() {
+            message["tool_calls"] = Value::Array(calls);
+        }
+        message
+    }
+
+    /// Why it ends, and what it cost, as far as the provider says so.
+    pub(super) fn end(&self) -> Value {
+        let stop = self.stop.as_ref().and_then(|word| plain(word.as_str()));
+        json!({ "stop": stop, "prompt_tokens": self.tokens.0, "reply_tokens": self.tokens.1 })
     }
 }
 
