@@ -36,6 +36,7 @@ mod secret_input;
 mod secret_leaks;
 mod secret_terminal;
 mod signals;
+mod step_chat;
 mod steps;
 mod terminal;
 mod usage;
