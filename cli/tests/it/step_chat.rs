@@ -2,6 +2,8 @@
 //!
 //! Two values are canaries: the key, and a token that messages hold. Servers repeat both wherever they can.
 
+#[cfg(feature = "real-model")]
+mod model;
 mod peer;
 mod speech;
 
