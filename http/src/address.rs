@@ -63,13 +63,14 @@ impl Address {
     }
 
     /// The place below the address that these segments lead to, each taken as it is; `None` if one is
-    /// `.` or `..`, which would lead elsewhere.
+    /// `.` or `..`, or has a control character: URLs drop some of these, and so it would lead elsewhere.
     pub fn join<'a>(&self, segments: impl IntoIterator<Item = &'a str>) -> Option<Url> {
         let mut url = self.0.clone();
         let mut path = url.path_segments_mut().ok()?;
         path.pop_if_empty();
         for segment in segments {
-            if matches!(segment, "." | "..") {
+            if matches!(segment, "." | "..") || segment.bytes().any(|byte| byte.is_ascii_control())
+            {
                 return None;
             }
             path.push(segment);
@@ -128,6 +129,9 @@ mod tests {
         assert_eq!(url.as_str(), "https://host/base/v1/kv/a%20b/50%25/q%3Fx%23y/%C3%A4");
         assert_eq!(address.join(["v1", ".."]), None);
         assert_eq!(address.join(["v1", "."]), None);
+        for dropped in ["prod\tapi", ".\t.", "a\nb", "a\rb", "\u{0}", "\u{7f}"] {
+            assert_eq!(address.join(["v1", dropped]), None, "{dropped:?}");
+        }
     }
 
     #[test]

@@ -12,11 +12,9 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::fs::{Access, access};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use subrosa_engine::names;
-use subrosa_engine::provider::{
-    Environment, ProviderError, ProviderErrorKind, ResolveContext, Retry,
-};
+use subrosa_engine::provider::{Environment, ProviderError, ProviderErrorKind, ResolveContext};
 use subrosa_engine::secret::SecretValue;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
@@ -24,6 +22,9 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::place::VALUE_LEN_MAX;
+
+/// For a pipe that somebody keeps open after the program's end.
+const LEAK: Duration = Duration::from_secs(2);
 
 /// The variables of values that another engine passed on.
 const PRESOLVED: &str = "_DAGU_PRESOLVED_SECRET_";
@@ -85,14 +86,37 @@ pub(crate) fn command(program: &Path, context: &ResolveContext) -> Command {
 /// A program that runs. Dropping it kills its group.
 pub(crate) struct Running(pub(crate) Child);
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It has a number as long as it was not waited for, so the number is still its own.
-        let group = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        if let Some(group) = group {
+impl Running {
+    /// Its number, as long as it was not waited for.
+    fn id(&self) -> Option<Pid> {
+        self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
+    }
+
+    /// Waits until it has ended, and leaves it to be waited for.
+    fn ended(&self) -> impl Future<Output = io::Result<()>> + use<> {
+        let id = self.id();
+        async move {
+            let Some(id) = id else { return Ok(()) };
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let wait = move || rustix::io::retry_on_intr(|| waitid(WaitId::Pid(id), options));
+            // If this is dropped the program is killed, and the thread ends with it.
+            let waited = tokio::task::spawn_blocking(wait).await;
+            waited.map_err(io::Error::other)?.map(|_| ()).map_err(io::Error::from)
+        }
+    }
+
+    fn kill_group(&self) {
+        if let Some(group) = self.id() {
             // That it is gone already is as good.
             kill_process_group(group, Signal::KILL).ok();
         }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has a number as long as it was not waited for, so the number is still its own.
+        self.kill_group();
     }
 }
 
@@ -109,43 +133,65 @@ pub(crate) enum Failed {
     Slow(Duration),
 }
 
-/// Runs a program to its end; what it printed.
+/// Runs a program to its end; what it printed. What it left running is ended, too, and need not have closed
+/// the pipe.
 pub(crate) async fn output(
     mut command: Command,
     limit: Duration,
 ) -> Result<Zeroizing<Vec<u8>>, Failed> {
     let mut running = Running(command.spawn().map_err(Failed::Io)?);
-    let work = async {
-        let mut stdout = running.0.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let printed = read_to_end(&mut stdout).await?;
-        if printed.len() > VALUE_LEN_MAX {
-            return Ok(Err(Failed::TooMuch));
-        }
-        let status = running.0.wait().await?;
-        Ok(if status.success() { Ok(printed) } else { Err(Failed::Exit(status)) })
-    };
-    match timeout(limit, work).await {
+    match timeout(limit, printed(&mut running)).await {
         Ok(Ok(ended)) => ended,
         Ok(Err(error)) => Err(Failed::Io(error)),
         Err(_) => Err(Failed::Slow(limit)),
     }
 }
 
-/// Up to a byte more than a value may have.
-async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Zeroizing<Vec<u8>>> {
+async fn printed(running: &mut Running) -> io::Result<Result<Zeroizing<Vec<u8>>, Failed>> {
+    let mut stdout = running.0.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
     // Of its full size from the start: a vector that grew would leave copies behind.
     let mut bytes = Zeroizing::new(vec![0; VALUE_LEN_MAX + 1]);
     let mut length = 0;
-    while length < bytes.len() {
-        match stream.read(&mut bytes[length..]).await {
+    let ended = running.ended();
+    tokio::pin!(ended);
+    let is_whole = tokio::select! {
+        read = read_to_end(&mut stdout, &mut bytes, &mut length) => read.map(|()| true)?,
+        ended = &mut ended => ended.map(|()| false)?,
+    };
+    if is_whole && length > VALUE_LEN_MAX {
+        return Ok(Err(Failed::TooMuch));
+    }
+    if is_whole {
+        ended.await?;
+    } else if let Ok(read) = timeout(LEAK, read_to_end(&mut stdout, &mut bytes, &mut length)).await
+    {
+        read?;
+    }
+    // Its number is its own until it is waited for, and so is that of its group.
+    running.kill_group();
+    let status = running.0.wait().await?;
+    if length > VALUE_LEN_MAX {
+        return Ok(Err(Failed::TooMuch));
+    }
+    bytes.truncate(length);
+    Ok(if status.success() { Ok(bytes) } else { Err(Failed::Exit(status)) })
+}
+
+/// Up to a byte more than a value may have. What was read stays if this is dropped.
+async fn read_to_end(
+    stream: &mut (impl AsyncRead + Unpin),
+    bytes: &mut [u8],
+    length: &mut usize,
+) -> io::Result<()> {
+    while *length < bytes.len() {
+        match stream.read(&mut bytes[*length..]).await {
             Ok(0) => break,
-            Ok(read) => length += read,
+            Ok(read) => *length += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    bytes.truncate(length);
-    Ok(bytes)
+    Ok(())
 }
 
 /// How long work may take here: a little less than the caller waits, so that what took too long is told
@@ -167,7 +213,6 @@ pub(crate) fn error(what: &str, failed: &Failed) -> ProviderError {
         Failed::Slow(limit) => {
             let limit = limit.as_secs_f32();
             error(TimedOut, format!("{what} did not end within {limit:.1} s, and was killed"))
-                .retry(Retry::Later)
                 .help("it gets no input: one that asks a person something waits for ever")
         }
     }

@@ -1,38 +1,31 @@
 //! Credential plugins: a program of the kubeconfig that prints a token or a client certificate.
 //!
-//! It is run without a shell, with the process environment of the run and what the kubeconfig adds, in a
-//! group of its own that is ended with it, within the deadline of a request. Nothing that it prints is
-//! repeated; its standard error is not read.
+//! It is run without a shell, as every program here ([`crate::program`]), with what the kubeconfig adds to its
+//! environment, within the deadline of a request. Nothing that it prints is repeated.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::json;
-use subrosa_engine::provider::{ProviderError, ProviderErrorKind, ResolveContext, Retry};
+use subrosa_engine::provider::{ProviderError, ProviderErrorKind, ResolveContext};
 use subrosa_engine::yaml::Node;
-use tokio::io::AsyncReadExt;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use zeroize::Zeroizing;
 
 use super::kubeconfig::Entry;
 use super::node::{is_true, items, text, texts};
 use super::settings::{Pem, Settings};
+use crate::program::{self, Failed};
 use crate::setup::invalid;
-
-/// Bytes that it may print.
-const OUTPUT_LEN_MAX: usize = 256 * 1024;
 
 const VERSIONS: [&str; 2] =
     ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
 
 /// A program to ask for credentials.
 pub(super) struct Plugin {
-    /// As the kubeconfig has it.
-    name: String,
-    program: PathBuf,
+    /// As the kubeconfig has it: a bare name is looked up in the `PATH`, anything else beside the kubeconfig.
+    program: String,
+    folder: PathBuf,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     version: String,
@@ -63,19 +56,6 @@ struct Status<'a> {
     key: Option<String>,
 }
 
-/// Ends the plugin's group with it: what it started may hold its pipe open.
-struct Group(Child);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        let id = self.0.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(group) = id.and_then(rustix::process::Pid::from_raw) {
-            // Gone already is as good.
-            let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        }
-    }
-}
-
 impl Plugin {
     /// Reads the `exec` of a user.
     ///
@@ -94,15 +74,13 @@ impl Plugin {
         if text(exec, "interactiveMode") == Some("Always") {
             return Err(bad("always wants to talk to a person, and runs have none"));
         }
-        // A bare name is looked up in the `PATH`, anything else beside the kubeconfig.
-        let program = if name.contains('/') { user.folder.join(name) } else { PathBuf::from(name) };
         let pair = |item: &std::rc::Rc<Node>| {
             let value = text(item, "value").unwrap_or_default();
             Some((text(item, "name")?.to_owned(), value.to_owned()))
         };
         Ok(Plugin {
-            name: name.to_owned(),
-            program,
+            program: name.to_owned(),
+            folder: user.folder.to_path_buf(),
             arguments: texts(exec, "args").map(str::to_owned).collect(),
             environment: items(exec, "env").iter().filter_map(pair).collect(),
             version: version.to_owned(),
@@ -137,14 +115,9 @@ impl Plugin {
         context: &ResolveContext,
         settings: &mut Settings,
     ) -> Result<(), ProviderError> {
-        let output = tokio::time::timeout(context.request_timeout, self.run(context)).await;
-        let output = output.map_err(|_| {
-            let message = format!("the exec plugin `{}` gave no credentials in time", self.name);
-            ProviderError::new(ProviderErrorKind::TimedOut, message)
-                .help("does it wait for a person? log in by hand first")
-        })??;
+        let output = self.run(context).await?;
         let malformed = || {
-            let message = format!("the exec plugin `{}` printed no credentials", self.name);
+            let message = format!("the exec plugin `{}` printed no credentials", self.program);
             ProviderError::new(ProviderErrorKind::Malformed, message)
                 .help(format!("it has to print an ExecCredential of {}", self.version))
         };
@@ -153,7 +126,7 @@ impl Plugin {
         if credential.kind != "ExecCredential" || credential.version != self.version {
             return Err(malformed());
         }
-        let from = format!("what the exec plugin `{}` printed", self.name);
+        let from = format!("what the exec plugin `{}` printed", self.program);
         let Status { token, certificate, key } = credential.status.ok_or_else(malformed)?;
         let pem =
             |text: String| Pem { text: Zeroizing::new(text.into_bytes()), from: from.clone() };
@@ -170,28 +143,31 @@ impl Plugin {
     }
 
     async fn run(&self, context: &ResolveContext) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
-        let mut child = Group(self.command(context).spawn().map_err(|error| self.absent(&error))?);
-        let pipe = child.0.stdout.take().expect("standard output was asked for as a pipe");
-        // Room for more than is read: a vector that grew would leave copies behind.
-        let mut output = Zeroizing::new(Vec::with_capacity(OUTPUT_LEN_MAX + 64));
-        let limit = u64::try_from(OUTPUT_LEN_MAX + 1).expect("a quarter of a mebibyte fits");
-        let read = pipe.take(limit).read_to_end(&mut output).await;
-        if read.is_err() || output.len() > OUTPUT_LEN_MAX {
-            let message = format!("the exec plugin `{}` printed more than 256 KiB", self.name);
-            return Err(ProviderError::new(ProviderErrorKind::Malformed, message));
-        }
-        let status = child.0.wait().await;
-        if status.is_ok_and(|status| status.success()) {
-            return Ok(output);
-        }
-        let message = format!("the exec plugin `{}` ended with a failure", self.name);
-        Err(ProviderError::new(ProviderErrorKind::Unauthenticated, message)
-            .retry(Retry::Never)
-            .help("run it by hand to see what it says; log in again if a session has ended"))
+        let path = program::path_of(&context.env);
+        let found = program::find(&self.program, &self.folder, path.as_deref());
+        let found = found.ok_or_else(|| self.absent(std::io::ErrorKind::NotFound))?;
+        let output = program::output(self.command(&found, context), program::limit(context)).await;
+        output.map_err(|failed| match failed {
+            Failed::Io(error) => self.absent(error.kind()),
+            Failed::TooMuch => {
+                let message = format!("the exec plugin `{}` printed more than 1 MiB", self.program);
+                ProviderError::new(ProviderErrorKind::Malformed, message)
+            }
+            Failed::Slow(_) => {
+                let message =
+                    format!("the exec plugin `{}` gave no credentials in time", self.program);
+                ProviderError::new(ProviderErrorKind::TimedOut, message)
+                    .help("does it wait for a person? log in by hand first")
+            }
+            Failed::Exit(_) => {
+                let message = format!("the exec plugin `{}` ended with a failure", self.program);
+                ProviderError::new(ProviderErrorKind::Unauthenticated, message)
+                    .help("run it by hand to see what it says; log in again if a session has ended")
+            }
+        })
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the plugin's environment block needs the bytes")]
-    fn command(&self, context: &ResolveContext) -> Command {
+    fn command(&self, found: &Path, context: &ResolveContext) -> Command {
         let mut told = json!({
             "apiVersion": self.version,
             "kind": "ExecCredential",
@@ -200,25 +176,16 @@ impl Plugin {
         if let Some(cluster) = &self.cluster {
             told["spec"]["cluster"] = cluster.clone();
         }
-        let process = context.env.process.iter();
-        let mut command = Command::new(&self.program);
+        let mut command = program::command(found, context);
         command
             .args(&self.arguments)
-            .env_clear()
-            .envs(process.map(|(name, value)| (name, OsStr::from_bytes(value.expose()))))
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .env("KUBERNETES_EXEC_INFO", told.to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .kill_on_drop(true);
+            .env("KUBERNETES_EXEC_INFO", told.to_string());
         command
     }
 
-    fn absent(&self, error: &std::io::Error) -> ProviderError {
-        let error =
-            invalid(format!("cannot run the exec plugin `{}`: {}", self.name, error.kind()));
+    fn absent(&self, why: std::io::ErrorKind) -> ProviderError {
+        let error = invalid(format!("cannot run the exec plugin `{}`: {}", self.program, why));
         match &self.install_hint {
             Some(hint) => error.help(hint.clone()),
             None => error.help("is it installed, and in the `PATH`?"),
