@@ -2,8 +2,9 @@
 //!
 //! Rules of the workflow language, of secrets and of masking are the engine's; what is here could be
 //! replaced by another front end. Plaintext passes through this crate in few places: in `exec` the
-//! environment block of the child, and the child's output on its way to the masker; in `value` and
-//! `prompt` what is on its way into the registry; in `secret reveal` what a person asked to see.
+//! environment block of the child, and the child's output on its way to the masker; in `value`,
+//! `prompt` and `form` what is on its way into the registry; in `secret reveal` what a person asked to
+//! see.
 
 mod args;
 mod broker;
