@@ -1,19 +1,25 @@
 //! What typed steps need of the surroundings: the way to connections and to servers.
 
+use std::ffi::OsStr;
 use std::sync::Arc;
 
 use subrosa_engine::kind::{Runners, StepFault};
-use subrosa_executors::{Lender, MakeHttp, Means};
+use subrosa_executors::{HttpFiles, Lender, MakeHttp, Means};
 use subrosa_http::{Http, HttpSettings, Proxy, Roots, Tls};
 use subrosa_registry::Registry;
 
 use crate::connections;
 use crate::wiring::World;
 
+/// Which file of credentials is for which server, for `http` steps that name none.
+const HTTP_CREDENTIALS: &str = "SUBROSA_HTTP_CREDENTIALS";
+
 /// What carries out the steps of the kinds of this build.
 pub(crate) fn runners(world: &World, registry: Arc<Registry>) -> Runners {
     let lender = Lender::new(connections::store(world, registry));
-    subrosa_executors::runners(&Means { lender: Arc::new(lender), http: http(world) })
+    let files = world.var(HTTP_CREDENTIALS).map(OsStr::to_string_lossy).unwrap_or_default();
+    let http_files = HttpFiles::parse(&files);
+    subrosa_executors::runners(&Means { lender: Arc::new(lender), http: http(world), http_files })
 }
 
 /// Through the proxy of the environment; servers without encryption need no authorities.

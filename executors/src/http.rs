@@ -7,6 +7,7 @@
 mod answer;
 mod body;
 mod check;
+mod default;
 mod expect;
 mod send;
 mod wanted;
@@ -23,6 +24,8 @@ use subrosa_http::Http;
 
 use crate::clients::Clients;
 use crate::lender::Means;
+
+pub use default::{HttpFiles, NoHttpFiles};
 
 /// What `files` has in an item.
 static FILE: Section = section(

@@ -13,6 +13,7 @@ use subrosa_engine::secret::SecretValue;
 use subrosa_http::{Address, Http, Roots};
 
 use crate::clients::Identity;
+use crate::http::{HttpFiles, NoHttpFiles};
 
 /// What kinds of steps need of the surroundings.
 #[derive(Clone)]
@@ -21,6 +22,8 @@ pub struct Means {
     pub lender: Arc<Lender>,
     /// Makes the way to servers over HTTP.
     pub http: MakeHttp,
+    /// Credentials for requests of steps that name none.
+    pub http_files: Result<HttpFiles, NoHttpFiles>,
 }
 
 /// Makes a client for a server: with these authorities, through the proxy of the environment, and so long
@@ -108,9 +111,17 @@ impl Lender {
                 let seen = self.connections.look(&request.asking, name).await;
                 seen.map(Looked::Connection).map_err(of_provider)
             }
-            (None, Some(path)) => file(request, path),
+            (None, Some(path)) => self.look_at_file(request, path),
             (None, None) => Ok(Looked::Nothing),
         }
+    }
+
+    /// Looks at a file of credentials, which is read for it.
+    ///
+    /// # Errors
+    /// [`StepFault`]: it is not there, anybody may change it, or it has none.
+    pub fn look_at_file(&self, request: &StepRequest, path: &Path) -> Result<Looked, StepFault> {
+        file(request, path)
     }
 
     /// Opens what was looked at. Its values are hidden in all that leaves from now on.

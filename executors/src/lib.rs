@@ -13,5 +13,5 @@ mod builtin;
 mod http;
 
 pub use builtin::{KINDS, runners};
-pub use http::HTTP;
+pub use http::{HTTP, HttpFiles, NoHttpFiles};
 pub use lender::{Credential, Lender, MakeHttp, Means};

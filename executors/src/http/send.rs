@@ -121,7 +121,7 @@ impl HttpSteps {
         if !hop.is_home {
             return self.elsewhere(request, wanted, hop).await;
         }
-        let looked = self.means.lender.look(request).await?;
+        let looked = self.look(request, wanted, hop).await?;
         let name = request.connection.as_deref();
         let versions = looked.identity(name);
         let whose = match &looked {
@@ -144,6 +144,25 @@ impl HttpSteps {
         credential.apply(&mut call, request)?;
         let client = self.client((request, wanted), &call.url, versions, &whose).await?;
         Ok(Ready { client, call, shown })
+    }
+
+    /// What authenticates a request: what the step names, or else what is for its server anyway.
+    async fn look(
+        &self,
+        request: &StepRequest,
+        wanted: &Wanted,
+        hop: &Hop,
+    ) -> Result<Looked, StepFault> {
+        let looked = self.means.lender.look(request).await?;
+        if !matches!(looked, Looked::Nothing) || wanted.headers.contains_key(AUTHORIZATION) {
+            return Ok(looked);
+        }
+        let files = self.means.http_files.as_ref().map_err(|error| *error)?;
+        let (url, _) = place(&Credential::Nothing, wanted, hop)?;
+        match files.of(&url) {
+            Some(path) => self.means.lender.look_at_file(request, path),
+            None => Ok(Looked::Nothing),
+        }
     }
 
     /// A request to another origin: without anything that the step says in headers.

@@ -1,0 +1,9 @@
+//! Steps of kinds of their own, run by the engine against servers on loopback.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod http;
+mod http_tls;
+mod peer;
+mod reference;
+mod world;
