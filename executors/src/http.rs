@@ -77,11 +77,14 @@ static WITH: Section = section(
         works("ca_cert", Shape::Text, "A PEM file with the authorities that count for the server."),
         works("silent", Shape::Flag, "Says nothing of the status."),
         works("debug", Shape::Flag, "Says the headers of the answer, too."),
-        refused(
-            "skip_tls_verify",
-            "would trust whoever answers",
-            "name the server's certificate authority in `ca_cert`",
-        ),
+        Field {
+            aliases: &["skipTLSVerify"],
+            ..refused(
+                "skip_tls_verify",
+                "would trust whoever answers",
+                "name the server's certificate authority in `ca_cert`",
+            )
+        },
         works("connection", Shape::Text, "The connection that authenticates the request."),
         works(
             "credentials_path",

@@ -26,6 +26,8 @@ mod mask;
 mod masking;
 mod pages;
 mod patience;
+#[path = "../../../executors/tests/it/peer.rs"]
+mod peer;
 mod program;
 mod providers;
 mod records;
@@ -37,6 +39,7 @@ mod secret_leaks;
 mod secret_terminal;
 mod signals;
 mod step_chat;
+mod step_http;
 mod steps;
 mod terminal;
 mod usage;
