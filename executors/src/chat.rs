@@ -226,3 +226,62 @@ fn no_reply(server: &str) -> StepFault {
     StepFault::new(format!("`{server}` answered with something that is no reply of a model"))
         .help("are `provider` and `base_url` right?")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{anthropic, gemini, openai};
+
+    /// Something of each protocol, whole and in pieces.
+    const ANSWERS: [&str; 6] = [
+        r#"{"choices":[{"delta":{"content":"a","tool_calls":[{"index":0,"id":"c","function":{"name":"n","arguments":"{}"}}]},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}"#,
+        r#"{"choices":[{"message":{"content":null,"refusal":"no"}}],"error":{"type":"t","code":3}}"#,
+        r#"{"type":"message","content":[{"type":"text","text":"a"},{"type":"tool_use","id":"c","name":"n","input":{"x":[1]}}],"stop_reason":"end_turn"}"#,
+        r#"{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\"x\":"}}"#,
+        r#"{"candidates":[{"content":{"parts":[{"text":"a"},{"thought":true,"text":"b"},{"functionCall":{"name":"n","args":{"x":1}}}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1}}"#,
+        r#"[{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"m"}}]"#,
+    ];
+
+    fn read(data: &[u8]) {
+        for result in [openai::read(data), anthropic::read(data), gemini::read(data)] {
+            // Whether it is one is not the question.
+            drop(result);
+        }
+        drop(super::problem::word_of(data));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_are_too_much(
+            which in 0..ANSWERS.len(),
+            edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+            cut in any::<prop::sample::Index>(),
+            other in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
+            let mut data = ANSWERS[which].as_bytes().to_vec();
+            read(&data);
+            for (place, byte) in edits {
+                let place = place.index(data.len());
+                data[place] = byte;
+            }
+            read(&data);
+            data.truncate(cut.index(data.len()));
+            read(&data);
+            read(&other);
+        }
+    }
+
+    #[test]
+    fn what_is_an_answer_has_pieces() {
+        let counts = ANSWERS.map(|answer| {
+            let all = [openai::read, anthropic::read, gemini::read];
+            all.map(|read| read(answer.as_bytes()).map(|pieces| pieces.len()).ok())
+        });
+        assert_eq!(counts[0][0], Some(4));
+        assert_eq!(counts[1][0], Some(2));
+        assert_eq!(counts[2][1], Some(3));
+        assert_eq!(counts[3][1], Some(1));
+        assert_eq!(counts[4][2], Some(4));
+    }
+}

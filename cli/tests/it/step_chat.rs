@@ -286,6 +286,44 @@ fn only_the_step_tries_again() {
 }
 
 #[test]
+fn steps_that_ask_the_same_share_what_they_ask_through() {
+    let peer = Peer::saying(Script::events(&reply("openai", true, &["yes"]), 9));
+    let place = Place::new();
+    let steps: String = (0..5)
+        .map(|number| {
+            format!(
+                "  - {{name: s{number}, type: chat, llm: {{provider: local, model: m, \
+                 base_url: '{}'}}, messages: [{{role: user, content: hi}}]}}\n",
+                peer.url
+            )
+        })
+        .collect();
+    let ended = run(&place, &format!("type: chain\nsteps:\n{steps}"));
+    assert_eq!((ended.code, peer.heard().len(), peer.connections()), (0, 5, 1), "{ended:?}");
+    let record: Value = serde_json::from_str(&place.find("status.json")).unwrap();
+    let used = |name: &str| {
+        let steps = record["steps"].as_array().unwrap().iter();
+        steps.map(|step| step["clients"][0][name].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!((used("opened"), used("shared")), (1, 4));
+}
+
+#[test]
+fn a_name_of_a_model_is_masked_wherever_it_stands() {
+    for (provider, place_of_it) in [("gemini", "/models/*******:generateContent"), ("openai", "")] {
+        let peer = Peer::saying(Script::whole("200 OK", &reply(provider, false, &["yes"])));
+        let place = Place::new();
+        let text = workflow(provider, &peer.url, false, MESSAGES).replace("m-1", "'${TOKEN}'");
+        let ended = run(&place, &text);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        let heard = &peer.heard()[0];
+        check("the request", &heard.body);
+        check("the request", heard.line.as_bytes());
+        assert!(heard.line.contains(place_of_it), "{}", heard.line);
+    }
+}
+
+#[test]
 fn a_connection_gives_the_key_to_its_own_server_only() {
     let peer = Peer::new(|_, heard| {
         let provider = if heard.line.contains("messages") { "anthropic" } else { "openai" };

@@ -51,7 +51,7 @@ impl Problem {
 }
 
 /// The word in the body of an error.
-fn word_of(body: &[u8]) -> Option<Words> {
+pub(super) fn word_of(body: &[u8]) -> Option<Words> {
     // Gemini answers with a list where it would have streamed.
     let listed = serde_json::from_slice::<[Body; 1]>(body).map(|[body]| body);
     let body = listed.or_else(|_| serde_json::from_slice::<Body>(body)).ok()?;

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -32,6 +33,7 @@ pub(super) struct Heard {
 pub(super) struct Peer {
     pub(super) url: String,
     heard: Arc<Mutex<Vec<Heard>>>,
+    connections: Arc<AtomicUsize>,
     pub(super) gone: Receiver<()>,
 }
 
@@ -72,9 +74,11 @@ impl Peer {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let heard = Arc::new(Mutex::new(Vec::new()));
         let (left, gone) = channel();
-        let (all, answer) = (heard.clone(), Arc::new(answer));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let (all, answer, count) = (heard.clone(), Arc::new(answer), connections.clone());
         thread::spawn(move || {
             for stream in listener.incoming() {
+                count.fetch_add(1, Ordering::Relaxed);
                 let (all, answer, left) = (all.clone(), answer.clone(), left.clone());
                 thread::spawn(move || {
                     serve(stream.unwrap(), &all, &*answer);
@@ -82,12 +86,17 @@ impl Peer {
                 });
             }
         });
-        Peer { url, heard, gone }
+        Peer { url, heard, connections, gone }
     }
 
     /// One that always answers the same.
     pub(super) fn saying(script: Script) -> Peer {
         Peer::new(move |_, _| script.clone())
+    }
+
+    /// How often somebody connected.
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     pub(super) fn heard(&self) -> Vec<Heard> {
