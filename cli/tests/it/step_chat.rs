@@ -7,6 +7,8 @@ mod model;
 mod peer;
 mod speech;
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
 
 use crate::program::{Ended, Place};
@@ -372,6 +374,36 @@ fn a_connection_gives_the_key_to_its_own_server_only() {
         assert!(told(&ended).contains(expected), "{expected} in {ended:?}");
     }
     assert_eq!((peer.heard().len(), other.heard().len()), (count, 0));
+}
+
+#[test]
+fn a_file_gives_a_token_and_nothing_else() {
+    let peer = Peer::saying(Script::whole("200 OK", &reply("gemini", false, &["hello ", KEY])));
+    let place = Place::new();
+    let text = format!(
+        "steps:\n  - {{name: ask, action: chat.completion, credentials_path: key.json, with: {{\
+         provider: gemini, model: m, base_url: '{}', messages: [{{role: user, content: hi}}]}}}}\n",
+        peer.url
+    );
+    let run = |credentials: Value| {
+        place.write("w.yaml", &text);
+        let file = place.write("key.json", &credentials.to_string());
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let ended = place.run(&["run", "w.yaml"]);
+        check("stdout", told(&ended).as_bytes());
+        check_files_but(&place, &["key.json"]);
+        ended
+    };
+    let ended = run(json!({"bearer_auth": KEY}));
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!(place.find("steps/ask.out"), "hello *******\n");
+    assert_eq!(peer.heard()[0].header("x-goog-api-key"), Some(KEY));
+    let ended = run(json!({"basic_auth": {"username": "me", "password": KEY}}));
+    assert!(
+        ended.code == 1 && told(&ended).contains("has a user name and a password"),
+        "{ended:?}"
+    );
+    assert_eq!(peer.heard().len(), 1);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What `docs/executors/chat.md` says of the fields is what the declaration says.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::fmt::Write;
 
 use subrosa_engine::kind::{Section, section, table};
