@@ -64,6 +64,11 @@ impl Notes {
         self.left_out += 1;
     }
 
+    /// How many problems there are so far.
+    pub(crate) fn count(&self) -> usize {
+        self.problems.len() + self.left_out
+    }
+
     /// Whether more problems will be shown, so that work for their help is worth it.
     pub(crate) fn has_room(&self) -> bool {
         self.problems.len() < PROBLEMS_MAX

@@ -230,6 +230,19 @@ fn an_error_is_told_by_its_status_and_a_word() {
 }
 
 #[test]
+fn a_reply_that_ends_before_its_end_is_shown_and_warned_of() {
+    let text = reply("openai", true, &["well "]).replace("\"stop\"", "\"length\"");
+    let peer = Peer::saying(Script::events(&text, 9));
+    let place = Place::new();
+    let ended = run(&place, &workflow("openai", &peer.url, true, MESSAGES));
+    assert_eq!((ended.code, place.find("steps/ask.out").as_str()), (0, "well \n"), "{ended:?}");
+    assert!(
+        told(&ended).contains("the reply of the model ends before its end: `length`"),
+        "{ended:?}"
+    );
+}
+
+#[test]
 fn an_answer_that_is_none_is_told() {
     let none = "`URL` answered with something that is no reply of a model";
     let part = format!("data: {}\n\n", json!({"choices": [{"delta": {"content": TOKEN}}]}));
@@ -468,6 +481,11 @@ fn what_is_not_done_is_refused_with_a_cure() {
         format!("    llm: {{provider: local, model: m}}\n    messages: [{messages}]\n")
     };
     check(&with("{role: user}"), &["a message without `content`"]);
+    check(&with("hello"), &["found a text where a message takes a mapping", "w.yaml: 1 error"]);
+    check(
+        &llm("").replace("model: m", "model: [m, n]"),
+        &["found a list where `model` takes a text"],
+    );
     check(&with("{content: hi}"), &["a message without `role`"]);
     check(&with("{role: tool, content: hi}"), &["without `tool_call_id`"]);
     check(

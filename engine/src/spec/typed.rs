@@ -194,6 +194,7 @@ pub(super) fn typed(notes: &mut Notes, step: &Fields<'_>, place: Place<'_>) -> T
         credentials_path: None,
         span,
     };
+    let known = notes.count();
     let fields = with.and_then(|node| Fields::read(notes, kind.with, node));
     if let Some(fields) = &fields {
         for (field, node) in fields.given() {
@@ -212,8 +213,11 @@ pub(super) fn typed(notes: &mut Notes, step: &Fields<'_>, place: Place<'_>) -> T
             None => notes.add(no_such(kind, name, step.key(name).unwrap_or(step.span))),
         }
     }
-    let problems = (kind.check)(&typed);
-    problems.into_iter().for_each(|problem| notes.add(problem));
+    // What could not be read would be told again, as what is missing.
+    if notes.count() == known {
+        let problems = (kind.check)(&typed);
+        problems.into_iter().for_each(|problem| notes.add(problem));
+    }
     typed
 }
 
