@@ -1,7 +1,7 @@
 //! `type: chat`: a language model is asked, and its reply is what the step prints.
 //!
 //! All that a model is told is masked after it was filled and before it is written out: messages, system
-//! texts, tools, calls and their arguments ([`prompt`]); what is kept of a chat is masked again. The API key goes into a header and nowhere else.
+//! texts, tools, calls and their arguments (`prompt`); what is kept of a chat is masked again. The API key goes into a header and nowhere else.
 //! The reply goes through the masks of the step while it comes. An attempt is one request: how often it is
 //! tried is up to the step. Of a provider's error only its status and a word are told.
 
