@@ -336,3 +336,15 @@ async fn what_may_be_repeated_is_and_nothing_else() {
     assert_eq!(count(|| Reply::text(500, ""), "with: {url: URL, retries: 2}").await, (1, false));
     assert_eq!(count(|| Reply::Raw(Vec::new()), "with: {url: URL, retries: 2}").await, (3, true));
 }
+
+#[tokio::test]
+async fn what_is_told_of_the_status_is_no_output_even_in_one_log() {
+    let (peer, world) = (Peer::plain(ok), World::new());
+    let step = format!("{{name: s, type: http, with: {{url: '{}'}}, output: OUT}}", peer.url());
+    for log_output in ["merged", "separate"] {
+        let left = world.run(&format!("log_output: {log_output}\nsteps: [{step}]\n")).await;
+        let record = left.record();
+        assert_eq!(record["steps"][0]["outputs"][0]["value"], "fine", "{log_output}: {record}");
+        assert!(left.all().contains("answered 200 OK"));
+    }
+}

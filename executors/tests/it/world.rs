@@ -181,12 +181,16 @@ impl World {
 impl Left {
     /// The standard output of the step `s`.
     pub(crate) fn out(&self) -> String {
-        fs::read_to_string(self.dir.join("steps/s.out")).unwrap_or_default()
+        self.log("s.out")
     }
 
     /// The standard error of the step `s`.
     pub(crate) fn err(&self) -> String {
-        fs::read_to_string(self.dir.join("steps/s.err")).unwrap_or_default()
+        self.log("s.err")
+    }
+
+    fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.dir.join("steps").join(name)).unwrap_or_default()
     }
 
     /// `status.json`.
