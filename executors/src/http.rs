@@ -12,12 +12,13 @@ mod expect;
 mod send;
 mod wanted;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use subrosa_engine::executor::ExitHow;
 use subrosa_engine::kind::{
-    Field, Kind, Section, Shape, StepFault, StepRequest, StepRunner, refused, section, works,
+    Field, Kind, Section, Shape, StepFault, StepRequest, StepRunner, Warn, refused, section, works,
 };
 use subrosa_engine::sink::StepIo;
 use subrosa_http::Http;
@@ -123,11 +124,23 @@ impl StepRunner for HttpSteps {
         &HTTP
     }
 
-    async fn run(&self, request: StepRequest, io: &mut StepIo) -> Result<ExitHow, StepFault> {
+    async fn run(&self, mut request: StepRequest, io: &mut StepIo) -> Result<ExitHow, StepFault> {
+        request.warn = once(request.warn.clone());
         let timing = request.timing.clone();
         tokio::select! {
             how = timing.over() => Ok(how),
             done = self.exchange(&request, io) => done.map(|()| ExitHow::Code(0)),
         }
     }
+}
+
+/// Tells the same thing once: redirects and repetitions look at the credential again.
+fn once(warn: Warn) -> Warn {
+    let told = Mutex::new(BTreeSet::new());
+    Arc::new(move |message| {
+        let is_new = told.lock().unwrap_or_else(PoisonError::into_inner).insert(message.to_owned());
+        if is_new {
+            warn(message);
+        }
+    })
 }
