@@ -84,10 +84,13 @@ pub(super) fn told(
         _ => return off_protocol(name, "told an error of a kind that there is not"),
     };
     let show = |text: &str| {
-        let values = given.iter().flat_map(|options| options.values());
         // What is short is no credential, and would tear words apart.
+        let values = given.iter().flat_map(|options| options.values());
+        let mut values: Vec<&String> = values.filter(|value| value.len() >= 6).collect();
+        // The longest first: one may have another inside.
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
         let hidden = values
-            .filter(|value| value.len() >= 6)
+            .into_iter()
             .fold(text.to_owned(), |text, value| text.replace(value.as_str(), "*******"));
         let plain = hidden.chars().map(|c| if c.is_control() { ' ' } else { c });
         plain.take(300).collect::<String>().trim().to_owned()

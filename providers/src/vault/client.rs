@@ -1,9 +1,12 @@
 //! A server that we are logged in to: reading, once for each place.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use reqwest::Method as HttpMethod;
 use subrosa_engine::provider::{Checked, Client, ProviderError, ProviderErrorKind, SecretRequest};
 use subrosa_engine::secret::SecretValue;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::lease::Leases;
@@ -17,6 +20,9 @@ use crate::once::Once;
 
 /// Names of fields that an error shows at most.
 const NAMES_MAX: usize = 20;
+
+/// How long it may take to find out more about a refusal.
+const HINT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Characters of such a name at most: a longer one is hardly a name.
 const NAME_LEN_MAX: usize = 64;
@@ -80,7 +86,10 @@ impl LoggedIn {
                 return Err(error);
             }
             let error = outcome::refused_place(address, place, &answer);
-            return Err(hint::explained(self, place, error).await);
+            // A server that does not answer that must not take the time in which this can be told.
+            let plain = error.clone();
+            let explained = timeout(HINT_TIMEOUT, hint::explained(self, place, error)).await;
+            return Err(explained.unwrap_or(plain));
         }
         let malformed = || outcome::malformed(address, &place.path);
         let envelope = Envelope::parse(&answer.body).ok_or_else(malformed)?;

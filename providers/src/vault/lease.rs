@@ -29,6 +29,9 @@ const GAIN_MIN: Duration = Duration::from_secs(1);
 const TRIES_MAX: u32 = 3;
 const TRY_PAUSE: Duration = Duration::from_millis(200);
 
+/// Leases that are given back at a time.
+const REVOKED_AT_ONCE: usize = 32;
+
 /// What is to be renewed and given back.
 pub(super) struct Leases {
     held: Mutex<Vec<Held>>,
@@ -197,13 +200,15 @@ impl LoggedIn {
             What::Token { .. } => None,
         });
         let leases: Vec<(SecretValue, &str)> = leases.collect();
-        let revoked = join_all(leases.iter().map(|(id, path)| async move {
-            let fields = [("lease_id", id)];
-            let revoked = self.give_back("sys/leases/revoke", &fields).await;
-            revoked.map_err(|error| (format!("the lease of `{path}`"), error))
-        }));
-        let mut left: Vec<(String, ProviderError)> =
-            revoked.await.into_iter().filter_map(Result::err).collect();
+        let mut left: Vec<(String, ProviderError)> = Vec::new();
+        for some in leases.chunks(REVOKED_AT_ONCE) {
+            let revoked = join_all(some.iter().map(|(id, path)| async move {
+                let fields = [("lease_id", id)];
+                let revoked = self.give_back("sys/leases/revoke", &fields).await;
+                revoked.map_err(|error| (format!("the lease of `{path}`"), error))
+            }));
+            left.extend(revoked.await.into_iter().filter_map(Result::err));
+        }
         if is_own && let Err(error) = self.give_back("auth/token/revoke-self", &[]).await {
             left.push(("the token of the login".to_owned(), error));
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use subrosa_engine::provider::{ProviderError, ProviderErrorKind};
+use subrosa_engine::provider::{ProviderError, ProviderErrorKind, Retry};
 use subrosa_engine::secret::SecretValue;
 
 use super::json;
@@ -151,7 +151,13 @@ impl LoginCall {
                 envelope.fields()?.field("secret_id").flatten()
             });
             self.fields.push(("secret_id", opened.await?));
+            // What was wrapped opens once: to do all of it again would look like a theft.
+            return self.log_in(server).await.map_err(|error| error.retry(Retry::Never));
         }
+        self.log_in(server).await
+    }
+
+    async fn log_in(&self, server: &Server) -> Result<Granted, ProviderError> {
         let fields: Vec<(&str, &SecretValue)> =
             self.fields.iter().map(|(name, value)| (*name, value)).collect();
         let granted = server.post(None, &self.path, &fields, |envelope| envelope.granted());
@@ -291,7 +297,8 @@ async fn unwrap<T>(
             let message = format!("`{option}` does not hold what is looked for");
             ProviderError::new(ProviderErrorKind::Unauthenticated, message)
         }
-        ProviderErrorKind::Unavailable | ProviderErrorKind::TimedOut => error,
+        // It may have been opened although no answer came.
+        ProviderErrorKind::Unavailable | ProviderErrorKind::TimedOut => error.retry(Retry::Never),
     })
 }
 

@@ -72,11 +72,13 @@ impl Given<'_> {
         (!value.is_empty()).then_some(value)
     }
 
-    /// A setting of the process, if it is not blank: `VAULT_ADDR`, or else `BAO_ADDR`.
+    /// A setting of the process, if it is not blank: `VAULT_ADDR`, or else `BAO_ADDR`. Where only the latter
+    /// says where the server is, its companions count first: a token goes to the server it is for.
     pub(super) fn variable(&self, name: &str) -> Option<String> {
         let text = |name: &str| trimmed(self.context.env.process.get(name)?);
         let other = || text(&format!("BAO_{}", name.strip_prefix("VAULT_")?));
-        text(name).or_else(other)
+        let is_bao = text("VAULT_ADDR").is_none() && text("BAO_ADDR").is_some();
+        if is_bao { other().or_else(|| text(name)) } else { text(name).or_else(other) }
     }
 
     /// A setting: the option, else the variable.
@@ -130,7 +132,7 @@ impl Given<'_> {
         let environment = &self.context.env;
         let value = environment.workflow.get(variable);
         match value.or_else(|| environment.process.get(variable)) {
-            Some(value) => Ok(value.clone()),
+            Some(value) => Ok(trimmed_value(value)),
             None => {
                 let message = format!("variable `{variable}` of option `{option}` is not set");
                 Err(invalid(message))
@@ -142,6 +144,11 @@ impl Given<'_> {
 /// The value without blanks around it: files and variables often end with a newline.
 pub(super) fn without_blanks(bytes: &[u8]) -> SecretValue {
     SecretValue::new(bytes.trim_ascii().to_vec())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a credential is copied without its blanks")]
+fn trimmed_value(value: &SecretValue) -> SecretValue {
+    without_blanks(value.expose())
 }
 
 #[expect(clippy::disallowed_methods, reason = "addresses, paths and names are settings")]

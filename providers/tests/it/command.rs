@@ -186,9 +186,22 @@ fn a_slow_program_is_killed_with_all_it_started() {
     context.request_timeout = Duration::from_secs(2);
     let asked = sh("sleep 600 & echo $! >left; echo canary; wait", &[]);
     let error = fetch_one(&named("command"), &context, asked).unwrap_err();
-    assert_eq!((error.kind, error.retry), (ProviderErrorKind::TimedOut, Retry::Later));
+    assert_eq!((error.kind, error.retry), (ProviderErrorKind::TimedOut, Retry::Never));
     assert_eq!(error.message, "command `sh` did not end within 1.9 s, and was killed");
     wait_until_gone(&folder.path().join("left"));
+}
+
+#[test]
+fn a_program_need_not_wait_for_what_it_leaves_behind() {
+    let folder = TempDir::new().unwrap();
+    let context = surroundings(&folder);
+    // With its pipe, and without: both are ended, too.
+    for left in ["sleep 600 &", "sleep 600 >/dev/null &"] {
+        let asked = sh(&format!("{left} echo $! >left; echo value"), &[]);
+        let value = fetch_one(&named("command"), &context, asked).unwrap();
+        assert_eq!(value, b"value\n", "{left}");
+        wait_until_gone(&folder.path().join("left"));
+    }
 }
 
 #[test]

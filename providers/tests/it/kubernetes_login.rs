@@ -44,7 +44,13 @@ fn write(folder: &TempDir, name: &str, text: &str) -> String {
 async fn log_in(folder: &TempDir, user: &Value) -> Result<String, ProviderError> {
     let peer = cluster();
     let file = write(folder, "config", &kubeconfig(&json!({"server": peer.url()}), user));
-    ask(&[("kubeconfig", &file)], &[("PATH", "/usr/bin:/bin"), ("OWN", "canary-own")]).await
+    let process = [
+        ("PATH", "/usr/bin:/bin"),
+        ("OWN", "canary-own"),
+        ("_DAGU_PRESOLVED_SECRET_A", "canary-of-another"),
+        ("SUBROSA_KEY_FILE", "canary-key"),
+    ];
+    ask(&[("kubeconfig", &file)], &process).await
 }
 
 #[tokio::test]
@@ -179,6 +185,8 @@ async fn a_plugin_gets_its_environment_and_gives_a_token() {
     assert_eq!(info["kind"], "ExecCredential");
     assert_eq!(info["spec"]["interactive"], false);
     assert!(info["spec"]["cluster"]["server"].as_str().unwrap().starts_with("http://127.0.0.1:"));
+    // Nothing that belongs to the engine, or was resolved for others.
+    assert!(!told("env").contains("PRESOLVED") && !told("env").contains("SUBROSA_"));
     // Nothing of the test's own surroundings.
     assert!(!told("env").contains("CARGO"), "{}", told("env"));
 }

@@ -63,6 +63,24 @@ async fn a_token_is_taken_from_the_nearest_place() {
 }
 
 #[tokio::test]
+async fn a_token_of_one_server_does_not_go_to_that_of_the_other() {
+    let peer = Peer::plain(vault);
+    let address = peer.url();
+    let process = [
+        ("BAO_ADDR", address.as_bytes()),
+        ("VAULT_TOKEN", b"of-vault".as_slice()),
+        ("BAO_TOKEN", b"of-bao".as_slice()),
+    ];
+    fetch("vault", &context(&[], &process, &[]), &request("kv/a/b", &[])).await.unwrap();
+    let tokens: Vec<_> = peer
+        .received()
+        .iter()
+        .filter_map(|request| request.header("x-vault-token").map(str::to_owned))
+        .collect();
+    assert!(!tokens.is_empty() && tokens.iter().all(|token| token == "of-bao"), "{tokens:?}");
+}
+
+#[tokio::test]
 async fn the_token_of_the_environment_is_for_the_server_of_the_environment() {
     let process = [("VAULT_TOKEN", "canary"), ("VAULT_ADDR", "https://vault.example")];
     let error = token(&process, &[]).await.unwrap_err();
