@@ -74,6 +74,6 @@ pub use names::{Address, EnvironmentName, InvalidName, Scope, SecretRef, Workspa
 pub use reader::{
     Answer, Found, FoundRecord, Lookup, Reader, RecordAnswer, RecordReader, RecordSeen, Seen,
 };
-pub use record::{PARTS_MAX, PUBLIC_LEN_MAX, PartInfo, RecordInfo};
+pub use record::{PARTS_MAX, PUBLIC_LEN_MAX, PartInfo, RecordInfo, check_public};
 pub use rekey::Rekeyed;
 pub use store::{FindKeyPlace, KnownEnds, Registry, Surroundings};

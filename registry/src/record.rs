@@ -61,7 +61,11 @@ impl RecordInfo {
     }
 }
 
-pub(crate) fn check_public(text: &str) -> Result<(), InvalidRecord> {
+/// Checks the text of a record.
+///
+/// # Errors
+/// [`InvalidRecord`]: it is too long, or has control characters.
+pub fn check_public(text: &str) -> Result<(), InvalidRecord> {
     match text {
         _ if text.len() > PUBLIC_LEN_MAX => Err(InvalidRecord::PublicTooLarge),
         _ if text.chars().any(|c| c.is_control() && c != '\n') => Err(InvalidRecord::PublicControl),

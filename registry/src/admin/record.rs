@@ -73,6 +73,27 @@ impl Admin<'_> {
         self.registry.change(&deed, |store| self.write_record(store, &deed, address, change))
     }
 
+    /// Stores several connections at once: all of them or none. The audit log says `action` of each.
+    ///
+    /// # Errors
+    /// As for [`Admin::put_record`]; the first that is refused is told.
+    pub fn put_records(
+        &self,
+        action: Action,
+        changes: &[(Address, RecordChange)],
+    ) -> Result<Vec<Written>, RegistryError> {
+        for (address, _) in changes {
+            only_connection(address)?;
+        }
+        let Some((first, _)) = changes.first() else { return Ok(Vec::new()) };
+        self.registry.change(&self.deed(action, first), |store| {
+            let write = |(address, change): &(Address, RecordChange)| {
+                self.write_record(store, &self.deed(action, address), address, change)
+            };
+            changes.iter().map(write).collect()
+        })
+    }
+
     /// Every connection that was not removed, sorted by ref and scope.
     ///
     /// # Errors

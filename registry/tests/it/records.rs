@@ -353,3 +353,23 @@ fn a_part_that_was_exchanged_opens_nowhere() {
     let found = open_record(&crate::support::registry(&model_of(&contents)), "", "jira").map(drop);
     assert!(matches!(found, Err(LookupError::Damaged { .. })));
 }
+
+#[test]
+fn several_connections_are_stored_all_or_none() {
+    let (_, registry) = made(Names::Open);
+    let by = admin(&registry);
+    let new = |name: &str, part: &str| {
+        let parts = vec![(part.to_owned(), Some(secrecy::SecretSlice::from(b"hunter2".to_vec())))];
+        let must_be = subrosa_registry::MustBe::New;
+        (connection(name), RecordChange { parts, must_be, ..RecordChange::default() })
+    };
+    let some = |second: (_, RecordChange)| {
+        by.put_records(Action::Import, &[new("one", "token"), second]).map(|written| written.len())
+    };
+    assert!(some(new("two", "No Name")).is_err());
+    assert!(by.records().unwrap().is_empty());
+    assert_eq!(some(new("two", "token")).unwrap(), 2);
+    assert!(matches!(some(new("three", "token")), Err(RegistryError::Exists(_))));
+    assert_eq!(by.records().unwrap().len(), 2);
+    assert_eq!(by.put_records(Action::Import, &[]).unwrap().len(), 0);
+}
