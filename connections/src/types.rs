@@ -6,19 +6,20 @@
 //! other files count all the same. A file that others can change counts for nothing.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, stat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open, stat};
 use subrosa_engine::diagnostic::Diagnostic;
 use subrosa_engine::names::closest;
 use subrosa_engine::source::{SourceFile, Span};
-use subrosa_http::small_file;
 
 use crate::kind::{ConnectionType, Declaration, read};
 
+/// Bytes that a declaration may have.
+const FILE_LEN_MAX: u64 = 1024 * 1024;
 /// Files of a folder that are read.
 const FILES_MAX: usize = 500;
 
@@ -66,9 +67,14 @@ pub enum FolderError {
         /// Why.
         source: io::Error,
     },
-    /// A file in it cannot be read.
-    #[error("{0}")]
-    File(#[from] subrosa_http::InvalidSetting),
+    /// Others could put a declaration there.
+    #[error("{why}: `{}`; a type decides where credentials go", .path.display())]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// Who could.
+        why: String,
+    },
     /// There are more files than anyone would write.
     #[error("more than {FILES_MAX} files in the folder of connection types `{}`", .path.display())]
     TooMany {
@@ -96,14 +102,12 @@ impl Types {
     pub fn add_folder(&mut self, folder: &Path) -> Result<Vec<Flawed>, FolderError> {
         let mut flawed = Vec::new();
         for path in files(folder)? {
-            let bytes = small_file::read(&path, "the connection type")?;
-            let source = SourceFile::from_bytes(&path, &bytes);
-            match foreign(&path) {
-                Some(problem) => {
-                    let source = Arc::new(source);
+            match load(&path) {
+                Ok(bytes) => flawed.extend(self.add(SourceFile::from_bytes(&path, &bytes))),
+                Err(problem) => {
+                    let source = Arc::new(SourceFile::from_bytes(&path, b""));
                     flawed.push(Flawed { source, diagnostics: vec![problem] });
                 }
-                None => flawed.extend(self.add(source)),
             }
         }
         Ok(flawed)
@@ -147,18 +151,46 @@ impl Types {
     }
 }
 
-/// What is wrong with whose file it is: a declaration decides where credentials go.
-fn foreign(path: &Path) -> Option<Diagnostic> {
-    let seen = stat(path).ok()?;
-    let is_ours = seen.st_uid == 0 || seen.st_uid == rustix::process::geteuid().as_raw();
-    let is_open = Mode::from_raw_mode(seen.st_mode).contains(Mode::WOTH);
-    let message = match (is_ours, is_open) {
-        (true, false) => return None,
-        (false, _) => "the file belongs to another user",
-        (true, true) => "the file can be changed by every user",
+/// Reads a declaration, if nobody else can have written it: it decides where credentials go.
+fn load(path: &Path) -> Result<Vec<u8>, Diagnostic> {
+    let unreadable = |why: String| {
+        Diagnostic::error("type-file-unreadable", format!("the file cannot be read: {why}"))
+            .at(Span::default(), "")
     };
-    let problem = Diagnostic::error("type-file-owner", message).at(Span::default(), "");
-    Some(problem.help("a type decides where credentials go: `chmod 600` and own the file"))
+    // Not blocking: whoever opens a pipe that nobody writes to would wait for ever.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = open(path, flags, Mode::empty()).map_err(io::Error::from);
+    let file = File::from(file.map_err(|error| unreadable(error.to_string()))?);
+    let seen = fstat(&file).map_err(|error| unreadable(io::Error::from(error).to_string()))?;
+    if FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile {
+        return Err(unreadable("it is no regular file".to_owned()));
+    }
+    if let Some(message) = foreign("file", &seen) {
+        let problem = Diagnostic::error("type-file-owner", message).at(Span::default(), "");
+        let help = "a type decides where credentials go: `chmod go-w` and own the file";
+        return Err(problem.help(help));
+    }
+    let mut bytes = Vec::new();
+    file.take(FILE_LEN_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| unreadable(error.to_string()))?;
+    match bytes.len() as u64 > FILE_LEN_MAX {
+        true => Err(unreadable("it is larger than 1 MiB".to_owned())),
+        false => Ok(bytes),
+    }
+}
+
+/// What is wrong with whose file or folder it is.
+fn foreign(what: &str, seen: &Stat) -> Option<String> {
+    let is_ours = seen.st_uid == 0 || seen.st_uid == rustix::process::geteuid().as_raw();
+    let mode = Mode::from_raw_mode(seen.st_mode);
+    // In a folder with the sticky bit, such as `/tmp`, others could still add a file.
+    match (is_ours, mode.contains(Mode::WOTH), mode.contains(Mode::WGRP)) {
+        (false, _, _) => Some(format!("the {what} belongs to another user")),
+        (true, true, _) => Some(format!("the {what} can be changed by every user")),
+        (true, false, true) => Some(format!("the {what} can be changed by its group")),
+        (true, false, false) => None,
+    }
 }
 
 fn taken(source: &SourceFile, id: &str) -> Diagnostic {
@@ -175,6 +207,10 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed(error)),
     };
+    let seen = stat(folder).map_err(|error| failed(error.into()))?;
+    if let Some(why) = foreign("folder of connection types", &seen) {
+        return Err(FolderError::Foreign { path: folder.to_owned(), why });
+    }
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.map_err(failed)?.path();
