@@ -19,7 +19,7 @@ use crate::kind::{ConnectionType, ValueError};
 
 pub use dango::{Guess, SecretsToml, read_secrets_toml};
 pub use http::{HttpCredentials, HttpFile, effective_path};
-pub use mode::{Loaded, load};
+pub use mode::{Loaded, judge, load};
 pub use shape::{Recognised, recognise};
 
 /// What is wrong with a file of credentials.
