@@ -15,12 +15,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use subrosa_connections::protocol::{Done, Event, Failed, FailedKind, Request, Said, Task};
 use subrosa_connections::provider::Refresher;
-use subrosa_registry::{Ask, Lookup, Scope, SecretRef};
+use subrosa_registry::{Lookup, Scope, SecretRef};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Notify;
 
-use crate::registry::ask_person;
+use crate::registry::ask_for_broker;
 use crate::wiring::World;
 
 /// The hidden command.
@@ -117,6 +117,7 @@ async fn converse(
         Failed { kind: FailedKind::Broken, message, help }
     };
     let mut line = Vec::new();
+    let mut was_asked = false;
     loop {
         line.clear();
         let mut bounded = output.take(LINE_LEN_MAX);
@@ -138,8 +139,8 @@ async fn converse(
             Event::Done(done) => return Ok(done),
             Event::Failed(failed) => return Err(failed),
             Event::Ask { place } => {
-                let asked =
-                    tokio::task::spawn_blocking(move || ask_person(Ask::Existing { place }));
+                let is_again = std::mem::replace(&mut was_asked, true);
+                let asked = tokio::task::spawn_blocking(move || ask_for_broker(place, is_again));
                 let answered = match asked.await {
                     Ok(Ok(typed)) => say(input, &Said::Answer(Some(typed.len())), &typed).await,
                     Ok(Err(_)) | Err(_) => say(input, &Said::Answer(None), &[]).await,

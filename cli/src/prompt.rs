@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::{self, BufRead as _, Write as _};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
@@ -15,6 +15,7 @@ use crate::failure::{Exit, Failure};
 use crate::load;
 use crate::signals::{CONT, STOPPING, Signals};
 use crate::terminal::{self, Since};
+use crate::text;
 
 /// Longest answer that can be typed, with room to tell that it was longer.
 pub(crate) const ANSWER_LEN_MAX: usize = 64 * 1024;
@@ -44,9 +45,19 @@ pub(crate) fn hidden(question: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
 }
 
 /// While it lives, nothing that is typed is shown once its first question was asked: also not what is
-/// typed before the next one comes up, which that one takes as its answer.
-#[derive(Default)]
+/// typed before the next one comes up, which that one takes as its answer. The last of several gives the
+/// terminal back.
 pub(crate) struct Hiding(());
+
+/// How many [`Hiding`] there are.
+static HIDING: AtomicUsize = AtomicUsize::new(0);
+
+impl Default for Hiding {
+    fn default() -> Hiding {
+        HIDING.fetch_add(1, Ordering::SeqCst);
+        Hiding(())
+    }
+}
 
 impl Hiding {
     /// Asks for something that nobody may see; an empty answer is one.
@@ -57,11 +68,22 @@ impl Hiding {
         (&device).write_all(b"\n").ok();
         asked
     }
+
+    /// Asks for a line that everybody may see; it is shown as it is taken, and not as it is typed: what
+    /// is typed ahead may be for a later question that nobody may see.
+    pub(crate) fn line(&self, question: &str) -> Result<String, Failure> {
+        let device = open()?;
+        let asked = ask(&device, question, terminal::enter_hidden_mode, read_echoed);
+        (&device).write_all(b"\n").ok();
+        Ok(String::from_utf8_lossy(&asked?).into_owned())
+    }
 }
 
 impl Drop for Hiding {
     fn drop(&mut self) {
-        terminal::restore();
+        if HIDING.fetch_sub(1, Ordering::SeqCst) == 1 {
+            terminal::restore();
+        }
     }
 }
 
@@ -153,6 +175,35 @@ fn read_shown(device: &File) -> Answer {
 }
 
 fn read_line(device: &File) -> Answer {
+    read_keys(device, |_, _| Ok(()))
+}
+
+/// Reads a line that is shown by us, key by key.
+fn read_echoed(device: &File) -> Answer {
+    read_keys(device, |line, key| {
+        let mut writer = device;
+        writer.write_all(&echo(line, key))
+    })
+}
+
+/// What shows that a key was pressed at the end of a line.
+fn echo(line: &[u8], key: u8) -> Vec<u8> {
+    let gone = match key {
+        KILL => line,
+        key if ERASE.contains(&key) => {
+            let start = line.iter().rposition(|byte| byte & 0xc0 != 0x80).unwrap_or(0);
+            &line[start..]
+        }
+        // An escape sequence would be carried out.
+        key if key.is_ascii_control() || line.len() > ANSWER_LEN_MAX => return Vec::new(),
+        key => return vec![key],
+    };
+    let plain: String = String::from_utf8_lossy(gone).chars().filter(|c| !c.is_control()).collect();
+    b"\x08 \x08".repeat(text::width(&plain))
+}
+
+/// Reads keys until the line ends; `show` gets each, and the line before it.
+fn read_keys(device: &File, show: impl Fn(&[u8], u8) -> io::Result<()>) -> Answer {
     let mut line = Zeroizing::new(Vec::with_capacity(ANSWER_LEN_MAX + 1));
     // One by one: what comes after the end of the line is for the next question.
     let mut key = Zeroizing::new([0; 1]);
@@ -161,6 +212,7 @@ fn read_line(device: &File) -> Answer {
         if read.map_err(|errno| broken(errno.into()))? == 0 {
             return Err(Failure::usage("the terminal gave no value"));
         }
+        show(&line, key[0]).map_err(broken)?;
         match press(&mut line, key[0]) {
             Pressed::More => {}
             Pressed::Done => return Ok(line),
@@ -196,7 +248,7 @@ fn press(line: &mut Vec<u8>, key: u8) -> Pressed {
 
 #[cfg(test)]
 mod tests {
-    use super::{ANSWER_LEN_MAX, Pressed, press};
+    use super::{ANSWER_LEN_MAX, Pressed, echo, press};
 
     fn typed(keys: &[u8]) -> (Vec<u8>, Pressed) {
         let mut line = Vec::new();
@@ -221,6 +273,20 @@ mod tests {
         check(b"end\x04", b"end");
         check(b"a\tb c\n", b"a\tb c");
         assert_eq!(typed(b"\x04").1, Pressed::Cancelled);
+    }
+
+    #[test]
+    fn what_is_shown_of_a_key_is_what_it_does() {
+        let check = |line: &str, key: u8, expected: &str| {
+            assert_eq!(echo(line.as_bytes(), key), expected.as_bytes(), "{line} {key}");
+        };
+        check("ab", b'c', "c");
+        check("ab", 0x7f, "\x08 \x08");
+        check("a漢", 0x7f, "\x08 \x08\x08 \x08");
+        check("abc", 0x15, "\x08 \x08\x08 \x08\x08 \x08");
+        check("", 0x7f, "");
+        check("a", 0x1b, "");
+        check("a", b'\r', "");
     }
 
     #[test]

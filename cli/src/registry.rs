@@ -23,7 +23,7 @@ use crate::out;
 use crate::wiring::World;
 
 pub(crate) use failure::command;
-pub(crate) use keys::ask_person;
+pub(crate) use keys::ask_for_broker;
 
 /// A registry and where its parts are.
 pub(crate) struct Secrets {

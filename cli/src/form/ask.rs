@@ -76,14 +76,19 @@ impl Person {
         current: &Current,
         filled: &mut Filled,
     ) -> Result<(), Failure> {
+        let last_hidden = fields.iter().rposition(|field| is_hidden(field));
         let mut hiding = None;
         for (index, field) in fields.iter().enumerate() {
             // A file that was named for an earlier field may have answered this one.
             if filled.has(&field.name) {
                 continue;
             }
-            // From one hidden question to the next nothing is shown either.
-            hiding = hiding.filter(|_| is_hidden(field));
+            // Up to the last hidden question nothing is shown as it is typed: it may be for that one.
+            if last_hidden.is_some_and(|last| index <= last) {
+                hiding.get_or_insert_default();
+            } else {
+                hiding = None;
+            }
             let place = format!("{} of {}", index + 1, fields.len());
             let mut head = format!("\n{} ({place})\n", self.bold(&text::shown(&field.label)));
             head.push_str(&self.wrapped(&field.help));
@@ -91,8 +96,7 @@ impl Person {
                 head.push_str(&format!("{INDENT}{}) {}\n", number + 1, text::shown(choice)));
             }
             self.say(&head)?;
-            let hiding = hiding.get_or_insert_default();
-            self.fill_one((kind, field), hiding, current, filled)?;
+            self.fill_one((kind, field), hiding.as_ref(), current, filled)?;
         }
         Ok(())
     }
@@ -100,7 +104,7 @@ impl Person {
     fn fill_one(
         &self,
         (kind, field): (&ConnectionType, &Field),
-        hiding: &Hiding,
+        hiding: Option<&Hiding>,
         current: &Current,
         filled: &mut Filled,
     ) -> Result<(), Failure> {
@@ -117,12 +121,15 @@ impl Person {
     fn answer(
         &self,
         (kind, field): (&ConnectionType, &Field),
-        (hiding, question): (&Hiding, &str),
+        (hiding, question): (Option<&Hiding>, &str),
         current: &Current,
         filled: &mut Filled,
     ) -> Result<Result<(), String>, Failure> {
         if is_hidden(field) {
-            let typed = hiding.ask(question)?;
+            let typed = match hiding {
+                Some(hiding) => hiding.ask(question)?,
+                None => prompt::hidden(question)?,
+            };
             return Ok(match unanswered(field, &typed, current, filled) {
                 Some(judged) => judged,
                 None => {
@@ -133,7 +140,10 @@ impl Person {
                 }
             });
         }
-        let typed = self.ask(question)?;
+        let typed = match hiding {
+            Some(hiding) => hiding.line(question)?,
+            None => self.ask(question)?,
+        };
         let typed = typed.trim();
         if let Some(judged) = unanswered(field, typed.as_bytes(), current, filled) {
             return Ok(judged);

@@ -1,7 +1,7 @@
 //! The places where keys can be, and who is asked for a passphrase.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use subrosa_registry::{Ask, AskPassphrase, Cost, Disk, Files, KeyError, Passphrase, Places};
 use zeroize::Zeroizing;
@@ -59,12 +59,57 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     Ok(passphrase)
 }
 
+/// What a person was asked for last, and the answer.
+struct Answered {
+    place: String,
+    passphrase: Zeroizing<Vec<u8>>,
+}
+
+/// Held while somebody is asked: the registry of a run and each broker that it started have a question of
+/// their own, at the same moment, and there is one terminal and one person. What was answered is for
+/// whoever waited.
+static ANSWERED: Mutex<Option<Answered>> = Mutex::new(None);
+
+fn answered() -> MutexGuard<'static, Option<Answered>> {
+    ANSWERED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The passphrase of the key in `place`, for a broker that this process has started: what a person has
+/// answered before, or else says now. A broker that `is_again` asking was given a wrong one.
+pub(crate) fn ask_for_broker(
+    place: String,
+    is_again: bool,
+) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let mut answered = answered();
+    match answered.as_ref().filter(|known| known.place == place && !is_again) {
+        Some(known) => Ok(known.passphrase.clone()),
+        None => ask_existing(&mut answered, place),
+    }
+}
+
+fn ask_existing(
+    answered: &mut Option<Answered>,
+    place: String,
+) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    *answered = None;
+    // Whoever has pressed Ctrl-C is not asked the next question.
+    if prompt::ended().is_some() {
+        return Err(broken_off(place));
+    }
+    let passphrase = ask(&format!("passphrase of the key in {place} (not shown): "), &place)?;
+    *answered = Some(Answered { place, passphrase: passphrase.clone() });
+    Ok(passphrase)
+}
+
+fn broken_off(place: String) -> KeyError {
+    KeyError::Source { place, why: "the question for the passphrase was broken off".to_owned() }
+}
+
 /// Asks on the controlling terminal, for a new passphrase twice.
 pub(crate) fn ask_person(asked: Ask) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let mut answered = answered();
     match asked {
-        Ask::Existing { place } => {
-            ask(&format!("passphrase of the key in {place} (not shown): "), &place)
-        }
+        Ask::Existing { place } => ask_existing(&mut answered, place),
         Ask::New { place } => {
             let question = format!("new passphrase for the key in {place} (not shown): ");
             let first = ask(&question, &place)?;
@@ -78,11 +123,11 @@ pub(crate) fn ask_person(asked: Ask) -> Result<Zeroizing<Vec<u8>>, KeyError> {
 }
 
 fn ask(question: &str, place: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    prompt::hidden(question).map_err(|failure| {
-        let why = match failure {
-            Failure::Told(_) => "the question for the passphrase was broken off".to_owned(),
-            Failure::Untold(reason) => format!("no passphrase: {}", reason.message()),
-        };
-        KeyError::Source { place: place.to_owned(), why }
+    prompt::hidden(question).map_err(|failure| match failure {
+        Failure::Told(_) => broken_off(place.to_owned()),
+        Failure::Untold(reason) => KeyError::Source {
+            place: place.to_owned(),
+            why: format!("no passphrase: {}", reason.message()),
+        },
     })
 }

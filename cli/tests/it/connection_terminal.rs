@@ -74,6 +74,53 @@ fn what_is_typed_ahead_for_a_hidden_field_is_never_shown() {
 }
 
 #[test]
+fn what_is_typed_ahead_from_the_first_question_on_shows_no_secret() {
+    let place = Place::new();
+    let pasted = "https://a.example\rme@acmx\u{7f}e.com\rhunter2\r";
+    let words = ["connection", "add", "jira", "j"];
+    let (seen, code) = play(&place, &words, &[("  > ", pasted)]);
+    assert_eq!(code, 0, "{seen}");
+    assert!(!seen.contains("hunter"), "{seen}");
+    assert!(seen.contains("> https://a.example\r\n"), "what may be seen is: {seen}");
+    assert_eq!(show(&place, "j")["fields"]["email"], "me@acme.com");
+}
+
+/// A type whose token has to be exchanged before it is used, at a port where nobody listens.
+const DUE: &str = "id: due\nlabel: Due\nsummary: Ours.\nauth: client_credentials\nfields:\n\
+                   - {name: client_id, label: Client, help: Its id.}\n\
+                   - {name: client_secret, label: Secret, help: It., secret: true}\n\
+                   apply:\n  base_url: https://127.0.0.1:1\n  \
+                   headers: {Authorization: 'Bearer ${access_token}'}\n\
+                   oauth:\n  token_url: https://127.0.0.1:1/token\n  client_auth: body\n";
+
+#[test]
+fn one_question_for_the_passphrase_is_enough_for_a_run_and_is_never_shown() {
+    let place = Place::new();
+    place.write("home/connection-types/due.yaml", DUE);
+    for name in ["one", "two"] {
+        let words = ["connection", "add", "due", name, "--set", "client_id=x"];
+        let ended = place.feed(&[&words[..], &["--set", "client_secret=-"]].concat(), b"hunter2");
+        assert_eq!(ended.code, 0, "{ended:?}");
+    }
+    let typed = "pass-in-clear\r";
+    let keys = [("new passphrase", typed), ("the same again", typed)];
+    let (seen, code) = play(&place, &["key", "move", "--to", "passphrase"], &keys);
+    assert_eq!(code, 0, "{seen}");
+    place.write(
+        "due.yaml",
+        "name: due\nsecrets:\n\
+         - {name: ONE, provider: connection, key: one/access_token}\n\
+         - {name: TWO, provider: connection, key: two/access_token}\n\
+         steps:\n- {name: s, run: 'true'}\n",
+    );
+    let keys = [("passphrase of the key", "pass-in-clear\rpass-in-clear\rpass-in-clear\r")];
+    let (seen, code) = play(&place, &["run", "due.yaml"], &keys);
+    assert_ne!(code, 0, "nobody gives out tokens: {seen}");
+    assert_eq!(seen.matches("passphrase of the key").count(), 1, "{seen}");
+    assert!(!seen.contains("pass-in-clear"), "{seen}");
+}
+
+#[test]
 fn what_is_given_is_not_asked_for() {
     let place = Place::new();
     let words = ["connection", "add", "jira", "--set", "site_url=https://a.example"];
