@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 use crate::prompt::Hiding;
-use crate::terminal;
+use crate::{out, terminal, text};
 
 /// Room for the longest newline, and for one byte that is too many.
 const READ_LEN_MAX: usize = VALUE_LEN_MAX + 2 + 1;
@@ -60,6 +60,25 @@ pub(crate) fn bytes(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, Failure> 
         None => read(rustix::stdio::stdin(), READ_LEN_MAX)
             .map_err(|error| Failure::engine(format!("cannot read standard input: {error}"))),
     }
+}
+
+/// Bytes that a file of credentials may have: it can hold those of many services.
+const CREDENTIALS_LEN_MAX: usize = 1024 * 1024;
+
+/// What a file of credentials holds, or a pipe. What is to be said of who else can read it is said here.
+pub(crate) fn credentials(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let file = open_file(path, OFlags::empty())?;
+    let judged = subrosa_connections::files::judge(&file, path);
+    let warning = judged.map_err(|error| Failure::usage(error.to_string()))?;
+    let bytes = read(file.as_fd(), CREDENTIALS_LEN_MAX + 1);
+    let bytes = bytes.map_err(|error| unreadable(path, &error))?;
+    if bytes.len() > CREDENTIALS_LEN_MAX {
+        return Err(Failure::usage(format!("`{}` is larger than 1 MiB", path.display())));
+    }
+    if let Some(warning) = warning {
+        out::stderr(&format!("warning: {}\n", text::shown(&warning)));
+    }
+    Ok(bytes)
 }
 
 /// A value that a reader of files has taken in, on its way into the registry.

@@ -222,6 +222,34 @@ impl ConnectionType {
         closest(name, self.fields.iter().map(|field| field.name.as_str()))
     }
 
+    /// The public fields that decide where the credential goes, and that are not what they were.
+    pub fn moved(
+        &self,
+        before: &BTreeMap<String, String>,
+        after: &BTreeMap<String, String>,
+    ) -> Vec<&str> {
+        let is_moved = |field: &&Field| {
+            let held = |fields: &BTreeMap<String, String>| {
+                fields.get(&field.name).or(field.default.as_ref()).cloned()
+            };
+            self.is_of_address(field) && held(before) != held(after)
+        };
+        self.fields.iter().filter(is_moved).map(|field| field.name.as_str()).collect()
+    }
+
+    /// Whether an address is made of a public field: that of the service, or of who grants access.
+    fn is_of_address(&self, field: &Field) -> bool {
+        let oauth = self.oauth.iter().flat_map(|oauth| {
+            let further = [&oauth.authorize_url, &oauth.device_url, &oauth.revoke_url];
+            further.into_iter().flatten().chain([&oauth.token_url])
+        });
+        let mut templates = self.apply.base_url.iter().chain(oauth);
+        // A driver has no template: it takes the fields of these formats.
+        let is_place = matches!(field.format, Format::Url | Format::Host | Format::Port);
+        !field.is_secret
+            && (is_place || templates.any(|one| one.fields().any(|name| name == field.name)))
+    }
+
     /// Whether a token is exchanged for it before a request: `access_token` is a part of it then.
     pub fn has_token(&self) -> bool {
         match self.auth {

@@ -162,7 +162,12 @@ impl Person {
         path: &str,
         filled: &mut Filled,
     ) -> Result<Result<(), String>, Failure> {
-        match value::bytes(Some(&given::path(path, self.home.as_deref()))) {
+        let path = given::path(path, self.home.as_deref());
+        let read = match field.is_secret {
+            true => value::credentials(&path),
+            false => value::bytes(Some(&path)),
+        };
+        match read {
             Ok(bytes) => Ok(given::put(field, &bytes, filled)
                 .inspect(|()| file::take_others(&bytes, kind, field, filled))),
             Err(Failure::Untold(reason)) => Ok(Err(reason.message().to_owned())),

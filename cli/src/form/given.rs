@@ -56,6 +56,7 @@ pub(crate) fn read(
     for (field, source) in planned {
         let bytes = match source {
             Source::Word(text) => Zeroizing::new(text.into_bytes()),
+            Source::File(path) if field.is_secret => value::credentials(&path)?,
             Source::File(path) => value::bytes(Some(&path))?,
             Source::Stdin if field.is_secret && terminal::is_terminal(&io::stdin()) => {
                 ask::secret_alone(field, filled)?;

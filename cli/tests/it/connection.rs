@@ -100,7 +100,7 @@ fn what_cannot_be_stored_is_refused_before_anything_is_made() {
     check(&["jira", "Jira"], "cannot be one");
     check(&["jira", "a", "--expires", "2020-01-01"], "in the past");
     check(&["jira", "a", "--set-file", "api_token=nowhere"], "cannot read `nowhere`");
-    check(&["jira", "a", "--from-file", "nowhere"], "hands out no JSON file");
+    check(&["jira", "a", "--from-file", "nowhere"], "cannot read `nowhere`");
 }
 
 #[test]
@@ -198,7 +198,9 @@ fn the_file_that_a_service_hands_out_is_taken() {
     place.write("key.json", &text);
     ok(&place, &["add", "gcp_service_account", "gcp", "--from-file", "key.json"], "");
     assert_eq!(show(&place, "gcp")["state"], "ready");
-    for (text, message) in [("{\"hunter2\": ", "it is no JSON at line 1"), ("[]", "")] {
+    for (text, message) in
+        [("{\"hunter2\": ", "it is no JSON object"), ("[]", "it is no JSON object")]
+    {
         place.write("wrong.json", text);
         let words = ["connection", "add", "gcp_service_account", "x", "--from-file", "wrong.json"];
         let ended = place.run(&words);
@@ -361,4 +363,40 @@ fn ai_keys_are_one_bag() {
     assert_eq!(ai(&["rm", "openai", "--yes"], "").code, 4);
     assert_eq!(states()[0], ("openai".into(), "not_set".into()));
     assert_eq!(ai(&["set", "opnai"], "x").code, 2);
+}
+
+#[test]
+fn another_address_wants_the_secret_anew() {
+    let place = stocked();
+    let edit = ["edit", "jira-prod", "--set", "site_url=https://elsewhere.example"];
+    refused(&place, &edit, 4, "`site_url` decides where the credential goes, and `api_token`");
+    assert_eq!(show(&place, "jira-prod")["version"], 1);
+    ok(&place, &["edit", "jira-prod", "--set", "email=you@acme.com"], "");
+    ok(&place, &["edit", "jira-prod", "--set", "site_url=https://acme.atlassian.net"], "");
+    ok(&place, &[&edit[..], &["--set", "api_token=-"]].concat(), "hunter3");
+    let shown = show(&place, "jira-prod");
+    assert_eq!(shown["fields"]["site_url"], "https://elsewhere.example");
+    assert_eq!(shown["secrets"]["api_token"]["version"], shown["version"]);
+}
+
+#[test]
+fn a_file_of_types_that_cannot_be_read_takes_no_other_away() {
+    let place = stocked();
+    let types = place.home().join("connection-types");
+    std::fs::create_dir_all(types.join("folder.yaml")).unwrap();
+    std::os::unix::fs::symlink("nowhere", types.join("dangling.yaml")).unwrap();
+    std::fs::write(types.join("large.yaml"), vec![b'#'; 1024 * 1024 + 1]).unwrap();
+    std::fs::write(types.join("open.yaml"), "id: open\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o664);
+    std::fs::set_permissions(types.join("open.yaml"), mode).unwrap();
+    let ended = ok(&place, &["list"], "");
+    assert!(ended.stdout.contains("jira-prod"), "{ended:?}");
+    for (file, why) in [
+        ("folder.yaml", "it is no regular file"),
+        ("dangling.yaml", "No such file"),
+        ("large.yaml", "it is larger than 1 MiB"),
+        ("open.yaml", "can be changed by its group"),
+    ] {
+        assert!(ended.stderr.contains(file) && ended.stderr.contains(why), "{file}: {ended:?}");
+    }
 }

@@ -46,6 +46,7 @@ pub(crate) fn edit(args: &EditArgs, world: &World) -> Result<Exit, Failure> {
     if words.is_empty() && !has_options {
         let fields: Vec<&Field> = before.kind.fields.iter().collect();
         ask(("Connection", EDIT_HOW, &fields), &before, &mut filled, world)?;
+        ask_anew(&before, &mut filled, world)?;
     }
     given::read(words, before.kind, &mut filled)?;
     if filled.is_empty() && !has_options {
@@ -62,6 +63,32 @@ pub(crate) fn edit(args: &EditArgs, world: &World) -> Result<Exit, Failure> {
     let exit = told.tell(args.change.one.json)?;
     next(&next_steps_after(&before), args.change.one.json);
     Ok(exit)
+}
+
+/// Asks for the secrets that would go to another place than before, as if there were none.
+fn ask_anew(before: &Before<'_>, filled: &mut Filled, world: &World) -> Result<(), Failure> {
+    let mut current = before.current();
+    let moved = before.kind.moved(&current.public, &filled.public_after(&current));
+    let Some(moved) = moved.first() else { return Ok(()) };
+    let is_kept = |field: &&Field| {
+        current.secret.contains_key(&field.name) && !filled.secret.contains_key(&field.name)
+    };
+    let fields: Vec<&Field> = before.kind.fields.iter().filter(is_kept).collect();
+    if fields.is_empty() {
+        return Ok(());
+    }
+    current.secret.clear();
+    let person = Person::at_terminal(world)?;
+    person
+        .say(&format!("\n`{moved}` decides where the credential goes: it is asked for anew.\n"))?;
+    person.fill(before.kind, &fields, &current, filled)?;
+    for field in fields {
+        // One that may be left out, and was: what is there must not stay.
+        if !filled.has(&field.name) {
+            given::remove(field, filled);
+        }
+    }
+    Ok(())
 }
 
 const EDIT_HOW: &str = "Enter keeps what is in [brackets]; `-` takes an optional answer away. What is \

@@ -35,7 +35,7 @@ struct Planned<'a> {
 /// Shows what a file would bring; with `--apply`, stores it.
 pub(crate) fn import(args: &ImportArgs, world: &World) -> Result<Exit, Failure> {
     let types = connections::types(world)?;
-    let bytes = value::bytes(Some(&args.file))?;
+    let bytes = value::credentials(&args.file)?;
     let is_toml = args.file.extension().is_some_and(|ending| ending == "toml");
     let found = if is_toml { of_toml(args, &bytes, world)? } else { of_json(args, &bytes)? };
     let mut planned = Vec::new();
@@ -49,6 +49,12 @@ pub(crate) fn import(args: &ImportArgs, world: &World) -> Result<Exit, Failure> 
     let secrets = world.secrets()?;
     let admin = secrets.admin("connection import", args.allow_protected, world);
     let conflicts = conflicts(&admin, &planned)?;
+    for one in &planned {
+        store::check_public(&one.kind.id, &one.filled).map_err(|why| {
+            let name = name(&one.address);
+            invalid(&args.file, &format!("what it has for `{name}`: {why}"))
+        })?;
+    }
     tell(&planned, &conflicts, args)?;
     if !conflicts.is_empty() {
         out::stderr("nothing was stored: what is there already is not overwritten\n");
@@ -62,12 +68,15 @@ pub(crate) fn import(args: &ImportArgs, world: &World) -> Result<Exit, Failure> 
     if is_new_store {
         admin.create_store(Names::Open)?;
     }
-    for Planned { kind, address, filled, .. } in planned {
-        let options = SetOptions::default();
-        let change = Change { kind, filled, options, must_be: MustBe::New };
-        store::put(&admin, Action::Import, &address, change)?;
-    }
+    let changes: Vec<(Address, Change<'_>)> = planned.into_iter().map(change).collect();
+    store::put_new(&admin, Action::Import, changes)?;
     Ok(Exit::OK)
+}
+
+fn change(planned: Planned<'_>) -> (Address, Change<'_>) {
+    let Planned { kind, address, filled, .. } = planned;
+    let options = SetOptions::default();
+    (address, Change { kind, filled, options, must_be: MustBe::New })
 }
 
 /// What a file says of one connection.

@@ -1,8 +1,10 @@
 //! Storing what a form was filled in with.
 
+use subrosa_connections::record::{ACCESS_TOKEN, REFRESH_TOKEN};
 use subrosa_connections::{ConnectionType, Record};
 use subrosa_registry::{
-    Action, Address, Admin, MustBe, RecordChange, RecordInfo, RegistryError, SetOptions, Written,
+    Action, Address, Admin, InvalidRecord, MustBe, RecordChange, RecordInfo, RegistryError,
+    SetOptions, Written,
 };
 
 use super::name;
@@ -46,7 +48,16 @@ pub(crate) fn put(
         };
         let current = Current { public: former.fields.clone(), ..Current::default() };
         let fields = public.public_after(&current);
-        change.public = Some(Record { fields, ..former }.to_text());
+        let mut after = Record { fields, ..former };
+        if let Some(info) = &known
+            && let Some(moved) = kind.moved(&current.public, &after.fields).first()
+        {
+            refuse_kept(moved, kind, info, &change)?;
+            // They were granted by, and are for, the former place.
+            after.tokens = None;
+            forget_tokens(info, &mut change);
+        }
+        change.public = Some(after.to_text());
         // What is there has to be what the change was made from.
         change.expect = known.and_then(|info| info.info.version);
         if change.expect.is_none() && must_be == MustBe::Either {
@@ -61,6 +72,71 @@ pub(crate) fn put(
             written => return Ok(written?),
         }
     }
+}
+
+/// Makes sure that no secret goes to another place than the one that it was given for: who may edit a
+/// connection could read it there.
+fn refuse_kept(
+    moved: &str,
+    kind: &ConnectionType,
+    info: &RecordInfo,
+    change: &RecordChange,
+) -> Result<(), Failure> {
+    let is_given = |name: &str| change.parts.iter().any(|(part, _)| part == name);
+    let is_kept = |part: &&str| kind.field(part).is_some() && !is_given(part);
+    let kept: Vec<&str> =
+        info.parts.iter().map(|part| part.name.as_str()).filter(is_kept).collect();
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = kept.iter().map(|name| format!("`{name}`")).collect();
+    let words: Vec<String> = kept.iter().map(|name| format!("`--set-file {name}=PATH`")).collect();
+    let message = format!(
+        "`{moved}` decides where the credential goes, and {} would go to another place than the one \
+         that it was given for; nothing was changed",
+        names.join(", ")
+    );
+    Err(Failure::new(Exit::SECRETS, message).help(format!(
+        "give it anew in the same command, with {} or `--set {}=-`",
+        words.join(", "),
+        kept[0]
+    )))
+}
+
+fn forget_tokens(info: &RecordInfo, change: &mut RecordChange) {
+    for name in [ACCESS_TOKEN, REFRESH_TOKEN] {
+        let is_there = info.parts.iter().any(|part| part.name == name);
+        if is_there && !change.parts.iter().any(|(part, _)| part == name) {
+            change.parts.push((name.to_owned(), None));
+        }
+    }
+}
+
+/// Stores connections that are not there yet: all of them or none.
+pub(crate) fn put_new(
+    admin: &Admin<'_>,
+    action: Action,
+    changes: Vec<(Address, Change<'_>)>,
+) -> Result<(), Failure> {
+    let changes = changes.into_iter().map(|(address, change)| {
+        let Change { kind, filled, options, .. } = change;
+        let public = Some(new_record(&kind.id, &filled).to_text());
+        let parts = filled.secret.into_iter().collect();
+        let must_be = MustBe::New;
+        (address, RecordChange { public, parts, options, must_be, ..RecordChange::default() })
+    });
+    let changes: Vec<(Address, RecordChange)> = changes.collect();
+    Ok(admin.put_records(action, &changes).map(|_| ())?)
+}
+
+/// Whether the registry would take the public fields of a new connection.
+pub(crate) fn check_public(kind: &str, filled: &Filled) -> Result<(), InvalidRecord> {
+    subrosa_registry::check_public(&new_record(kind, filled).to_text())
+}
+
+fn new_record(kind: &str, filled: &Filled) -> Record {
+    let fields = filled.public_after(&Current::default());
+    Record { kind: kind.to_owned(), fields, ..Record::default() }
 }
 
 /// The connection, if it is there.
