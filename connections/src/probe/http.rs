@@ -4,6 +4,7 @@ use serde_json::Value;
 use subrosa_engine::secret::SecretValue;
 use subrosa_http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use subrosa_http::{Answer, Call, Method};
+use subrosa_masker::{MaskSet, Policy};
 use zeroize::Zeroizing;
 
 use super::{Means, Outcome};
@@ -26,8 +27,8 @@ pub(super) async fn ask(
         return Err(Outcome::untested("its type has no test over HTTP"));
     };
     let target = place_text(&opened.kind, url, |name| opened.value(name))?;
-    let url = locate(opened, &target)?;
-    let server = url.origin().ascii_serialization();
+    let place = locate(opened, &target)?;
+    let server = place.origin().ascii_serialization();
     let method = Method::from_bytes(method.as_bytes())
         .map_err(|_| Outcome::untested("its type has a method that is none"))?;
     let mut headers = HeaderMap::new();
@@ -35,11 +36,27 @@ pub(super) async fn ask(
     if body.is_some() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    let mut call = Call { method, url, headers, body };
+    // What is asked for is the user's choice where the type has a field for it, and may be for everybody.
+    let is_chosen = url.fields().next().is_some() && body.is_none();
+    let bare = is_chosen.then(|| Call {
+        method: method.clone(),
+        url: place.clone(),
+        headers: HeaderMap::new(),
+        body: None,
+    });
+    let mut call = Call { method, url: place, headers, body };
     authenticate(opened, &mut call, &Context { now: means.now, token })?;
-    match means.http.send(call).await {
-        Err(fault) => Err(Outcome::unreachable(fault.message(&server))),
-        Ok(answer) => Ok(meaning(opened, &answer)),
+    let outcome = match means.http.send(call).await {
+        Err(fault) => return Err(Outcome::unreachable(fault.message(&server))),
+        Ok(answer) => meaning(opened, &answer),
+    };
+    let (Outcome::Works { .. }, Some(bare)) = (&outcome, bare) else { return Ok(outcome) };
+    match means.http.send(bare).await.map(|answer| meaning(opened, &answer)) {
+        Ok(Outcome::Works { .. }) => Err(Outcome::untested(
+            "the server answers so to everybody, without the credential as well; \
+             a path that wants the credential tells more",
+        )),
+        Ok(_) | Err(_) => Ok(outcome),
     }
 }
 
@@ -98,11 +115,14 @@ fn shown(opened: &Opened, value: &Value) -> Option<String> {
     };
     // A service that gives back what it was given must not have it shown.
     #[expect(clippy::disallowed_methods, reason = "compared only")]
-    let has_secret = opened.parts.values().any(|part| {
-        let part = part.expose();
-        part.len() >= SECRET_LEN_MIN
-            && text.as_bytes().windows(part.len()).any(|window| window == part)
-    });
+    let has_secret = {
+        let is_in = |part: &[u8]| text.as_bytes().windows(part.len()).any(|window| window == part);
+        let parts = || opened.parts.values().map(|part| part.expose());
+        // As it is, and in the forms in which a request carries it.
+        let masks = MaskSet::new(parts(), &Policy::default());
+        parts().any(|part| part.len() >= SECRET_LEN_MIN && is_in(part))
+            || masks.is_ok_and(|masks| masks.finds(text.as_bytes()))
+    };
     let plain: String = text.chars().filter(|c| !c.is_control()).take(SHOWN_MAX).collect();
     (!has_secret && !plain.trim().is_empty()).then_some(plain)
 }

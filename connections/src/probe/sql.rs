@@ -43,6 +43,11 @@ fn postgres_options(opened: &Opened, place: &Place) -> Result<PgConnectOptions, 
         "verify-ca" => PgSslMode::VerifyCa,
         _ => PgSslMode::VerifyFull,
     };
+    if let Some(name) = intruding(optional(opened, "ca_certificate")?.is_some()) {
+        return Err(Outcome::untested(format!(
+            "the variable `{name}` is set, and the driver would take it for this connection"
+        )));
+    }
     let options = PgConnectOptions::new_without_pgpass()
         .host(place.host())
         .port(place.port())
@@ -59,6 +64,17 @@ fn postgres_options(opened: &Opened, place: &Place) -> Result<PgConnectOptions, 
     #[expect(clippy::disallowed_methods, reason = "the driver logs in with it")]
     let word = std::str::from_utf8(password.expose());
     Ok(options.password(word.map_err(|_| no_text())?))
+}
+
+/// A variable of the environment that the driver takes whatever a connection gives: options that go to
+/// the server at login, or other roots than the system's.
+fn intruding(has_roots: bool) -> Option<&'static str> {
+    let taken = PgConnectOptions::new_without_pgpass().password("");
+    if taken.get_options().is_some() {
+        return Some("PGOPTIONS");
+    }
+    let has_variable = taken.to_url_lossy().query_pairs().any(|(name, _)| name == "sslrootcert");
+    (has_variable && !has_roots).then_some("PGSSLROOTCERT")
 }
 
 fn mysql_options(opened: &Opened, place: &Place) -> Result<MySqlConnectOptions, Outcome> {

@@ -107,15 +107,44 @@ fn an_answer_means_what_its_type_says() {
         "",
         Outcome::Unreachable { why: "the service answered 503".to_owned() },
     );
-    let lab = [("client_id", "c"), ("access_token", "canary")];
+    let lab = [("client_id", "c"), ("access_token", "canary-token")];
     check("gitlab", &lab, 200, r#"{"username": "ada"}"#, works(Some("ada")));
-    check("gitlab", &lab, 200, r#"{"username": "has-canary-in-it"}"#, works(None));
+    check("gitlab", &lab, 200, r#"{"username": "has-canary-token-in-it"}"#, works(None));
+    check("gitlab", &lab, 200, r#"{"username": "Basic dTpjYW5hcnktdG9rZW4="}"#, works(None));
     check("gitlab", &lab, 200, r#"{"username": "a\u001b[31mb"}"#, works(Some("a[31mb")));
     check("gitlab", &lab, 200, r#"{"username": {"canary": 1}}"#, works(None));
     check("gitlab", &lab, 200, "no JSON", works(None));
     check("gemini", &[("api_key", "canary")], 400, "{}", Outcome::Refused);
     check("anthropic", &[("api_key", "canary")], 400, "{}", unexpected("the service answered 400"));
     check("snowflake", &[("token", "canary")], 200, r#"{"data": [["ADA"]]}"#, works(Some("ADA")));
+}
+
+#[test]
+fn a_server_that_answers_so_to_everybody_tests_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut reader = BufReader::new(stream.unwrap());
+            let mut request = String::new();
+            while !request.ends_with("\r\n\r\n") {
+                assert!(reader.read_line(&mut request).unwrap() > 0);
+            }
+            let is_private = request.starts_with("GET /private");
+            let status = match (is_private, request.contains("canary")) {
+                (false, _) | (true, true) => 200,
+                (true, false) => 401,
+            };
+            reader.get_mut().write_all(response(status, "").as_bytes()).unwrap();
+        }
+    });
+    let of = |path: &str| {
+        let values = [("base_url", &address[..]), ("token", "canary"), ("test_path", path)];
+        tried(&opened("http_bearer", &values))
+    };
+    assert_eq!(of("/private"), works(None));
+    let Outcome::Untested { why } = of("/") else { panic!("nobody looked at the credential") };
+    assert!(why.contains("to everybody"), "{why}");
 }
 
 #[test]
