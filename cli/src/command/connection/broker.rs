@@ -48,7 +48,7 @@ pub(crate) fn revoke(args: &ConfirmArgs, world: &World) -> Result<Exit, Failure>
 fn one(args: &ChangeArgs, task: Task, command: &str, world: &World) -> Result<Exit, Failure> {
     let address = address(&args.one)?;
     let asked = asked(task, &address, (command, args.allow_protected));
-    match carry_out(&asked, world)? {
+    match carry_out(&asked, world)?.0 {
         Ok(done) => {
             let mut told = about(&address, &done_words(&done)).with("done", done_word(&done));
             if let Some(end) = ends(&done) {
@@ -72,7 +72,12 @@ pub(crate) fn test(args: &TestArgs, world: &World) -> Result<Exit, Failure> {
     let mut outcomes = Vec::new();
     for address in addresses {
         let asked = asked(Task::Test, &address, ("connection test", args.allow_protected));
-        outcomes.push((address, carry_out(&asked, world)?));
+        let (outcome, ended_by) = carry_out(&asked, world)?;
+        if let Some(number) = ended_by {
+            // The one that was under way has ended well; the next ones are not begun.
+            return Err(Failure::Told(Exit::signal(number)));
+        }
+        outcomes.push((address, outcome));
     }
     if args.json {
         let objects: Vec<Map<String, Value>> = outcomes.iter().map(outcome_json).collect();
@@ -108,8 +113,9 @@ fn asked(task: Task, address: &Address, (command, allow_protected): (&str, bool)
 
 type Outcome = Result<Done, Failed>;
 
-/// Has the broker do it, shows what it says, and passes signals on to it.
-fn carry_out(request: &Request, world: &World) -> Result<Outcome, Failure> {
+/// Has the broker do it, shows what it says, and passes signals on to it; the last of these goes with what
+/// was done all the same.
+fn carry_out(request: &Request, world: &World) -> Result<(Outcome, Option<i32>), Failure> {
     let runtime = load::runtime()?;
     runtime.block_on(async {
         let mut signals = Signals::listen(STOPPING)?;
@@ -122,7 +128,7 @@ fn carry_out(request: &Request, world: &World) -> Result<Outcome, Failure> {
                 outcome = &mut answer => {
                     return match (outcome, ended_by) {
                         (Err(_), Some(number)) => Err(Failure::Told(Exit::signal(number))),
-                        (outcome, _) => Ok(outcome),
+                        (outcome, ended_by) => Ok((outcome, ended_by)),
                     };
                 }
                 number = signals.next() => {
