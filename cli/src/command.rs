@@ -4,7 +4,7 @@ mod ai_key;
 mod audit;
 mod backup;
 mod check;
-mod connection;
+pub(crate) mod connection;
 mod doctor;
 mod dry;
 mod environment;

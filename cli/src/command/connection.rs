@@ -96,7 +96,7 @@ const GRAMMAR: &str = "a name is made of a-z, 0-9 and `-`, in segments joined by
                        `team/jira`";
 
 /// A command about a connection, as it can be typed.
-pub(super) fn command(verb: &str, address: &Address) -> String {
+pub(crate) fn command(verb: &str, address: &Address) -> String {
     let mut command = format!("subrosa connection {verb} {}", name(address));
     if let Some(workspace) = &address.scope.workspace {
         command.push_str(&format!(" --workspace {workspace}"));

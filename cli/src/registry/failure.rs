@@ -98,11 +98,22 @@ fn help(error: &RegistryError) -> Option<String> {
 }
 
 fn elsewhere(address: &Address) -> String {
+    if address.reference.connection_name().is_some() {
+        return "`subrosa connection list` shows what there is, and in which scopes".to_owned();
+    }
     format!("`subrosa secret list --prefix {}` shows in which scopes it is", address.reference)
 }
 
-/// A command about a secret, as it can be typed.
+/// A command about a secret or a connection, as it can be typed.
 pub(crate) fn command(verb: &str, address: &Address) -> String {
+    if address.reference.connection_name().is_some() {
+        let verb = match verb {
+            "set" => "edit",
+            "get-metadata" | "versions" => "show",
+            verb => verb,
+        };
+        return crate::command::connection::command(verb, address);
+    }
     remedy::command(verb, &address.reference, &address.scope)
 }
 

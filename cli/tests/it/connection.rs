@@ -380,6 +380,48 @@ fn another_address_wants_the_secret_anew() {
 }
 
 #[test]
+fn a_remedy_is_about_connections_and_names_the_scope() {
+    let place = stocked();
+    let ended = place.run(&["connection", "show", "nope"]);
+    assert!(ended.stderr.contains("`subrosa connection list` shows"), "{ended:?}");
+    assert!(!ended.stderr.contains("secret list"), "{ended:?}");
+    let words = ["add", "oauth_sample", "c", "--workspace", "team", "--set", "client_id=x"];
+    let kind = "id: oauth_sample\nlabel: Sample\nsummary: Ours.\nauth: oauth2\nfields:\n\
+                - {name: client_id, label: Client, help: Its id.}\n\
+                apply:\n  base_url: https://a.example\n  \
+                headers: {Authorization: 'Bearer ${access_token}'}\n\
+                oauth:\n  authorize_url: https://a.example/a\n  token_url: https://a.example/t\n";
+    place.write("home/connection-types/oauth_sample.yaml", kind);
+    ok(&place, &words, "");
+    ok(&place, &["add", "github_token", "soon", "--set", "token=-", "--max-age", "1d"], "x");
+    let ended = place.run(&["connection", "status"]);
+    assert!(
+        ended.stderr.contains("`subrosa connection authorize c --workspace team`"),
+        "{ended:?}"
+    );
+    assert!(ended.stderr.contains("`subrosa connection rotate soon`"), "{ended:?}");
+}
+
+#[test]
+fn a_test_of_postgres_takes_nothing_from_the_environment() {
+    let place = Place::new();
+    let words = ["add", "postgres", "pg", "--set", "host=127.0.0.1", "--set", "port=1"];
+    let words = [&words[..], &["--set", "database=d", "--set", "username=u"]].concat();
+    ok(&place, &[&words[..], &["--set", "password=-"]].concat(), "hunter2");
+    for (name, is_taken) in [("PGOPTIONS", true), ("PGSSLROOTCERT", true), ("PGHOST", false)] {
+        let mut command = place.command(&["connection", "test", "pg"]);
+        let output = command.env(name, "/nowhere").output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(
+            said.contains(&format!("not tested: the variable `{name}`")),
+            is_taken,
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn a_file_of_types_that_cannot_be_read_takes_no_other_away() {
     let place = stocked();
     let types = place.home().join("connection-types");

@@ -1,7 +1,7 @@
 //! `connection status`: what expires, and what waits for somebody.
 
 use serde_json::{Map, Value, json};
-use subrosa_connections::TokenState;
+use subrosa_connections::{Auth, TokenState};
 
 use super::list::{Row, json_lines, rows, text};
 use super::state::{State, moment};
@@ -86,9 +86,15 @@ fn warning(row: &Row<'_>, world: &World) -> Option<String> {
     Some(format!("warning: {name}: {what}\n  help: `{how}`\n"))
 }
 
-/// What puts the end off.
+/// What puts the end off: a new grant that of a grant, a new secret or another date that of a date.
 fn mend(row: &Row<'_>) -> String {
-    let verb = if row.record.tokens.is_some() { "authorize" } else { "rotate" };
+    let is_granted = row.kind.is_some_and(|kind| kind.auth == Auth::OAuth2);
+    let is_date = row.info.info.expires == row.seen().end();
+    let verb = match (is_granted, is_date) {
+        (true, false) => "authorize",
+        (true, true) => "edit",
+        (false, _) => "rotate",
+    };
     command(verb, &row.info.info.address)
 }
 
