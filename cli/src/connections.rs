@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use subrosa_connections::keeper::MakeHttp;
 use subrosa_connections::provider::Connections;
-use subrosa_connections::types::Types;
+use subrosa_connections::types::{Flawed, Types};
 use subrosa_http::{Http, HttpSettings, Proxy, Roots, Tls};
 use subrosa_registry::Registry;
 
 use crate::broker::refresher;
 use crate::failure::Failure;
 use crate::out;
-use crate::render::Excerpts;
+use crate::render::{Excerpts, Look};
 use crate::wiring::World;
 
 /// How long one request to a service may take.
@@ -31,15 +31,19 @@ pub(crate) fn types(world: &World) -> Result<Arc<Types>, Failure> {
     if let Some(folder) = types_folder(world) {
         let flawed =
             types.add_folder(&folder).map_err(|error| Failure::engine(error.to_string()))?;
-        for file in flawed {
-            let look = world.look(&std::io::stderr());
-            let excerpts = Excerpts::new(&file.source);
-            for diagnostic in &file.diagnostics {
-                out::stderr(&excerpts.render(diagnostic, look));
-            }
-        }
+        tell(&flawed, world.look(&std::io::stderr()));
     }
     Ok(Arc::new(types))
+}
+
+/// Says what is wrong with files of the user.
+fn tell(flawed: &[Flawed], look: Look) {
+    for file in flawed {
+        let excerpts = Excerpts::new(&file.source);
+        for diagnostic in &file.diagnostics {
+            out::stderr(&excerpts.render(diagnostic, look));
+        }
+    }
 }
 
 /// How servers are reached: with the authorities of the system, through the proxy of the environment.
@@ -73,14 +77,14 @@ pub(crate) fn proxy_variables(world: &World) -> Variable {
 /// The connections of the registry, as the provider `connection` and typed steps read them. The types are
 /// read when the first connection is: most runs have none.
 pub(crate) fn store(world: &World, registry: Arc<Registry>) -> Arc<Connections> {
-    let folder = types_folder(world);
+    let (folder, look) = (types_folder(world), world.look(&std::io::stderr()));
     let read: OnceLock<Result<Arc<Types>, String>> = OnceLock::new();
     let types = move || {
         read.get_or_init(|| {
             let mut types = Types::shipped();
             if let Some(folder) = &folder {
-                // What is wrong with a file is told by `connection types`; its type is not there.
-                types.add_folder(folder).map_err(|error| error.to_string())?;
+                let flawed = types.add_folder(folder).map_err(|error| error.to_string())?;
+                tell(&flawed, look);
             }
             Ok(Arc::new(types))
         })

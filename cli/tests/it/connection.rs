@@ -422,6 +422,29 @@ fn a_test_of_postgres_takes_nothing_from_the_environment() {
 }
 
 #[test]
+fn a_run_says_what_is_wrong_with_a_type_of_the_user() {
+    let place = Place::new();
+    let kind = "id: own\nlabel: Own\nsummary: Ours.\nauth: bearer\nfields:\n\
+                - {name: token, label: Token, help: It., secret: true}\n\
+                apply:\n  base_url: https://a.example\n  \
+                headers: {Authorization: 'Bearer ${token}'}\n";
+    place.write("home/connection-types/own.yaml", kind);
+    ok(&place, &["add", "own", "--set", "token=-"], "hunter2");
+    place.write(
+        "own.yaml",
+        "name: own\nsecrets:\n- {name: T, provider: connection, key: own/token}\n\
+         steps:\n- {name: s, run: 'true'}\n",
+    );
+    let ended = place.run(&["run", "own.yaml"]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    place.write("home/connection-types/own.yaml", &kind.replace("auth: bearer", "auth: baerer"));
+    let ended = place.run(&["run", "own.yaml"]);
+    assert_eq!(ended.code, 4, "{ended:?}");
+    assert!(ended.stderr.contains("connection-types/own.yaml:4:"), "{ended:?}");
+    assert_eq!(ended.stderr.matches("own.yaml:4:").count(), 1, "{ended:?}");
+}
+
+#[test]
 fn a_file_of_types_that_cannot_be_read_takes_no_other_away() {
     let place = stocked();
     let types = place.home().join("connection-types");
