@@ -16,7 +16,10 @@ const EDGES: [(&str, &[&str]); 9] = [
     ("subrosa-registry", &[]),
     ("subrosa-http", &[]),
     ("subrosa-engine", &["subrosa-masker", "subrosa-registry"]),
-    ("subrosa-connections", &["subrosa-engine", "subrosa-registry", "subrosa-http"]),
+    (
+        "subrosa-connections",
+        &["subrosa-masker", "subrosa-engine", "subrosa-registry", "subrosa-http"],
+    ),
     ("subrosa-providers", &["subrosa-engine", "subrosa-http"]),
     ("subrosa-exchange", &["subrosa-engine", "subrosa-registry"]),
     (
