@@ -66,7 +66,11 @@ impl Keeper {
         match task {
             Task::Refresh { force } => self.refresh(address, force).await,
             Task::Revoke => self.revoke(address).await,
-            Task::Test => or_gone(self.test(address), gone).await,
+            Task::Test => {
+                // Not cut off: a token that the service has handed out must be stored.
+                let opened = self.ready(address).await?;
+                or_gone(flows::test(&opened, self), gone).await
+            }
             Task::Authorize(way) => {
                 let tokens = or_gone(self.authorize(address, way), gone).await?;
                 self.keep_granted(address, tokens).await
@@ -98,10 +102,19 @@ impl Keeper {
         {
             return Ok(Done::StillFresh { expires: tokens.expires });
         }
+        let is_granted = opened.kind.auth == Auth::OAuth2;
+        // Whoever asked before has found out: a service may take a second use of a token for a theft.
+        if let Some(word) = known.as_ref().and_then(|tokens| tokens.refused.as_ref())
+            && is_granted
+            && !force
+        {
+            return Err(outcome::refused(word, &opened.name()));
+        }
         let tokens = match self.ask_for_tokens(opened).await? {
             Ok(tokens) => tokens,
             Err(error) => {
-                if error.ends_grant() {
+                // What a person has granted ends; credentials of a client can be mended without one.
+                if error.ends_grant() && is_granted {
                     self.note_refusal(address, opened, &error).await;
                 }
                 return Err(outcome::of_oauth(&error, &opened.name()));
@@ -209,8 +222,8 @@ impl Keeper {
         Ok(Done::Revoked { at_service })
     }
 
-    /// Asks the service one cheap question.
-    async fn test(&self, address: &Address) -> Result<Done, Failed> {
+    /// The connection opened, with a token that holds.
+    async fn ready(&self, address: &Address) -> Result<Opened, Failed> {
         let mut opened = self.open(address).await?;
         let has_tokens = matches!(
             opened.kind.auth,
@@ -221,7 +234,7 @@ impl Keeper {
             self.refresh(address, false).await?;
             opened = self.open(address).await?;
         }
-        flows::test(&opened, self).await
+        Ok(opened)
     }
 
     /// The connection at exactly this address, opened.

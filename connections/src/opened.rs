@@ -7,7 +7,7 @@ use subrosa_engine::secret::SecretValue;
 use subrosa_registry::Address;
 
 use crate::kind::ConnectionType;
-use crate::record::Record;
+use crate::record::{REFRESH_TOKEN, Record};
 
 /// A connection with its values. It cannot be printed, compared or serialised.
 pub struct Opened {
@@ -24,8 +24,12 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// The value of a field: given, or the default of its type.
+    /// The value of a field: given, or the default of its type. The refresh token is no field: whoever had it
+    /// could get access for ever, and would spoil it for all others.
     pub fn value(&self, name: &str) -> Option<SecretValue> {
+        if !is_lent(&self.kind, name) {
+            return None;
+        }
         let public = |text: &String| SecretValue::new(text.as_bytes().to_vec());
         let given =
             self.parts.get(name).cloned().or_else(|| self.record.fields.get(name).map(public));
@@ -49,4 +53,9 @@ impl Opened {
     pub fn name(&self) -> String {
         self.address.reference.connection_name().unwrap_or_default().to_owned()
     }
+}
+
+/// Whether a step may have a part of this name: not a refresh token that was exchanged.
+pub(crate) fn is_lent(kind: &ConnectionType, part: &str) -> bool {
+    part != REFRESH_TOKEN || kind.fields.iter().any(|field| field.name == part)
 }

@@ -31,6 +31,10 @@ pub use lend::Seen;
 /// A token that ends within this time is exchanged first.
 pub const FRESH_MARGIN: Duration = Duration::from_secs(60);
 
+/// How long a run waits for an exchange: less than it waits for a provider, so that what took too long is
+/// only warned of while the token holds. Whoever carries the exchange out goes on.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Has a connection's token exchanged, by a process that finishes even if this one is killed.
 #[async_trait]
 pub trait Refresher: Send + Sync {
@@ -135,21 +139,24 @@ impl Client for Session {
     async fn check(&self, request: &SecretRequest) -> Result<Checked, ProviderError> {
         let (name, field) = place(request).ok_or_else(|| malformed(request))?;
         let (seen, record) = self.look(&name).await?;
+        let kind = self.at.kind(&record, &name)?;
         if let Some(tokens) = &record.tokens
             && let Some(word) = &tokens.refused
+            && kind.auth == Auth::OAuth2
         {
             return Err(refused(&name, word));
         }
-        let kind = self.at.kind(&record, &name)?;
         let has_default =
             || kind.fields.iter().any(|one| one.name == field && one.default.is_some());
-        if seen.parts.iter().any(|part| part == field)
+        let is_lent = |part: &&String| crate::opened::is_lent(&kind, part);
+        if seen.parts.iter().filter(is_lent).any(|part| part == field)
             || record.fields.contains_key(field)
             || has_default()
         {
             return Ok(Checked::Readable);
         }
-        let known = seen.parts.iter().chain(record.fields.keys()).map(String::as_str);
+        let parts = seen.parts.iter().filter(is_lent);
+        let known = parts.chain(record.fields.keys()).map(String::as_str);
         Err(missing_field(&name, field, known))
     }
 
@@ -163,8 +170,8 @@ impl Session {
     async fn open(&self, name: &SecretRef, secret: &str) -> Result<Opened, ProviderError> {
         let asking = self.asking()?;
         if asking.checks_connections {
-            let (_, record) = self.look(name).await?;
-            self.refresh_if_needed(&record, name, secret, &asking.lookup).await?;
+            let (seen, record) = self.look(name).await?;
+            self.refresh_if_needed(&record, name, secret, &at_place(&asking.lookup, &seen)).await?;
         }
         let (at, lookup) = (self.at.clone(), asking.lookup.clone());
         let (name, reference) = (name.clone(), SecretRef::connection(name));
@@ -197,7 +204,7 @@ impl Session {
                 _ => Ok(()),
             };
         };
-        if let Some(word) = &tokens.refused {
+        if let Some(word) = tokens.refused.as_ref().filter(|_| kind.auth == Auth::OAuth2) {
             return Err(refused(name, word));
         }
         if is_fresh(tokens, (self.at.clock)(), FRESH_MARGIN) {
@@ -219,7 +226,8 @@ impl Session {
         secret: &str,
         lookup: &Lookup,
     ) -> Result<(), ProviderError> {
-        let Err(failed) = self.refresher.refresh(lookup, name).await else { return Ok(()) };
+        let asked = tokio::time::timeout(REFRESH_TIMEOUT, self.refresher.refresh(lookup, name));
+        let Err(failed) = asked.await.unwrap_or_else(|_| Err(late())) else { return Ok(()) };
         let Failed { kind, message, help } = failed;
         let kind = match (kind, tokens) {
             // A service out of reach ends no run: there is a token, and the steps will see.
@@ -294,7 +302,9 @@ impl At {
 
     /// What should be told of a grant that ends soon.
     fn expiry(&self, record: &Record, name: &SecretRef, secret: &str) -> Option<ProviderWarning> {
-        let tokens = record.tokens.as_ref()?;
+        // Only what a person has granted ends in a way that a person has to mend.
+        let kind = self.kind(record, name).ok()?;
+        let tokens = record.tokens.as_ref().filter(|_| kind.auth == Auth::OAuth2)?;
         let ends = ends_at(tokens)?;
         let left = ends.duration_since((self.clock)()).unwrap_or_default();
         if left > EXPIRES_SOON {
@@ -307,6 +317,19 @@ impl At {
             help: Some(format!("grant it again: `subrosa connection authorize {name}`")),
         })
     }
+}
+
+fn late() -> Failed {
+    Failed {
+        kind: FailedKind::Unavailable,
+        message: format!("no answer within {} s", REFRESH_TIMEOUT.as_secs()),
+        help: None,
+    }
+}
+
+/// The question for the connection where it was found: the broker looks nowhere else.
+fn at_place(lookup: &Lookup, seen: &RecordSeen) -> Lookup {
+    Lookup { scope: seen.address.scope.clone(), ..lookup.clone() }
 }
 
 /// A grant that ends within this time is told.

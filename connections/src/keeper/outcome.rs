@@ -55,6 +55,15 @@ pub(super) fn of_lookup(error: &LookupError, address: &Address) -> Failed {
     Failed { kind: FailedKind::Unusable, message: error.to_string(), help: Some(help) }
 }
 
+/// The service has refused before, and said so with this word.
+pub(super) fn refused(word: &str, name: &str) -> Failed {
+    Failed {
+        kind: FailedKind::Refused,
+        message: format!("the service has refused to exchange its token ({word})"),
+        help: Some(format!("grant access again: `subrosa connection authorize {name}`")),
+    }
+}
+
 /// What a flow failed of; `name` is the connection's.
 pub(super) fn of_oauth(error: &OAuthError, name: &str) -> Failed {
     let again = || Some(format!("grant access again: `subrosa connection authorize {name}`"));

@@ -6,7 +6,7 @@ use subrosa_engine::provider::{Asking, ProviderError, ProviderErrorKind, Provide
 use subrosa_registry::SecretRef;
 use tokio::sync::OnceCell;
 
-use super::{At, Connections, Session, unreadable};
+use super::{At, Connections, Session, at_place, unreadable};
 use crate::kind::ConnectionType;
 use crate::opened::Opened;
 
@@ -44,8 +44,9 @@ impl Connections {
     ) -> Result<Vec<ProviderWarning>, ProviderError> {
         let name = parsed(name)?;
         let session = self.session(asking)?;
-        let (_, record) = session.look(&name).await?;
-        session.refresh_if_needed(&record, &name, name.as_str(), &asking.lookup).await?;
+        let (seen, record) = session.look(&name).await?;
+        let lookup = at_place(&asking.lookup, &seen);
+        session.refresh_if_needed(&record, &name, name.as_str(), &lookup).await?;
         let ends = session.at.expiry(&record, &name, name.as_str());
         let warnings = session.warnings.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(warnings.into_iter().chain(ends).collect())
