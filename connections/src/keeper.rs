@@ -262,7 +262,8 @@ impl Keeper {
         let kind = self.kind(&record)?;
         let parts = found.parts.into_iter().map(|(name, value)| (name, SecretValue::from(value)));
         let parts = parts.collect();
-        Ok(Opened { kind, address: found.address, version: found.version, record, parts })
+        let (address, version, retired) = (found.address, found.version, Vec::new());
+        Ok(Opened { kind, address, version, record, parts, retired })
     }
 
     fn kind(&self, record: &Record) -> Result<Arc<ConnectionType>, Failed> {

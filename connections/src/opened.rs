@@ -21,6 +21,8 @@ pub struct Opened {
     pub record: Record,
     /// Its sealed parts, by the names of fields; tokens among them.
     pub parts: BTreeMap<String, SecretValue>,
+    /// Parts of versions before that may still be in use: they are masked, too.
+    pub retired: Vec<SecretValue>,
 }
 
 impl Opened {

@@ -105,6 +105,7 @@ impl Provider for Connections {
             asking: context.asking.clone(),
             opened: OnceCell::new(),
             warnings: Mutex::default(),
+            retired_for: Mutex::default(),
         }))
     }
 }
@@ -124,6 +125,8 @@ struct Session {
     asking: Option<Arc<Asking>>,
     opened: OnceCell<Opened>,
     warnings: Mutex<Vec<ProviderWarning>>,
+    /// The variable with which values of versions before are told, until they were.
+    retired_for: Mutex<Option<String>>,
 }
 
 #[async_trait]
@@ -131,6 +134,10 @@ impl Client for Session {
     async fn fetch(&self, request: &SecretRequest) -> Result<SecretValue, ProviderError> {
         let (name, field) = place(request).ok_or_else(|| malformed(request))?;
         let opened = self.opened.get_or_try_init(|| self.open(&name, &request.name)).await?;
+        self.retired_for
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_with(|| request.name.clone());
         let warnings = self.at.expiry(&opened.record, &name, &request.name);
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(warnings);
         opened.value(field).ok_or_else(|| no_field(opened, &name, field))
@@ -158,6 +165,12 @@ impl Client for Session {
         let parts = seen.parts.iter().filter(is_lent);
         let known = parts.chain(record.fields.keys()).map(String::as_str);
         Err(missing_field(&name, field, known))
+    }
+
+    fn retired(&self) -> Vec<(String, SecretValue)> {
+        let name = self.retired_for.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (Some(name), Some(opened)) = (name, self.opened.get()) else { return Vec::new() };
+        opened.retired.iter().map(|value| (name.clone(), value.clone())).collect()
     }
 
     fn warnings(&self) -> Vec<ProviderWarning> {
@@ -265,7 +278,8 @@ impl At {
         let kind = self.kind(&record, name)?;
         let parts: BTreeMap<String, SecretValue> =
             found.parts.into_iter().map(|(part, value)| (part, SecretValue::from(value))).collect();
-        Ok(Opened { kind, address: found.address, version: found.version, record, parts })
+        let retired = found.retired.into_iter().map(SecretValue::from).collect();
+        Ok(Opened { kind, address: found.address, version: found.version, record, parts, retired })
     }
 
     fn look(

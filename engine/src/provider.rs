@@ -257,6 +257,12 @@ pub trait Client: Send + Sync {
         Ok(())
     }
 
+    /// Values that others may still use in the place of those that were got, each with the variable of a
+    /// secret: they are masked, too. Each is told once. Asked after the fetches.
+    fn retired(&self) -> Vec<(String, SecretValue)> {
+        Vec::new()
+    }
+
     /// What should be mended although values were got, and was not told yet. Asked after the fetches.
     fn warnings(&self) -> Vec<ProviderWarning> {
         Vec::new()

@@ -146,6 +146,7 @@ impl Lender {
                 for (part, value) in &opened.parts {
                     hide(request, &format!("{name}/{part}"), std::slice::from_ref(value))?;
                 }
+                hide(request, &format!("{name}, before"), &opened.retired)?;
                 for warning in warnings {
                     (request.warn)(&warning.message);
                 }

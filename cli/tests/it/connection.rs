@@ -175,6 +175,23 @@ fn optional_fields_come_and_go() {
 }
 
 #[test]
+fn the_value_before_a_rotation_is_masked_as_long_as_it_was_said() {
+    let place = Place::new();
+    add(&place, &[], "old-canary-77");
+    let rotate = ["connection", "rotate", "jira-prod", "--overlap", "24h", "--set", "api_token=-"];
+    assert_eq!(place.feed(&rotate, b"new-canary-88").code, 0);
+    place.write(
+        "w.yaml",
+        "secrets: [{name: A, provider: connection, key: jira-prod/api_token}]\n\
+         steps: ['echo old-canary-77 $A']\n",
+    );
+    let done = place.run(&["run", "--follow", "w.yaml"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stdout.contains("******* *******"), "{}", done.stdout);
+    assert!(!done.stdout.contains("canary"), "{}", done.stdout);
+}
+
+#[test]
 fn rotating_takes_secret_fields_only() {
     let place = stocked();
     let ended =

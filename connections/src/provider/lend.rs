@@ -78,6 +78,7 @@ impl Connections {
             asking: Some(Arc::new(asking.clone())),
             opened: OnceCell::new(),
             warnings: Mutex::default(),
+            retired_for: Mutex::default(),
         })
     }
 }

@@ -35,7 +35,7 @@ fn opened_of(kind: ConnectionType, values: &[(&str, &str)]) -> Opened {
     }
     let name = SecretRef::parse("tested").unwrap();
     let address = Address { reference: name, scope: Scope { workspace: None, environment: None } };
-    Opened { kind: kind.into(), address, version: 1, record, parts }
+    Opened { kind: kind.into(), address, version: 1, record, parts, retired: Vec::new() }
 }
 
 /// A request without anything.

@@ -126,7 +126,17 @@ async fn from_providers(workflow: &Workflow, at: &Surroundings, host: &Host) -> 
         provided.results.extend(values.into_iter().map(value));
     }
     provided.warnings.extend(offline.keep().await);
-    provided.warnings.extend(warned(&at.logins.clients(), workflow));
+    let clients = at.logins.clients();
+    for (name, retired) in clients.iter().flat_map(|client| client.retired()) {
+        for (index, result) in &mut provided.results {
+            if let Ok(fetched) = result
+                && workflow.secrets[*index].name == name
+            {
+                fetched.retired.push(retired.clone());
+            }
+        }
+    }
+    provided.warnings.extend(warned(&clients, workflow));
     provided.providers = ProviderSummary::joined(provided.providers);
     provided
 }
