@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 use crate::kind::{Scheme, Template};
 use crate::opened::Opened;
 
+pub(crate) use google::token_address;
 pub use google::{AccountToken, ServiceAccounts, service_account};
 pub(crate) use place::text as place_text;
 pub use place::{locate, url};

@@ -12,6 +12,7 @@ mod connection_boundary;
 mod connection_import;
 mod connection_leaks;
 mod connection_terminal;
+mod connection_tokens;
 mod dagu;
 mod doctor;
 mod environment;

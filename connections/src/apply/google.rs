@@ -52,6 +52,13 @@ impl Tokens for ServiceAccounts<'_> {
     }
 }
 
+/// Where the statement of a key file goes: where the file says, if that is Google or this machine.
+pub(crate) fn token_address(of_file: Option<String>) -> Option<String> {
+    let url = of_file.unwrap_or_else(|| TOKENS.to_owned());
+    let is_local = || Address::parse(&url).is_ok_and(|address| address.is_loopback());
+    (url == TOKENS || is_local()).then_some(url)
+}
+
 /// What of a key file counts.
 struct Account {
     email: String,
@@ -112,11 +119,7 @@ impl Account {
             #[expect(clippy::disallowed_methods, reason = "names of the account, not its key")]
             String::from_utf8(value.expose().to_vec()).ok()
         };
-        let url = public("/token_uri").unwrap_or_else(|| TOKENS.to_owned());
-        let is_local = || Address::parse(&url).is_ok_and(|address| address.is_loopback());
-        if url != TOKENS && !is_local() {
-            return None;
-        }
+        let url = token_address(public("/token_uri"))?;
         let key = tree.text("/private_key")?;
         #[expect(
             clippy::disallowed_methods,

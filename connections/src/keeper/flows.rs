@@ -1,5 +1,6 @@
 //! What is asked of a service, made from an opened connection and its type.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +10,8 @@ use subrosa_engine::secret::SecretValue;
 use subrosa_http::{Address as Server, Http, Roots, Tls, Url};
 
 use super::{Keeper, outcome};
-use crate::kind::{Auth, Piece, Template, Test};
+use crate::apply;
+use crate::kind::{Auth, ClientAuth, Piece, Template, Test};
 use crate::oauth::{Client, Endpoint, Endpoints, Flow, Limits, ServiceAccount};
 use crate::opened::Opened;
 use crate::probe::{self, Means, Outcome};
@@ -28,6 +30,9 @@ impl Asking {
     /// As the type declares it, with the connection's own fields.
     pub(super) fn new(opened: &Opened, keeper: &Keeper) -> Result<Asking, Failed> {
         let Some(oauth) = &opened.kind.oauth else {
+            if opened.kind.auth == Auth::ServiceAccount {
+                return Asking::of_key_file(opened, keeper);
+            }
             return Err(outcome::unusable(
                 "its type declares no OAuth endpoints",
                 format!("`subrosa connection types --show {}`", opened.kind.id),
@@ -45,7 +50,7 @@ impl Asking {
             extra: oauth.extra.clone(),
             expires_in: oauth.expires_in_s.map(Duration::from_secs),
         };
-        let server = text(opened, &oauth.token_url).and_then(|url| server_of(&url));
+        let server = server_of(endpoints.token.url().as_str());
         let server = server.ok_or_else(|| no_endpoint(opened))?;
         let http = (keeper.http)(&server).map_err(|why| outcome::unusable(&why, String::new()))?;
         let client = Client {
@@ -61,6 +66,29 @@ impl Asking {
         Ok(Asking { http, client, endpoints, scopes })
     }
 
+    /// For a type whose key file says where tokens are given.
+    fn of_key_file(opened: &Opened, keeper: &Keeper) -> Result<Asking, Failed> {
+        let address = token_address(opened).ok_or_else(|| no_endpoint(opened))?;
+        let token = Endpoint::parse(&address).map_err(|_| no_endpoint(opened))?;
+        let endpoints = Endpoints {
+            authorize: None,
+            token,
+            device: None,
+            revoke: None,
+            issuer: None,
+            scope_separator: " ".to_owned(),
+            extra: BTreeMap::new(),
+            expires_in: None,
+        };
+        let server = server_of(&address).ok_or_else(|| no_endpoint(opened))?;
+        let http = (keeper.http)(&server).map_err(|why| outcome::unusable(&why, String::new()))?;
+        // The signature says who asks.
+        let client = Client { id: String::new(), secret: None, auth: ClientAuth::Body };
+        let scopes = opened.public("scopes").unwrap_or_default();
+        let scopes = scopes.split_whitespace().map(str::to_owned).collect();
+        Ok(Asking { http, client, endpoints, scopes })
+    }
+
     pub(super) fn flow(&self, clock: fn() -> SystemTime) -> Flow<'_> {
         let (client, endpoints) = (&self.client, &self.endpoints);
         Flow { http: &self.http, client, endpoints, clock, limits: Limits::default() }
@@ -72,8 +100,10 @@ impl Asking {
 }
 
 fn endpoint(opened: &Opened, template: &Template) -> Result<Endpoint, Failed> {
-    let text = text(opened, template).ok_or_else(|| no_endpoint(opened))?;
-    Endpoint::parse(&text).map_err(|error| {
+    // As for every address: no value leaves its place in it.
+    let url = apply::url(&opened.kind, template, |name| opened.value(name))
+        .map_err(|error| outcome::unusable(&error.to_string(), edit(opened)))?;
+    Endpoint::parse(url.as_str()).map_err(|error| {
         let message = format!("the address `{}` cannot be asked: {error}", template.to_text());
         outcome::unusable(&message, edit(opened))
     })
@@ -102,6 +132,18 @@ pub(super) fn text(opened: &Opened, template: &Template) -> Option<String> {
 /// The server of an address.
 fn server_of(url: &str) -> Option<Server> {
     Server::parse(&Url::parse(url).ok()?.origin().ascii_serialization()).ok()
+}
+
+/// Where the key file of a connection has its tokens given.
+#[expect(clippy::disallowed_methods, reason = "an address is taken out of the file, not its key")]
+fn token_address(opened: &Opened) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Place {
+        token_uri: Option<String>,
+    }
+    let file = opened.parts.get("key_file")?;
+    let Place { token_uri } = serde_json::from_slice(file.expose()).ok()?;
+    apply::token_address(token_uri)
 }
 
 #[derive(Deserialize)]

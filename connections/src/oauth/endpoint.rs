@@ -84,7 +84,7 @@ impl Endpoint {
     }
 
     /// All of it.
-    pub(super) fn url(&self) -> &Url {
+    pub(crate) fn url(&self) -> &Url {
         &self.0
     }
 
