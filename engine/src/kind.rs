@@ -66,13 +66,7 @@ pub trait StepRunner: Send + Sync {
     ///
     /// # Errors
     /// [`StepFault`]: no step that uses it can succeed.
-    async fn ready(
-        &self,
-        _connection: &str,
-        _asking: &Asking,
-    ) -> Result<Vec<StepFault>, StepFault> {
-        Ok(Vec::new())
-    }
+    async fn ready(&self, connection: &str, asking: &Asking) -> Result<Vec<StepFault>, StepFault>;
 
     /// Carries out an attempt. It is dropped where it is, should it go on after the grace of its timing.
     ///

@@ -21,6 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use subrosa_engine::executor::ExitHow;
 use subrosa_engine::kind::{Kind, StepFault, StepRequest, StepRunner};
+use subrosa_engine::provider::Asking;
 use subrosa_engine::sink::StepIo;
 use subrosa_http::header::CONTENT_TYPE;
 use subrosa_http::{Fault, Http, Incoming, Roots};
@@ -63,6 +64,10 @@ pub fn make(means: &Means) -> Arc<dyn StepRunner> {
 impl StepRunner for Chat {
     fn kind(&self) -> &'static Kind {
         &CHAT
+    }
+
+    async fn ready(&self, connection: &str, asking: &Asking) -> Result<Vec<StepFault>, StepFault> {
+        self.means.lender.ready(connection, asking).await
     }
 
     async fn run(&self, call: StepRequest, io: &mut StepIo) -> Result<ExitHow, StepFault> {

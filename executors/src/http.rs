@@ -20,6 +20,7 @@ use subrosa_engine::executor::ExitHow;
 use subrosa_engine::kind::{
     Field, Kind, Section, Shape, StepFault, StepRequest, StepRunner, Warn, refused, section, works,
 };
+use subrosa_engine::provider::Asking;
 use subrosa_engine::sink::StepIo;
 use subrosa_http::Http;
 
@@ -122,6 +123,10 @@ pub(crate) fn make(means: &Means) -> Arc<dyn StepRunner> {
 impl StepRunner for HttpSteps {
     fn kind(&self) -> &'static Kind {
         &HTTP
+    }
+
+    async fn ready(&self, connection: &str, asking: &Asking) -> Result<Vec<StepFault>, StepFault> {
+        self.means.lender.ready(connection, asking).await
     }
 
     async fn run(&self, mut request: StepRequest, io: &mut StepIo) -> Result<ExitHow, StepFault> {
