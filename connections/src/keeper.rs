@@ -19,7 +19,7 @@ use subrosa_registry::{
     Action, Actor, Address, Lookup, LookupError, RecordReader as _, Registry, RegistryError, Scope,
 };
 
-use crate::kind::{Auth, ConnectionType};
+use crate::kind::{Auth, ConnectionType, REDIRECT_URI};
 use crate::oauth::{OAuthError, Redirect, Tokens, Ui};
 use crate::opened::Opened;
 use crate::protocol::{Done, Event, Failed, FailedKind, Flow as Way, Task};
@@ -278,7 +278,7 @@ impl Keeper {
 
 /// The address that is registered for the client, if the connection says one.
 fn redirect(opened: &Opened) -> Result<Redirect, Failed> {
-    let Some(text) = opened.public("redirect_uri") else { return Ok(Redirect::default()) };
+    let Some(text) = opened.public(REDIRECT_URI) else { return Ok(Redirect::default()) };
     Redirect::parse(&text).map_err(|error| {
         let help = format!("change it: `subrosa connection edit {}`", opened.name());
         outcome::unusable(&format!("its redirect_uri cannot be used: {error}"), help)

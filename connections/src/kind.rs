@@ -20,6 +20,10 @@ pub use read::{Declaration, read};
 pub use template::{Piece, Template, TemplateError};
 pub use value::{Incomplete, ValueError};
 
+/// The field with the address of this machine that a browser comes back to, where a client has a certain
+/// one. It leads nowhere else, whatever it says.
+pub const REDIRECT_URI: &str = "redirect_uri";
+
 /// A type of connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionType {
@@ -245,7 +249,8 @@ impl ConnectionType {
         });
         let mut templates = self.apply.base_url.iter().chain(oauth);
         // A driver has no template: it takes the fields of these formats.
-        let is_place = matches!(field.format, Format::Url | Format::Host | Format::Port);
+        let is_place = matches!(field.format, Format::Url | Format::Host | Format::Port)
+            && field.name != REDIRECT_URI;
         !field.is_secret
             && (is_place || templates.any(|one| one.fields().any(|name| name == field.name)))
     }
