@@ -72,13 +72,21 @@ pub(super) fn of_oauth(error: &OAuthError, name: &str) -> Failed {
         error if error.ends_grant() => (FailedKind::Refused, again()),
         error if error.is_retryable() => (FailedKind::Unavailable, known()),
         OAuthError::Window(_) | OAuthError::CodeExpired => (FailedKind::Cancelled, again()),
-        OAuthError::Denied { .. } | OAuthError::Refused { .. } => (FailedKind::Refused, known()),
-        OAuthError::Unanswered { .. } => (FailedKind::Unavailable, known()),
+        OAuthError::Denied { .. }
+        | OAuthError::Refused { .. }
+        | OAuthError::NoCode { .. }
+        | OAuthError::Issuer { .. } => (FailedKind::Refused, known()),
+        // What does not speak the protocol is not the service, but something in its place.
+        OAuthError::Unanswered { .. }
+        | OAuthError::Redirected { .. }
+        | OAuthError::Malformed { .. }
+        | OAuthError::TokenType { .. } => (FailedKind::Unavailable, known()),
         OAuthError::NoEndpoint(_)
         | OAuthError::ReservedParameter(_)
         | OAuthError::Key
         | OAuthError::PortTaken { .. } => (FailedKind::Unusable, known()),
-        _ => (FailedKind::Broken, known()),
+        OAuthError::Busy { .. } => (FailedKind::Unavailable, known()),
+        OAuthError::Random | OAuthError::Listen(_) => (FailedKind::Broken, known()),
     };
     Failed { kind, message: error.to_string(), help }
 }
