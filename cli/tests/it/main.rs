@@ -11,6 +11,7 @@ mod connection;
 mod connection_boundary;
 mod connection_import;
 mod connection_leaks;
+mod connection_oauth;
 mod connection_terminal;
 mod connection_tokens;
 mod dagu;

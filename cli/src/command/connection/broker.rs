@@ -147,12 +147,12 @@ fn tell(event: &Event, world: &World) {
         Event::OpenUrl { url, within_s } => {
             let how = if open(url, world) { "The browser opens" } else { "Open in a browser" };
             let url = shown(url);
-            say(format!("{how}, within {} minutes:\n\n  {url}\n\n", within_s.div_ceil(60)));
+            say(format!("{how}, within {}:\n\n  {url}\n\n", minutes(*within_s)));
         }
         Event::UserCode { url, complete_url, code, within_s } => {
-            let (minutes, url, code) = (within_s.div_ceil(60), shown(url), shown(code));
+            let (within, url, code) = (minutes(*within_s), shown(url), shown(code));
             say(format!(
-                "On any device, within {minutes} minutes, open\n\n  {url}\n\nand type the code\n\n  {code}\n\n"
+                "On any device, within {within}, open\n\n  {url}\n\nand type the code\n\n  {code}\n\n"
             ));
             if let Some(url) = complete_url {
                 say(format!("or open at once\n\n  {}\n\n", shown(url)));
@@ -161,6 +161,14 @@ fn tell(event: &Event, world: &World) {
         Event::Note(note) => say(format!("note: {}\n", shown(note))),
         // The client answers the one and returns the others.
         Event::Ask { .. } | Event::Done(_) | Event::Failed(_) => {}
+    }
+}
+
+/// How long a person has.
+fn minutes(seconds: u64) -> String {
+    match seconds.div_ceil(60) {
+        1 => "a minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
     }
 }
 

@@ -1,0 +1,9 @@
+//! Grants of people through the built program: how access is come by, kept good, used, and given back.
+
+mod browser;
+mod granting;
+mod killing;
+mod leaks;
+mod real;
+mod refreshing;
+mod service;
