@@ -383,6 +383,25 @@ fn ai_keys_are_one_bag() {
 }
 
 #[test]
+fn an_ai_key_serves_steps_and_a_replaced_one_is_the_next() {
+    let place = Place::new();
+    place.write(
+        "w.yaml",
+        "secrets: [{name: KEY, provider: connection, key: anthropic/api_key}]\n\
+         steps: ['echo \"$KEY\" ${#KEY}']\n",
+    );
+    for key in ["sk-canary-1", "sk-canary-of-another-length"] {
+        assert_eq!(place.feed(&["ai-key", "set", "anthropic"], key.as_bytes()).code, 0);
+        let ended = place.run(&["run", "--follow", "w.yaml"]);
+        let told = format!("******* {}", key.len());
+        assert!(ended.code == 0 && ended.stdout.contains(&told), "{ended:?}");
+    }
+    assert_eq!(place.run(&["ai-key", "rm", "anthropic", "--yes"]).code, 0);
+    let ended = place.run(&["run", "--follow", "w.yaml"]);
+    assert!(ended.code == 4 && ended.stderr.contains("no connection `anthropic`"), "{ended:?}");
+}
+
+#[test]
 fn another_address_wants_the_secret_anew() {
     let place = stocked();
     let edit = ["edit", "jira-prod", "--set", "site_url=https://elsewhere.example"];
