@@ -1,9 +1,9 @@
 //! Times `http` steps of the program against a bare loop over the same client and the same server:
 //!
 //!     benches/http_steps.sh
-//!     cargo run --release -p subrosa-executors --example http_steps -- target/release/subrosa [STEPS]
+//!     cargo run --release -p subrosa-executors --example http_steps -- target/release/subrosa [STEPS [AT_ONCE]]
 //!
-//! Both send so many GETs (1,000 unless given) to a server on loopback, eight at a time. The program's time
+//! Both send so many GETs (1,000 unless given) to a server on loopback, so many at a time (eight unless given). The program's time
 //! is that of its process: start, steps, logs and the record. Contenders take turns; figures are medians.
 
 use std::fmt::Write as _;
@@ -23,7 +23,6 @@ use subrosa_http::{Call, Http, HttpSettings, Method, Roots, Tls, Url};
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 const ROUNDS: usize = 5;
-const AT_ONCE: usize = 8;
 
 fn main() -> ExitCode {
     match measure() {
@@ -43,13 +42,14 @@ fn measure() -> Outcome<String> {
     let program = words.next().ok_or("which program? such as target/release/subrosa")?;
     let program = fs::canonicalize(program)?;
     let steps: usize = words.next().map_or(Ok(1000), |word| word.parse())?;
+    let at_once: usize = words.next().map_or(Ok(8), |word| word.parse())?;
     let url = serve()?;
     let folder = tempfile::tempdir()?;
-    workflow(folder.path(), &url, steps)?;
+    workflow(folder.path(), &url, steps, at_once)?;
     let mut rounds = Vec::new();
     // One before is not counted.
     for round in 0..=ROUNDS {
-        let bare = bare_loop(&url, steps)?;
+        let bare = bare_loop(&url, steps, at_once)?;
         let ours = of_program(&program, folder.path(), round)?;
         if round > 0 {
             rounds.push((bare, ours));
@@ -67,7 +67,7 @@ fn measure() -> Outcome<String> {
     let mut table = String::new();
     writeln!(
         table,
-        "| {steps} requests, {AT_ONCE} at a time | wall | rate |\n| --- | --- | --- |"
+        "| {steps} requests, {at_once} at a time | wall | rate |\n| --- | --- | --- |"
     )?;
     writeln!(table, "| bare loop | {:.1} ms | {:.0}/s |", bare * 1000.0, count / bare)?;
     writeln!(table, "| `http` steps | {:.1} ms | {:.0}/s |", ours * 1000.0, count / ours)?;
@@ -100,8 +100,8 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-fn workflow(folder: &Path, url: &str, steps: usize) -> Outcome<()> {
-    let mut text = format!("type: graph\nmax_active_steps: {AT_ONCE}\nsteps:\n");
+fn workflow(folder: &Path, url: &str, steps: usize, at_once: usize) -> Outcome<()> {
+    let mut text = format!("type: graph\nmax_active_steps: {at_once}\nsteps:\n");
     for step in 0..steps {
         writeln!(text, "- {{name: s{step}, type: http, with: {{url: '{url}'}}}}")?;
     }
@@ -121,7 +121,7 @@ fn of_program(program: &Path, folder: &Path, round: usize) -> Outcome<Duration> 
     if status.success() { Ok(took) } else { Err("the run failed".into()) }
 }
 
-fn bare_loop(url: &str, steps: usize) -> Outcome<Duration> {
+fn bare_loop(url: &str, steps: usize, at_once: usize) -> Outcome<Duration> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let begun = Instant::now();
     let tls = Tls { roots: Roots::None, identity: None };
@@ -131,7 +131,7 @@ fn bare_loop(url: &str, steps: usize) -> Outcome<Duration> {
     let next = Arc::new(AtomicUsize::new(0));
     let good = Arc::new(AtomicUsize::new(0));
     runtime.block_on(async {
-        let workers = (0..AT_ONCE).map(|_| {
+        let workers = (0..at_once).map(|_| {
             let (http, url, next, good) = (http.clone(), url.clone(), next.clone(), good.clone());
             tokio::spawn(async move {
                 while next.fetch_add(1, Ordering::Relaxed) < steps {
