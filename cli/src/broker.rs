@@ -27,7 +27,7 @@ use crate::wiring::World;
 pub(crate) const WORD: &str = "__broker";
 
 /// Longest line that either side says.
-pub(crate) const LINE_LEN_MAX: u64 = 64 * 1024;
+pub(crate) const LINE_LEN_MAX: u64 = 1024 * 1024;
 
 /// Starts brokers.
 #[derive(Clone)]

@@ -23,7 +23,7 @@ use crate::kind::{Auth, ConnectionType, REDIRECT_URI};
 use crate::oauth::{OAuthError, Redirect, Tokens, Ui};
 use crate::opened::Opened;
 use crate::protocol::{Done, Event, Failed, FailedKind, Flow as Way, Task};
-use crate::provider::{FRESH_MARGIN, is_fresh};
+use crate::provider::is_due;
 use crate::record::{ACCESS_TOKEN, REFRESH_TOKEN, Record};
 use crate::types::Types;
 
@@ -98,7 +98,7 @@ impl Keeper {
             && !force
             && tokens.refused.is_none()
             && opened.parts.contains_key(ACCESS_TOKEN)
-            && is_fresh(tokens, (self.clock)(), FRESH_MARGIN)
+            && !is_due(tokens, (self.clock)())
         {
             return Ok(Done::StillFresh { expires: tokens.expires });
         }
@@ -138,7 +138,9 @@ impl Keeper {
                         format!("grant access: `subrosa connection authorize {}`", opened.name()),
                     )
                 })?;
-                flow.refresh(token, &scopes).await
+                // Where the answer does not say, those hold that were granted, not those that were wanted.
+                let held = opened.record.tokens.as_ref().map(|tokens| tokens.scopes.clone());
+                flow.refresh(token, &held.unwrap_or(scopes)).await
             }
             Auth::ClientCredentials => flow.client_credentials(&scopes).await,
             Auth::ServiceAccount => {
@@ -256,9 +258,7 @@ impl Keeper {
             Ok(_) | Err(LookupError::NotFound) => return Err(missing()),
             Err(error) => return Err(outcome::of_lookup(&error, address)),
         };
-        let record = Record::parse(&found.public).ok_or_else(|| {
-            outcome::unusable("it was written by a newer version of subrosa", String::new())
-        })?;
+        let record = Record::parse(&found.public).ok_or_else(outcome::newer)?;
         let kind = self.kind(&record)?;
         let parts = found.parts.into_iter().map(|(name, value)| (name, SecretValue::from(value)));
         let parts = parts.collect();

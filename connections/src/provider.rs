@@ -31,6 +31,9 @@ pub use lend::Seen;
 /// A token that ends within this time is exchanged first.
 pub const FRESH_MARGIN: Duration = Duration::from_secs(60);
 
+/// How far clocks may be apart.
+const CLOCK_SLACK: Duration = Duration::from_secs(5 * 60);
+
 /// How long a run waits for an exchange: less than it waits for a provider, so that what took too long is
 /// only warned of while the token holds. Whoever carries the exchange out goes on.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -220,7 +223,7 @@ impl Session {
         if let Some(word) = tokens.refused.as_ref().filter(|_| kind.auth == Auth::OAuth2) {
             return Err(refused(name, word));
         }
-        if is_fresh(tokens, (self.at.clock)(), FRESH_MARGIN) {
+        if !is_due(tokens, (self.at.clock)()) {
             return Ok(());
         }
         if !tokens.can_refresh && !gets_token {
@@ -361,6 +364,16 @@ pub fn ends_at(tokens: &TokenState) -> Option<SystemTime> {
 /// A moment in seconds since 1970.
 fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH)
+}
+
+/// Whether the access token should be exchanged: it ends soon, or it is of a time that has not come yet, so
+/// that nobody knows how old it is.
+pub fn is_due(tokens: &TokenState, now: SystemTime) -> bool {
+    let lasts =
+        tokens.expires.map(|ends| Duration::from_secs(ends.saturating_sub(tokens.refreshed)));
+    // Of a token that is short-lived by its nature a part of its life is enough, or it is never good.
+    let margin = lasts.map_or(FRESH_MARGIN, |lasts| FRESH_MARGIN.min(lasts / 4));
+    !is_fresh(tokens, now, margin) || at(tokens.refreshed) > now + CLOCK_SLACK
 }
 
 /// Whether the access token holds for longer than `margin`.

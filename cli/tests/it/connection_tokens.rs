@@ -81,7 +81,7 @@ fn a_run_of_a_workspace_has_the_token_of_a_global_connection_exchanged() {
     let peer = Peer::plain(move |_: &Received| {
         // Due at once.
         let number = count.fetch_add(1, Ordering::Relaxed);
-        Reply::text(200, &format!(r#"{{"access_token":"token-canary-{number}","expires_in":1}}"#))
+        Reply::text(200, &format!(r#"{{"access_token":"token-canary-{number}","expires_in":0}}"#))
     });
     stocked(&place, &format!("{}/token", peer.url()));
     let workflow = "labels: {workspace: team}\n\

@@ -14,6 +14,11 @@ pub(super) fn unusable(message: &str, help: String) -> Failed {
     Failed { kind: FailedKind::Unusable, message: message.to_owned(), help }
 }
 
+/// The record has what this version does not know.
+pub(super) fn newer() -> Failed {
+    unusable("it was written by a newer version of subrosa", "use that one".to_owned())
+}
+
 /// Something of ours failed.
 pub(super) fn broken(message: &str) -> Failed {
     Failed { kind: FailedKind::Broken, message: message.to_owned(), help: None }

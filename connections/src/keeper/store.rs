@@ -132,7 +132,7 @@ impl Keeper {
             let mut failed = None;
             for attempt in 0..attempts {
                 match attempt_to_put(&admin, action, &address, &edit, &mut change) {
-                    Ok(()) => return Ok(()),
+                    Ok(is_ours) => return Ok(is_ours),
                     Err(error) if !may_pass(&error) => return Err(error),
                     Err(error) => {
                         if attempt == 0 {
@@ -144,29 +144,31 @@ impl Keeper {
                     }
                 }
             }
-            failed.map_or(Ok(()), Err)
+            failed.map_or(Ok(true), Err)
         })
         .await
+        .and_then(|is_ours| if is_ours { Ok(()) } else { Err(outcome::newer()) })
     }
 }
 
+/// Changes it once; `false`: a newer version has written it, so that nothing may be lost of it.
 fn attempt_to_put(
     admin: &Admin<'_>,
     action: Action,
     address: &Address,
     edit: &Edit,
     change: &mut RecordChange,
-) -> Result<(), RegistryError> {
+) -> Result<bool, RegistryError> {
     let mut turns = 0;
     loop {
         let found = admin.record(address)?;
-        let mut record = Record::parse(&found.public).unwrap_or_default();
+        let Some(mut record) = Record::parse(&found.public) else { return Ok(false) };
         edit(&mut record);
         change.public = Some(record.to_text());
         change.expect = found.info.version;
         match admin.put_record(action, address, change) {
             Err(RegistryError::Changed { .. }) if turns < TURNS_MAX => turns += 1,
-            result => return result.map(drop),
+            result => return result.map(|_| true),
         }
     }
 }

@@ -11,6 +11,8 @@ use subrosa_engine::secret::SecretValue;
 
 use crate::oauth::json;
 
+/// How long an access token counts as good if how long it holds cannot be understood.
+const LASTS_UNKNOWN: Duration = Duration::from_secs(60 * 60);
 /// Bytes a token may have: what the registry keeps of one value.
 const TOKEN_LEN_MAX: usize = 64 * 1024;
 
@@ -88,7 +90,7 @@ impl Tokens {
         Ok(Tokens {
             access,
             refresh: granted.refresh_token.and_then(token),
-            expires: granted.expires_in.and_then(seconds).or(known.expires_in).and_then(after),
+            expires: access_lasts(granted.expires_in, known).and_then(after),
             refresh_expires: refresh_ends.filter(|time| !time.is_zero()).and_then(after),
             scopes: scopes.unwrap_or_else(|| known.scopes.to_vec()),
         })
@@ -105,10 +107,19 @@ pub(super) fn token(raw: &RawValue) -> Option<SecretValue> {
     Some(SecretValue::new(std::mem::take(&mut *text)))
 }
 
-/// Seconds: a number, or a text that is one.
+/// Seconds: a number, or a text that is one. What ended before it began has no time left.
 pub(super) fn seconds(raw: &RawValue) -> Option<Duration> {
-    let text = raw.get().trim_matches('"');
-    text.parse().ok().map(Duration::from_secs)
+    let number: f64 = raw.get().trim_matches('"').parse().ok()?;
+    Duration::try_from_secs_f64(number.floor().max(0.0)).ok()
+}
+
+/// How long an access token holds. A server that says so in a way that nobody understands does not mean
+/// for ever.
+fn access_lasts(said: Option<&RawValue>, known: &Known<'_>) -> Option<Duration> {
+    match said {
+        None => known.expires_in,
+        Some(said) => seconds(said).or(known.expires_in).or(Some(LASTS_UNKNOWN)),
+    }
 }
 
 /// Whether a token is sent as `Authorization: Bearer`. Slack says whose token it is instead.
@@ -178,9 +189,23 @@ mod tests {
         check(texts, ("a", None, Some(60), None, "x|y"));
         let odd = r#"{"access_token":"a","expires_in":-1,"refresh_token":7,"scope":{"x":1},
             "refresh_expires_in":1e99}"#;
-        check(odd, ("a", None, None, None, "asked"));
-        let huge = r#"{"access_token":"a","expires_in":18446744073709551615}"#;
-        check(huge, ("a", None, None, None, "asked"));
+        check(odd, ("a", None, Some(0), None, "asked"));
+        for (said, lasts) in [
+            ("3599.9", Some(3599)),
+            ("\"3599.5\"", Some(3599)),
+            ("0", Some(0)),
+            ("null", None),
+            // Said, but in no way that can be understood.
+            ("1e99", Some(3600)),
+            ("\"soon\"", Some(3600)),
+            ("\"NaN\"", Some(0)),
+            ("{}", Some(3600)),
+            // Out of the reach of clocks.
+            ("18446744073709549568", None),
+        ] {
+            let body = format!(r#"{{"access_token":"a","expires_in":{said}}}"#);
+            check(&body, ("a", None, lasts, None, "asked"));
+        }
         // What would write on a terminal is no scope.
         check(r#"{"access_token":"a","scope":"x \u001b[2J y"}"#, ("a", None, None, None, "x|y"));
     }

@@ -53,7 +53,7 @@ fn check(words: &[&str], is_due: bool) {
 
 /// The token that the connection has is due.
 fn make_due(service: &Service, place: &Place) {
-    service.state().lives_s = 30;
+    service.state().lives_s = 0;
     ok(place.run(&["connection", "refresh", "m", "--force"]));
     service.state().lives_s = 3600;
 }

@@ -12,7 +12,7 @@ use crate::program::{Ended, Place};
 /// A service, and a place whose connection has been granted; its token is due.
 pub(super) fn due() -> (Service, Place) {
     let service = Service::start();
-    service.state().lives_s = 30;
+    service.state().lives_s = 0;
     let place = granted(&service);
     service.state().lives_s = 3600;
     (service, place)
