@@ -154,14 +154,24 @@ async fn converse(
 
 #[async_trait]
 impl Refresher for Broker {
-    async fn refresh(&self, lookup: &Lookup, name: &SecretRef) -> Result<Done, Failed> {
+    async fn refresh(
+        &self,
+        lookup: &Lookup,
+        name: &SecretRef,
+        note: &(dyn Fn(String) + Send + Sync),
+    ) -> Result<Done, Failed> {
         let task = Task::Refresh { force: false };
         let request = Request {
             allow_protected: lookup.allow_protected,
             run: lookup.actor.run.clone(),
             ..request(task, name, &lookup.scope, &lookup.actor.command)
         };
-        self.ask(&request, &mut |_| {}, &Notify::new()).await
+        let mut show = |event| {
+            if let Event::Note(text) = event {
+                note(text);
+            }
+        };
+        self.ask(&request, &mut show, &Notify::new()).await
     }
 }
 

@@ -16,7 +16,8 @@ use std::time::SystemTime;
 use subrosa_engine::secret::SecretValue;
 use subrosa_http::{Address as Server, Http};
 use subrosa_registry::{
-    Action, Actor, Address, Lookup, LookupError, RecordReader as _, Registry, RegistryError, Scope,
+    Action, Actor, Address, FoundRecord, Lookup, LookupError, RecordReader as _, Registry,
+    RegistryError, Scope,
 };
 
 use crate::kind::{Auth, ConnectionType, REDIRECT_URI};
@@ -65,15 +66,16 @@ impl Keeper {
     ) -> Result<Done, Failed> {
         match task {
             Task::Refresh { force } => self.refresh(address, force).await,
-            Task::Revoke => self.revoke(address).await,
+            Task::Revoke { forget } => self.revoke(address, forget).await,
             Task::Test => {
                 // Not cut off: a token that the service has handed out must be stored.
                 let opened = self.ready(address).await?;
                 or_gone(flows::test(&opened, self), gone).await
             }
             Task::Authorize(way) => {
-                let tokens = or_gone(self.authorize(address, way), gone).await?;
-                self.keep_granted(address, tokens).await
+                let granted = or_gone(self.authorize(address, way), gone).await?;
+                let (opened, tokens) = granted?;
+                self.keep_granted(&opened, tokens).await
             }
         }
     }
@@ -108,7 +110,7 @@ impl Keeper {
             && is_granted
             && !force
         {
-            return Err(outcome::refused(word, &opened.name()));
+            return Err(outcome::refused(word, opened));
         }
         let tokens = match self.ask_for_tokens(opened).await? {
             Ok(tokens) => tokens,
@@ -117,7 +119,7 @@ impl Keeper {
                 if error.ends_grant() && is_granted {
                     self.note_refusal(address, opened, &error).await;
                 }
-                return Err(outcome::of_oauth(&error, &opened.name()));
+                return Err(outcome::of_oauth(&error, opened));
             }
         };
         let expires = outcome::seconds(tokens.expires);
@@ -135,7 +137,7 @@ impl Keeper {
                 let token = opened.parts.get(REFRESH_TOKEN).ok_or_else(|| {
                     outcome::unusable(
                         "there is no refresh token",
-                        format!("grant access: `subrosa connection authorize {}`", opened.name()),
+                        format!("grant access: {}", opened.command("authorize")),
                     )
                 })?;
                 // Where the answer does not say, those hold that were granted, not those that were wanted.
@@ -150,7 +152,7 @@ impl Keeper {
             Auth::ApiKey | Auth::Basic | Auth::Bearer | Auth::Fields => {
                 return Err(outcome::unusable(
                     "connections of its type have no tokens that are exchanged",
-                    format!("give it a new value: `subrosa connection rotate {}`", opened.name()),
+                    format!("give it a new value: {}", opened.command("rotate")),
                 ));
             }
         })
@@ -161,7 +163,7 @@ impl Keeper {
         &self,
         address: &Address,
         way: Way,
-    ) -> Result<Result<Tokens, Failed>, Failed> {
+    ) -> Result<Result<(Opened, Tokens), Failed>, Failed> {
         let opened = self.open(address).await?;
         let asking = flows::Asking::new(&opened, self)?;
         let flow = asking.flow(self.clock);
@@ -175,53 +177,93 @@ impl Keeper {
             (Auth::ClientCredentials | Auth::ServiceAccount, _) => {
                 return Err(outcome::unusable(
                     "nobody has to grant access: its own credentials get the tokens",
-                    format!("try it: `subrosa connection test {}`", opened.name()),
+                    format!("try it: {}", opened.command("test")),
                 ));
             }
             (Auth::ApiKey | Auth::Basic | Auth::Bearer | Auth::Fields, _) => {
                 return Err(outcome::unusable(
                     "connections of its type are not granted, they have a key or a password",
-                    format!("give it: `subrosa connection edit {}`", opened.name()),
+                    format!("give it: {}", opened.command("edit")),
                 ));
             }
         };
-        Ok(tokens.map_err(|error| outcome::of_oauth(&error, &opened.name())))
+        Ok(tokens
+            .map_err(|error| outcome::of_oauth(&error, &opened))
+            .map(|tokens| (opened, tokens)))
     }
 
-    async fn keep_granted(
-        &self,
-        address: &Address,
-        tokens: Result<Tokens, Failed>,
-    ) -> Result<Done, Failed> {
-        let tokens = tokens?;
-        // Whoever is exchanging the tokens of an earlier grant must not store them over these.
-        let held = self.hold(address).await?;
+    /// Keeps what was granted to the connection as it was then; what cannot be kept is given back.
+    async fn keep_granted(&self, asked: &Opened, tokens: Tokens) -> Result<Done, Failed> {
         let (expires, scopes) = (outcome::seconds(tokens.expires), tokens.scopes.clone());
-        self.store(Action::Authorize, address, tokens, None).await?;
+        let (access, refresh) = (tokens.access.clone(), tokens.refresh.clone());
+        match self.store_granted(asked, tokens).await {
+            Ok(()) => Ok(Done::Authorized { expires, scopes }),
+            Err(failed) => {
+                let asking = flows::Asking::new(asked, self)?;
+                let revoked = asking.flow(self.clock).revoke(refresh.as_ref(), Some(&access)).await;
+                let what = match revoked {
+                    Ok(_) => "what was granted is given back",
+                    Err(_) => {
+                        "what was granted could not be given back: take it back at the service"
+                    }
+                };
+                (self.tell)(Event::Note(what.to_owned()));
+                Err(failed)
+            }
+        }
+    }
+
+    async fn store_granted(&self, asked: &Opened, tokens: Tokens) -> Result<(), Failed> {
+        // Whoever is exchanging the tokens of an earlier grant must not store them over these.
+        let held = self.hold(&asked.address).await?;
+        let now = self.open(&asked.address).await?;
+        // A person may take minutes, and somebody else may give it another client meanwhile.
+        if (&now.record.kind, &now.record.fields) != (&asked.record.kind, &asked.record.fields) {
+            return Err(outcome::unusable(
+                "it was changed while access was granted; nothing was stored",
+                format!("grant access to it as it is now: {}", asked.command("authorize")),
+            ));
+        }
+        self.store(Action::Authorize, &asked.address, tokens, None).await?;
         drop(held);
-        Ok(Done::Authorized { expires, scopes })
+        Ok(())
     }
 
     /// Gives the tokens back, and forgets them.
-    async fn revoke(&self, address: &Address) -> Result<Done, Failed> {
+    async fn revoke(&self, address: &Address, forget: bool) -> Result<Done, Failed> {
         let held = self.hold(address).await?;
-        let opened = self.open(address).await?;
+        // What was disabled because it leaked is what most needs to be taken back.
+        let opened = self.open_for(address, true).await?;
         if opened.record.tokens.is_none() {
             return Err(outcome::unusable(
                 "there are no tokens that could be given back",
-                format!("forbid its use: `subrosa connection disable {}`", opened.name()),
+                format!("forbid its use: {}", opened.command("disable")),
             ));
         }
-        let asking = flows::Asking::new(&opened, self)?;
-        let (refresh, access) = (opened.parts.get(REFRESH_TOKEN), opened.parts.get(ACCESS_TOKEN));
-        let at_service = match asking.flow(self.clock).revoke(refresh, access).await {
-            Ok(revoked) => revoked.refresh || revoked.access,
-            Err(OAuthError::NoEndpoint(_)) => false,
-            Err(error) => return Err(outcome::of_oauth(&error, &opened.name())),
-        };
+        let at_service = !forget && self.give_back(&opened).await?;
         self.forget(address, &opened).await?;
         drop(held);
         Ok(Done::Revoked { at_service })
+    }
+
+    /// Has the service forget the grant; whether it offers that.
+    async fn give_back(&self, opened: &Opened) -> Result<bool, Failed> {
+        let asking = flows::Asking::new(opened, self)?;
+        let (refresh, access) = (opened.parts.get(REFRESH_TOKEN), opened.parts.get(ACCESS_TOKEN));
+        match asking.flow(self.clock).revoke(refresh, access).await {
+            Ok(revoked) => Ok(revoked.refresh || revoked.access),
+            Err(OAuthError::NoEndpoint(_)) => Ok(false),
+            Err(error) => {
+                let failed = outcome::of_oauth(&error, opened);
+                let forget =
+                    format!("{} forgets the tokens here alone", opened.command("revoke --forget"));
+                let help = match failed.help {
+                    Some(help) => format!("{help}; {forget}"),
+                    None => forget,
+                };
+                Err(Failed { help: Some(help), ..failed })
+            }
+        }
     }
 
     /// The connection opened, with a token that holds.
@@ -241,10 +283,15 @@ impl Keeper {
 
     /// The connection at exactly this address, opened.
     async fn open(&self, address: &Address) -> Result<Opened, Failed> {
+        self.open_for(address, false).await
+    }
+
+    async fn open_for(&self, address: &Address, allow_disabled: bool) -> Result<Opened, Failed> {
         let lookup = Lookup {
             scope: address.scope.clone(),
             allow_protected: self.allow_protected,
             allow_expired: true,
+            allow_disabled,
             audit_required: false,
             actor: self.actor.clone(),
         };
@@ -262,8 +309,8 @@ impl Keeper {
         let kind = self.kind(&record)?;
         let parts = found.parts.into_iter().map(|(name, value)| (name, SecretValue::from(value)));
         let parts = parts.collect();
-        let (address, version, retired) = (found.address, found.version, Vec::new());
-        Ok(Opened { kind, address, version, record, parts, retired })
+        let FoundRecord { address, version, expires, .. } = found;
+        Ok(Opened { kind, address, version, expires, record, parts, retired: Vec::new() })
     }
 
     fn kind(&self, record: &Record) -> Result<Arc<ConnectionType>, Failed> {
@@ -280,7 +327,7 @@ impl Keeper {
 fn redirect(opened: &Opened) -> Result<Redirect, Failed> {
     let Some(text) = opened.public(REDIRECT_URI) else { return Ok(Redirect::default()) };
     Redirect::parse(&text).map_err(|error| {
-        let help = format!("change it: `subrosa connection edit {}`", opened.name());
+        let help = format!("change it: {}", opened.command("edit"));
         outcome::unusable(&format!("its redirect_uri cannot be used: {error}"), help)
     })
 }

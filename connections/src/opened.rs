@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use subrosa_engine::secret::SecretValue;
 use subrosa_registry::Address;
@@ -17,6 +18,8 @@ pub struct Opened {
     pub address: Address,
     /// Its version.
     pub version: u64,
+    /// When it expires, if it does.
+    pub expires: Option<SystemTime>,
     /// What may be read of it.
     pub record: Record,
     /// Its sealed parts, by the names of fields; tokens among them.
@@ -51,10 +54,20 @@ impl Opened {
         self.record.fields.get(name).cloned().or_else(default)
     }
 
+    /// A command about the connection, as it can be typed, in back-ticks.
+    pub(crate) fn command(&self, verb: &str) -> String {
+        command(verb, &self.address)
+    }
+
     /// The connection's name.
     pub fn name(&self) -> String {
         self.address.reference.connection_name().unwrap_or_default().to_owned()
     }
+}
+
+/// A command about a connection, as it can be typed, in back-ticks.
+pub(crate) fn command(verb: &str, address: &Address) -> String {
+    format!("`{}`", subrosa_engine::remedy::command(verb, &address.reference, &address.scope))
 }
 
 /// Whether a step may have a part of this name: not a refresh token that was exchanged.

@@ -54,7 +54,10 @@ pub enum Task {
     /// The service is asked one cheap question.
     Test,
     /// The service forgets the grant, and we the tokens.
-    Revoke,
+    Revoke {
+        /// We forget them only, and do not ask the service.
+        forget: bool,
+    },
 }
 
 /// How a person grants access.

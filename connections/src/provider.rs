@@ -15,18 +15,25 @@ use subrosa_engine::provider::{
     ResolveContext, Retry, SecretRequest,
 };
 use subrosa_engine::secret::SecretValue;
-use subrosa_registry::{Lookup, LookupError, RecordReader, RecordSeen, RegistryError, SecretRef};
+use subrosa_registry::{
+    Address, FoundRecord, Lookup, LookupError, RecordReader, RecordSeen, SecretRef,
+};
 use tokio::sync::OnceCell;
 
 use crate::kind::Auth;
-use crate::opened::Opened;
+use crate::opened::{Opened, command};
 use crate::protocol::{Done, Failed, FailedKind};
-use crate::record::{ACCESS_TOKEN, Record, TokenState};
+use crate::record::{Record, TokenState};
 use crate::types::Types;
 
 mod lend;
+mod refusal;
 
 pub use lend::Seen;
+use refusal::{
+    ended, late, malformed, missing_field, newer, no_field, not_authorized, of_lookup, of_registry,
+    refused, unreadable,
+};
 
 /// A token that ends within this time is exchanged first.
 pub const FRESH_MARGIN: Duration = Duration::from_secs(60);
@@ -41,11 +48,17 @@ const REFRESH_TIMEOUT: Duration = Duration::from_secs(10);
 /// Has a connection's token exchanged, by a process that finishes even if this one is killed.
 #[async_trait]
 pub trait Refresher: Send + Sync {
-    /// Exchanges the token, unless somebody else has just done so.
+    /// Exchanges the token, unless somebody else has just done so. What should be known and ends nothing goes
+    /// to `note`.
     ///
     /// # Errors
     /// [`Failed`], in words that may be shown.
-    async fn refresh(&self, lookup: &Lookup, name: &SecretRef) -> Result<Done, Failed>;
+    async fn refresh(
+        &self,
+        lookup: &Lookup,
+        name: &SecretRef,
+        note: &(dyn Fn(String) + Send + Sync),
+    ) -> Result<Done, Failed>;
 }
 
 /// Reads the types of connection, or says why it cannot.
@@ -141,9 +154,9 @@ impl Client for Session {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert_with(|| request.name.clone());
-        let warnings = self.at.expiry(&opened.record, &name, &request.name);
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(warnings);
-        opened.value(field).ok_or_else(|| no_field(opened, &name, field))
+        let ends = self.at.expiry(&opened.record, opened.expires, &opened.address);
+        ends.into_iter().for_each(|(message, help)| self.warn(&request.name, message, Some(help)));
+        opened.value(field).ok_or_else(|| no_field(opened, field))
     }
 
     async fn check(&self, request: &SecretRequest) -> Result<Checked, ProviderError> {
@@ -154,7 +167,7 @@ impl Client for Session {
             && let Some(word) = &tokens.refused
             && kind.auth == Auth::OAuth2
         {
-            return Err(refused(&name, word));
+            return Err(refused(&seen.address, word));
         }
         let has_default =
             || kind.fields.iter().any(|one| one.name == field && one.default.is_some());
@@ -167,7 +180,7 @@ impl Client for Session {
         }
         let parts = seen.parts.iter().filter(is_lent);
         let known = parts.chain(record.fields.keys()).map(String::as_str);
-        Err(missing_field(&name, field, known))
+        Err(missing_field(&seen.address, field, known))
     }
 
     fn retired(&self) -> Vec<(String, SecretValue)> {
@@ -187,11 +200,21 @@ impl Session {
         let asking = self.asking()?;
         if asking.checks_connections {
             let (seen, record) = self.look(name).await?;
-            self.refresh_if_needed(&record, name, secret, &at_place(&asking.lookup, &seen)).await?;
+            self.refresh_if_needed(&record, name, secret, &seen.address).await?;
         }
         let (at, lookup) = (self.at.clone(), asking.lookup.clone());
         let (name, reference) = (name.clone(), SecretRef::connection(name));
-        blocking(move || at.open(&lookup, &reference, &name)).await
+        let (opened, told) = blocking(move || at.open(&lookup, &reference, &name)).await?;
+        told.into_iter().for_each(|message| self.warn(secret, message, None));
+        Ok(opened)
+    }
+
+    fn warn(&self, secret: &str, message: String, help: Option<String>) {
+        let warning = ProviderWarning { secret: secret.to_owned(), message, help };
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
 
     async fn look(&self, name: &SecretRef) -> Result<(RecordSeen, Record), ProviderError> {
@@ -209,19 +232,19 @@ impl Session {
         record: &Record,
         name: &SecretRef,
         secret: &str,
-        lookup: &Lookup,
+        address: &Address,
     ) -> Result<(), ProviderError> {
         let kind = self.at.kind(record, name)?;
         let gets_token = matches!(kind.auth, Auth::ClientCredentials | Auth::ServiceAccount);
         let Some(tokens) = &record.tokens else {
             return match kind.auth {
-                Auth::OAuth2 => Err(not_authorized(name)),
-                _ if gets_token => self.refresh(None, name, secret, lookup).await,
+                Auth::OAuth2 => Err(not_authorized(address)),
+                _ if gets_token => self.refresh(None, name, secret, address).await,
                 _ => Ok(()),
             };
         };
         if let Some(word) = tokens.refused.as_ref().filter(|_| kind.auth == Auth::OAuth2) {
-            return Err(refused(name, word));
+            return Err(refused(address, word));
         }
         if !is_due(tokens, (self.at.clock)()) {
             return Ok(());
@@ -229,10 +252,10 @@ impl Session {
         if !tokens.can_refresh && !gets_token {
             return match is_fresh(tokens, (self.at.clock)(), Duration::ZERO) {
                 true => Ok(()),
-                false => Err(ended(name)),
+                false => Err(ended(address)),
             };
         }
-        self.refresh(Some(tokens), name, secret, lookup).await
+        self.refresh(Some(tokens), name, secret, address).await
     }
 
     async fn refresh(
@@ -240,9 +263,13 @@ impl Session {
         tokens: Option<&TokenState>,
         name: &SecretRef,
         secret: &str,
-        lookup: &Lookup,
+        address: &Address,
     ) -> Result<(), ProviderError> {
-        let asked = tokio::time::timeout(REFRESH_TIMEOUT, self.refresher.refresh(lookup, name));
+        // The broker looks nowhere else than where the connection was found.
+        let lookup = Lookup { scope: address.scope.clone(), ..self.asking()?.lookup.clone() };
+        let note = |text| self.warn(secret, format!("connection `{name}`: {text}"), None);
+        let asked = self.refresher.refresh(&lookup, name, &note);
+        let asked = tokio::time::timeout(REFRESH_TIMEOUT, asked);
         let Err(failed) = asked.await.unwrap_or_else(|_| Err(late())) else { return Ok(()) };
         let Failed { kind, message, help } = failed;
         let kind = match (kind, tokens) {
@@ -250,8 +277,7 @@ impl Session {
             (FailedKind::Unavailable | FailedKind::Cancelled, Some(_)) => {
                 let message =
                     format!("the token of connection `{name}` was not refreshed: {message}");
-                let warning = ProviderWarning { secret: secret.to_owned(), message, help };
-                self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+                self.warn(secret, message, help);
                 return Ok(());
             }
             (FailedKind::Unavailable | FailedKind::Cancelled, None) => {
@@ -272,9 +298,10 @@ impl At {
         lookup: &Lookup,
         reference: &SecretRef,
         name: &SecretRef,
-    ) -> Result<Opened, ProviderError> {
+    ) -> Result<(Opened, Vec<String>), ProviderError> {
         let answer = self.reader.open_records(lookup, std::slice::from_ref(reference));
-        let found = answer.map_err(|error| of_registry(&error))?.results.pop();
+        let mut answer = answer.map_err(|error| of_registry(&error))?;
+        let found = answer.results.pop();
         let found = found.unwrap_or(Err(LookupError::NotFound));
         let found = found.map_err(|error| of_lookup(&error, name))?;
         let record = Record::parse(&found.public).ok_or_else(|| newer(name))?;
@@ -282,7 +309,8 @@ impl At {
         let parts: BTreeMap<String, SecretValue> =
             found.parts.into_iter().map(|(part, value)| (part, SecretValue::from(value))).collect();
         let retired = found.retired.into_iter().map(SecretValue::from).collect();
-        Ok(Opened { kind, address: found.address, version: found.version, record, parts, retired })
+        let FoundRecord { address, version, expires, .. } = found;
+        Ok((Opened { kind, address, version, expires, record, parts, retired }, answer.warnings))
     }
 
     fn look(
@@ -317,36 +345,37 @@ impl At {
         })
     }
 
-    /// What should be told of a grant that ends soon.
-    fn expiry(&self, record: &Record, name: &SecretRef, secret: &str) -> Option<ProviderWarning> {
+    /// What should be told of a connection, or of a grant, that ends soon, and the cure.
+    fn expiry(
+        &self,
+        record: &Record,
+        expires: Option<SystemTime>,
+        address: &Address,
+    ) -> Vec<(String, String)> {
+        let name = address.reference.connection_name().unwrap_or_default();
+        let is_near = |ends: &SystemTime| {
+            ends.duration_since((self.clock)()).unwrap_or_default() <= EXPIRES_SOON
+        };
         // Only what a person has granted ends in a way that a person has to mend.
-        let kind = self.kind(record, name).ok()?;
-        let tokens = record.tokens.as_ref().filter(|_| kind.auth == Auth::OAuth2)?;
-        let ends = ends_at(tokens)?;
-        let left = ends.duration_since((self.clock)()).unwrap_or_default();
-        if left > EXPIRES_SOON {
-            return None;
-        }
-        let date = subrosa_engine::event::Timestamp(ends);
-        Some(ProviderWarning {
-            secret: secret.to_owned(),
-            message: format!("access through connection `{name}` ends on {date}"),
-            help: Some(format!("grant it again: `subrosa connection authorize {name}`")),
-        })
+        let is_granted =
+            self.kind(record, &address.reference).is_ok_and(|kind| kind.auth == Auth::OAuth2);
+        let grant = record.tokens.as_ref().filter(|_| is_granted).and_then(ends_at).filter(is_near);
+        let grant = grant.map(|ends| {
+            let date = subrosa_engine::event::Timestamp(ends);
+            (
+                format!("access through connection `{name}` ends on {date}"),
+                format!("grant it again: {}", command("authorize", address)),
+            )
+        });
+        let own = expires.filter(is_near).map(|ends| {
+            let date = subrosa_engine::event::Timestamp(ends);
+            (
+                format!("connection `{name}` expires on {date}"),
+                format!("renew it, or give it another date: {}", command("edit", address)),
+            )
+        });
+        grant.into_iter().chain(own).collect()
     }
-}
-
-fn late() -> Failed {
-    Failed {
-        kind: FailedKind::Unavailable,
-        message: format!("no answer within {} s", REFRESH_TIMEOUT.as_secs()),
-        help: None,
-    }
-}
-
-/// The question for the connection where it was found: the broker looks nowhere else.
-fn at_place(lookup: &Lookup, seen: &RecordSeen) -> Lookup {
-    Lookup { scope: seen.address.scope.clone(), ..lookup.clone() }
 }
 
 /// A grant that ends within this time is told.
@@ -386,97 +415,6 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, ProviderError> {
     let ended = tokio::task::spawn_blocking(call).await;
     ended.unwrap_or_else(|_| Err(unreadable("reading it broke off")))
-}
-
-fn unreadable(why: &str) -> ProviderError {
-    ProviderError::new(ProviderErrorKind::Unavailable, format!("cannot read connections: {why}"))
-        .help("`subrosa doctor` looks at the registry")
-}
-
-fn of_registry(error: &RegistryError) -> ProviderError {
-    let why = subrosa_engine::remedy::with_causes(error);
-    ProviderError::new(ProviderErrorKind::InvalidRequest, format!("cannot read connections: {why}"))
-}
-
-fn of_lookup(error: &LookupError, name: &SecretRef) -> ProviderError {
-    let (kind, help) = match error {
-        LookupError::NotFound => {
-            (ProviderErrorKind::NotFound, format!("add it: `subrosa connection add TYPE {name}`"))
-        }
-        LookupError::Disabled(_) => (
-            ProviderErrorKind::Denied,
-            format!("if it may be used again: `subrosa connection enable {name}`"),
-        ),
-        LookupError::Expired { .. } => {
-            (ProviderErrorKind::Denied, format!("renew it: `subrosa connection rotate {name}`"))
-        }
-        LookupError::NoValue(_) => {
-            (ProviderErrorKind::NotFound, format!("complete it: `subrosa connection edit {name}`"))
-        }
-        LookupError::Damaged { .. } => (
-            ProviderErrorKind::Malformed,
-            "`subrosa doctor` looks at the registry and says what can be done".to_owned(),
-        ),
-    };
-    let message = match error {
-        LookupError::NotFound => format!("there is no connection `{name}`"),
-        other => format!("connection `{name}` cannot be used: {other}"),
-    };
-    ProviderError::new(kind, message).help(help)
-}
-
-fn malformed(request: &SecretRequest) -> ProviderError {
-    let key = subrosa_engine::names::shown(&request.key);
-    let message = format!("the key {key} does not name a field of a connection");
-    ProviderError::new(ProviderErrorKind::InvalidRequest, message)
-        .help("write the name of the connection, a slash and the field: `key: jira-prod/api_token`")
-}
-
-fn newer(name: &SecretRef) -> ProviderError {
-    let message = format!("connection `{name}` was written by a newer version of subrosa");
-    ProviderError::new(ProviderErrorKind::Malformed, message)
-}
-
-fn not_authorized(name: &SecretRef) -> ProviderError {
-    let message = format!("connection `{name}` was not authorized yet");
-    ProviderError::new(ProviderErrorKind::Unauthenticated, message)
-        .help(format!("grant access first: `subrosa connection authorize {name}`"))
-}
-
-fn refused(name: &SecretRef, word: &str) -> ProviderError {
-    let message =
-        format!("the service refuses to refresh the token of connection `{name}` ({word})");
-    ProviderError::new(ProviderErrorKind::Unauthenticated, message)
-        .help(format!("grant access again: `subrosa connection authorize {name}`"))
-}
-
-fn ended(name: &SecretRef) -> ProviderError {
-    let message = format!("the token of connection `{name}` has ended, and cannot be refreshed");
-    ProviderError::new(ProviderErrorKind::Unauthenticated, message)
-        .help(format!("grant access again: `subrosa connection authorize {name}`"))
-}
-
-fn no_field(opened: &Opened, name: &SecretRef, field: &str) -> ProviderError {
-    if field == ACCESS_TOKEN && opened.kind.oauth.is_some() {
-        return not_authorized(name);
-    }
-    let fields = opened.kind.fields.iter().map(|field| field.name.as_str());
-    missing_field(name, field, fields)
-}
-
-fn missing_field<'a>(
-    name: &SecretRef,
-    field: &str,
-    known: impl Iterator<Item = &'a str> + Clone,
-) -> ProviderError {
-    let shown = subrosa_engine::names::shown(field);
-    let message = format!("connection `{name}` has no value for the field {shown}");
-    let list = known.clone().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let help = match subrosa_engine::names::closest(field, known) {
-        Some(near) if near != field => format!("did you mean `{near}`? its fields: {list}"),
-        _ => format!("its fields: {list}; `subrosa connection edit {name}` gives them values"),
-    };
-    ProviderError::new(ProviderErrorKind::NotFound, message).help(help)
 }
 
 #[cfg(test)]

@@ -84,7 +84,12 @@ struct Scripted {
 
 #[async_trait]
 impl Refresher for Scripted {
-    async fn refresh(&self, _lookup: &Lookup, _name: &SecretRef) -> Result<Done, Failed> {
+    async fn refresh(
+        &self,
+        _lookup: &Lookup,
+        _name: &SecretRef,
+        _note: &(dyn Fn(String) + Send + Sync),
+    ) -> Result<Done, Failed> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         self.answer.clone()
     }
@@ -145,6 +150,7 @@ impl World {
             scope: Scope::default(),
             allow_protected: false,
             allow_expired: false,
+            allow_disabled: false,
             audit_required: false,
             actor: Actor::default(),
         };

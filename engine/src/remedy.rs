@@ -27,9 +27,12 @@ pub fn with_causes(error: &dyn Error) -> String {
     text
 }
 
-/// A command about a secret, as it can be typed.
+/// A command about a secret or a connection, as it can be typed.
 pub fn command(verb: &str, reference: &SecretRef, scope: &Scope) -> String {
-    let mut command = format!("subrosa secret {verb} {reference}");
+    let mut command = match reference.connection_name() {
+        Some(name) => format!("subrosa connection {verb} {name}"),
+        None => format!("subrosa secret {verb} {reference}"),
+    };
     if let Some(workspace) = &scope.workspace {
         command.push_str(&format!(" --workspace {workspace}"));
     }

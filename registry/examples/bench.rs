@@ -108,6 +108,7 @@ fn resolve(folder: &Path, count: usize, secrets: usize) -> Outcome<()> {
         scope: Scope::default(),
         allow_protected: false,
         allow_expired: false,
+        allow_disabled: false,
         audit_required: false,
         actor: Actor::default(),
     };

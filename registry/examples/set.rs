@@ -85,6 +85,7 @@ fn judge(registry: &Registry) -> Result<(), Box<dyn Error>> {
         scope: Scope::default(),
         allow_protected: false,
         allow_expired: false,
+        allow_disabled: false,
         audit_required: true,
         actor: actor(),
     };

@@ -282,7 +282,7 @@ fn current_of<'a>(
     lookup: &Lookup,
     now: Time,
 ) -> Looked<(&'a Version, Option<SystemTime>)> {
-    if entry.state == State::Disabled {
+    if entry.state == State::Disabled && !lookup.allow_disabled {
         return Err(LookupError::Disabled(address.clone()));
     }
     let current = entry.current().ok_or_else(|| LookupError::NoValue(address.clone()))?;

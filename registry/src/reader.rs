@@ -22,6 +22,8 @@ pub struct Lookup {
     pub allow_protected: bool,
     /// Whether values past their date are still given.
     pub allow_expired: bool,
+    /// Whether what is disabled is still given: to who has it taken back.
+    pub allow_disabled: bool,
     /// Whether to fail if the audit log cannot be written.
     pub audit_required: bool,
     /// On whose behalf: what the audit log says.

@@ -48,7 +48,7 @@ pub(crate) enum ConnectionCommand {
     Refresh(RefreshArgs),
     /// Have the service forget the grant, and forget the tokens (OAuth)
     #[command(after_help = REVOKE, after_long_help = format!("{REVOKE}\n\n{EXIT_CODES_TEST}"))]
-    Revoke(ConfirmArgs),
+    Revoke(RevokeArgs),
     /// Give the secret fields new values
     #[command(after_help = ROTATE, after_long_help = long(ROTATE))]
     Rotate(RotateArgs),
@@ -117,6 +117,16 @@ pub(crate) struct ChangeArgs {
     /// Do it although the environment is protected
     #[arg(long)]
     pub(crate) allow_protected: bool,
+}
+
+/// What has a grant given back.
+#[derive(Debug, Args)]
+pub(crate) struct RevokeArgs {
+    #[command(flatten)]
+    pub(crate) confirm: ConfirmArgs,
+    /// Forget the tokens here, and do not ask the service
+    #[arg(long)]
+    pub(crate) forget: bool,
 }
 
 /// A change that cannot be taken back.

@@ -146,9 +146,10 @@ pub(crate) const REVOKE: &str = "\
 Examples:
   subrosa connection revoke google-drive
   subrosa connection revoke google-drive --yes
+  subrosa connection revoke google-drive --forget
 
 The tokens are forgotten here, too; the other fields stay. To use it again:
-`subrosa connection authorize`.";
+`subrosa connection authorize`. With `--forget` the service is not asked.";
 
 pub(crate) const DISABLE: &str = "\
 Examples:

@@ -317,7 +317,7 @@ fn status_says_what_waits_for_somebody() {
 }
 
 /// A moment so many seconds from now, as the command line takes it.
-fn humantime_in(seconds: u64) -> String {
+pub(crate) fn humantime_in(seconds: u64) -> String {
     let date = std::process::Command::new("date")
         .args(["-u", "-d", &format!("+{seconds} seconds"), "+%Y-%m-%dT%H:%M:%SZ"])
         .output()

@@ -114,7 +114,7 @@ fn no_endpoint(opened: &Opened) -> Failed {
 }
 
 fn edit(opened: &Opened) -> String {
-    format!("complete it: `subrosa connection edit {}`", opened.name())
+    format!("complete it: {}", opened.command("edit"))
 }
 
 /// An address; made of public fields only, as addresses are shown.
@@ -160,7 +160,7 @@ pub(super) fn service_account(opened: &Opened) -> Result<ServiceAccount, Failed>
     let unreadable = || {
         outcome::unusable(
             "its key file is no key of a service account",
-            format!("give it again: `subrosa connection rotate {}`", opened.name()),
+            format!("give it again: {}", opened.command("rotate")),
         )
     };
     let file = opened.parts.get("key_file").ok_or_else(unreadable)?;
@@ -194,14 +194,13 @@ pub(super) async fn test(opened: &Opened, keeper: &Keeper) -> Result<Done, Faile
     let (tls, now) = (Arc::new(tls), (keeper.clock)());
     let means = Means { http: &http, tls, now, tokens: Some(&AtHand) };
     let failed = |kind, message: String, help: Option<String>| Err(Failed { kind, message, help });
-    let name = opened.name();
     match probe::probe(opened, &means).await {
         Outcome::Works { shows } => Ok(Done::Works { shows }),
         Outcome::Untested { why } => Ok(Done::NotTested { why }),
         Outcome::Refused => failed(
             FailedKind::Refused,
             "the service does not accept the credential".to_owned(),
-            Some(format!("give it a new one: `{}`", renewal(opened, &name))),
+            Some(format!("give it a new one: {}", opened.command(renewal(opened)))),
         ),
         Outcome::Denied => failed(
             FailedKind::Refused,
@@ -213,12 +212,12 @@ pub(super) async fn test(opened: &Opened, keeper: &Keeper) -> Result<Done, Faile
     }
 }
 
-fn renewal(opened: &Opened, name: &str) -> String {
-    let verb = match opened.kind.auth {
+/// The command that brings another credential.
+fn renewal(opened: &Opened) -> &'static str {
+    match opened.kind.auth {
         Auth::OAuth2 => "authorize",
         _ => "rotate",
-    };
-    format!("subrosa connection {verb} {name}")
+    }
 }
 
 /// The server that is asked, which decides about the way there.

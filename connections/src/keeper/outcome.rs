@@ -5,7 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use subrosa_engine::remedy;
 use subrosa_registry::{Address, LookupError, RegistryError};
 
+use crate::kind::Auth;
 use crate::oauth::OAuthError;
+use crate::opened::{Opened, command};
 use crate::protocol::{Failed, FailedKind};
 
 /// The connection itself cannot be used so.
@@ -39,39 +41,36 @@ pub(super) fn of_registry(error: &RegistryError) -> Failed {
 }
 
 fn add(address: &Address) -> String {
-    let name = address.reference.connection_name().unwrap_or_default();
-    format!("`subrosa connection add TYPE {name}` adds it")
+    format!("{} adds it", command("add TYPE", address))
 }
 
 pub(super) fn of_lookup(error: &LookupError, address: &Address) -> Failed {
     let help = match error {
-        LookupError::Disabled(found) => {
-            Some(remedy::command("enable", &found.reference, &found.scope))
-        }
-        LookupError::NoValue(found) => {
-            Some(remedy::command("edit", &found.reference, &found.scope))
-        }
-        LookupError::Expired { .. } | LookupError::NotFound => {
-            Some(remedy::command("show", &address.reference, &address.scope))
-        }
-        LookupError::Damaged { .. } => None,
+        LookupError::Disabled(found) => command("enable", found),
+        LookupError::NoValue(found) => command("edit", found),
+        LookupError::Expired { .. } | LookupError::NotFound => command("show", address),
+        LookupError::Damaged { .. } => remedy::DOCTOR.to_owned(),
     };
-    let help = help.map_or_else(|| remedy::DOCTOR.to_owned(), |command| format!("`{command}`"));
     Failed { kind: FailedKind::Unusable, message: error.to_string(), help: Some(help) }
 }
 
 /// The service has refused before, and said so with this word.
-pub(super) fn refused(word: &str, name: &str) -> Failed {
+pub(super) fn refused(word: &str, opened: &Opened) -> Failed {
     Failed {
         kind: FailedKind::Refused,
         message: format!("the service has refused to exchange its token ({word})"),
-        help: Some(format!("grant access again: `subrosa connection authorize {name}`")),
+        help: Some(format!("grant access again: {}", opened.command("authorize"))),
     }
 }
 
-/// What a flow failed of; `name` is the connection's.
-pub(super) fn of_oauth(error: &OAuthError, name: &str) -> Failed {
-    let again = || Some(format!("grant access again: `subrosa connection authorize {name}`"));
+/// What a flow failed of.
+pub(super) fn of_oauth(error: &OAuthError, opened: &Opened) -> Failed {
+    let again = || {
+        Some(match opened.kind.auth {
+            Auth::OAuth2 => format!("grant access again: {}", opened.command("authorize")),
+            _ => format!("give it what the service takes: {}", opened.command("rotate")),
+        })
+    };
     let known = || error.help().map(str::to_owned);
     let (kind, help) = match error {
         error if error.ends_grant() => (FailedKind::Refused, again()),

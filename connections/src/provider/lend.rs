@@ -6,7 +6,7 @@ use subrosa_engine::provider::{Asking, ProviderError, ProviderErrorKind, Provide
 use subrosa_registry::SecretRef;
 use tokio::sync::OnceCell;
 
-use super::{At, Connections, Session, at_place, unreadable};
+use super::{At, Connections, Session, unreadable};
 use crate::kind::ConnectionType;
 use crate::opened::Opened;
 
@@ -45,11 +45,12 @@ impl Connections {
         let name = parsed(name)?;
         let session = self.session(asking)?;
         let (seen, record) = session.look(&name).await?;
-        let lookup = at_place(&asking.lookup, &seen);
-        session.refresh_if_needed(&record, &name, name.as_str(), &lookup).await?;
-        let ends = session.at.expiry(&record, &name, name.as_str());
-        let warnings = session.warnings.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(warnings.into_iter().chain(ends).collect())
+        session.refresh_if_needed(&record, &name, name.as_str(), &seen.address).await?;
+        let ends = session.at.expiry(&record, seen.expires, &seen.address);
+        for (message, help) in ends {
+            session.warn(name.as_str(), message, Some(help));
+        }
+        Ok(session.warnings.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Opens a connection; a token that has ended, or is about to, is exchanged first.

@@ -35,7 +35,15 @@ fn opened_of(kind: ConnectionType, values: &[(&str, &str)]) -> Opened {
     }
     let name = SecretRef::parse("tested").unwrap();
     let address = Address { reference: name, scope: Scope { workspace: None, environment: None } };
-    Opened { kind: kind.into(), address, version: 1, record, parts, retired: Vec::new() }
+    Opened {
+        kind: kind.into(),
+        address,
+        version: 1,
+        expires: None,
+        record,
+        parts,
+        retired: Vec::new(),
+    }
 }
 
 /// A request without anything.

@@ -175,6 +175,7 @@ impl Asker {
             scope: self.scope(workflow),
             allow_protected: self.options.allow_protected,
             allow_expired: self.options.allow_expired,
+            allow_disabled: false,
             audit_required: self.audit_required,
             actor: Actor {
                 user: host.user.clone(),

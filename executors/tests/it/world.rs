@@ -81,7 +81,12 @@ struct Nobody;
 
 #[async_trait]
 impl Refresher for Nobody {
-    async fn refresh(&self, _: &Lookup, _: &SecretRef) -> Result<Done, Failed> {
+    async fn refresh(
+        &self,
+        _: &Lookup,
+        _: &SecretRef,
+        _: &(dyn Fn(String) + Send + Sync),
+    ) -> Result<Done, Failed> {
         panic!("there is no registry");
     }
 }

@@ -258,6 +258,7 @@ fn a_read_that_begins_again_asks_for_the_environment_again() {
             scope: address.scope,
             allow_protected,
             allow_expired: false,
+            allow_disabled: false,
             audit_required: false,
             actor: Actor::default(),
         };

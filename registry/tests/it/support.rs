@@ -297,6 +297,7 @@ pub(crate) fn lookup(scope: &str) -> Lookup {
         scope: scope_of(scope),
         allow_protected: true,
         allow_expired: false,
+        allow_disabled: false,
         audit_required: false,
         actor: actor(),
     }

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::list::{Row, json_lines, rows, text};
 use super::state::{State, moment};
 use super::{about, address, confirm, name, named, names};
-use crate::args::connection::{AuthorizeArgs, ChangeArgs, ConfirmArgs, RefreshArgs, TestArgs};
+use crate::args::connection::{AuthorizeArgs, ChangeArgs, RefreshArgs, RevokeArgs, TestArgs};
 use crate::broker::{Broker, request};
 use crate::command::secret::{minute, place, stamp};
 use crate::command::validate::to_line;
@@ -37,12 +37,14 @@ pub(crate) fn refresh(args: &RefreshArgs, world: &World) -> Result<Exit, Failure
 }
 
 /// Has the grant given back, after a question.
-pub(crate) fn revoke(args: &ConfirmArgs, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn revoke(args: &RevokeArgs, world: &World) -> Result<Exit, Failure> {
+    let (forget, args) = (args.forget, &args.confirm);
     let address = address(&args.change.one)?;
     let (name, place) = (name(&address), place(&address.scope));
-    let question = format!("Give back the grant of {name} ({place})? Runs cannot use it then.");
+    let what = if forget { "Forget the tokens" } else { "Give back the grant" };
+    let question = format!("{what} of {name} ({place})? Runs cannot use it then.");
     confirm(&question, args.yes, world)?;
-    one(&args.change, Task::Revoke, "connection revoke", world)
+    one(&args.change, Task::Revoke { forget }, "connection revoke", world)
 }
 
 fn one(args: &ChangeArgs, task: Task, command: &str, world: &World) -> Result<Exit, Failure> {
@@ -55,7 +57,12 @@ fn one(args: &ChangeArgs, task: Task, command: &str, world: &World) -> Result<Ex
                 told = told.with("expires", stamp(moment(end)));
             }
             if let Done::Revoked { at_service: false } = done {
-                told.note("the service offers no way to give a grant back: take it back there");
+                told.note(match task {
+                    Task::Revoke { forget: true } => {
+                        "the service was not told: take the grant back there"
+                    }
+                    _ => "the service offers no way to give a grant back: take it back there",
+                });
             }
             told.tell(args.one.json)
         }

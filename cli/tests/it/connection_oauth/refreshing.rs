@@ -161,6 +161,71 @@ fn a_grant_is_given_back_and_forgotten() {
 }
 
 #[test]
+fn a_grant_that_nobody_takes_back_is_forgotten_if_that_is_said() {
+    let service = Service::start();
+    let place = granted(&service);
+    service.state().refuses_revocation = true;
+    let ended = place.run(&["connection", "revoke", "m", "--yes"]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stderr.contains("`subrosa connection revoke --forget m`"), "{ended:?}");
+    ok(run(&place, USES));
+    // What is disabled can be given back all the same.
+    ok(place.run(&["connection", "disable", "m"]));
+    let ended = ok(place.run(&["connection", "revoke", "--forget", "m", "--yes"]));
+    assert!(ended.stderr.contains("the service was not told"), "{ended:?}");
+    ok(place.run(&["connection", "enable", "m"]));
+    assert_eq!(run(&place, USES).code, 4);
+    assert_eq!(service.count("/revoke"), 2, "both tokens, once");
+}
+
+#[test]
+fn a_client_that_was_changed_meanwhile_gets_no_tokens_of_the_one_before() {
+    let service = Service::start();
+    let place = service.place();
+    let waiting = Waiting::start(&place, &[]);
+    let edit = ["connection", "edit", "m", "--set", "client_id=another"];
+    ok(place.run(&edit));
+    waiting.grant().unwrap();
+    let ended = waiting.end();
+    assert_eq!(ended.code, 4, "{ended:?}");
+    assert!(ended.stderr.contains("changed while access was granted"), "{ended:?}");
+    assert!(ended.stderr.contains("what was granted is given back"), "{ended:?}");
+    assert!(service.state().is_over);
+    assert_eq!(run(&place, USES).code, 4);
+}
+
+#[test]
+fn a_run_is_told_of_a_date_that_is_near_and_commands_name_the_scope() {
+    let service = Service::start();
+    service.state().grant_lives_s = Some(60 * 60);
+    let place = service.place();
+    let scope = ["--workspace", "team"];
+    let add =
+        ["connection", "add", "own", "n", "--set", "client_id=me", "--set", "client_secret=-"];
+    let date = crate::connection::humantime_in(5 * 24 * 60 * 60);
+    let expires = ["--expires", &date];
+    ok(place.feed(&[&add[..], &scope, &expires].concat(), b"canary-client-secret"));
+    let workflow = "labels: {workspace: team}\n\
+                    secrets: [{name: T, provider: connection, key: n/access_token}]\n\
+                    steps: ['echo got $T']\n";
+    let ended = run(&place, workflow);
+    assert!(
+        ended.stderr.contains("`subrosa connection authorize n --workspace team`"),
+        "{ended:?}"
+    );
+    ok(place.run(&[&["connection", "authorize", "n", "--device"][..], &scope].concat()));
+    let ended = ok(run(&place, workflow));
+    for told in [
+        "connection `n` expires on",
+        "`subrosa connection edit n --workspace team`",
+        "access through connection `n` ends on",
+        "`subrosa connection authorize n --workspace team`",
+    ] {
+        assert!(ended.stderr.contains(told), "{told} {ended:?}");
+    }
+}
+
+#[test]
 fn a_test_asks_the_service_with_a_token_that_holds() {
     let (service, place) = due();
     let ended = ok(place.run(&["connection", "test", "m"]));

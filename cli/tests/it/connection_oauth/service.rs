@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) pauses: [Duration; 2],
     /// What it answers instead of tokens.
     pub(super) fault: Option<fn() -> Reply>,
+    /// Whether it takes no grant back.
+    pub(super) refuses_revocation: bool,
     /// What it answers who asks with the code of a device, the last one first; no more: tokens.
     pub(super) device: Vec<&'static str>,
 }
@@ -44,6 +46,7 @@ impl Service {
             grant_lives_s: None,
             pauses: [Duration::ZERO; 2],
             fault: None,
+            refuses_revocation: false,
             device: Vec::new(),
         }));
         let kept = state.clone();
@@ -115,7 +118,11 @@ fn answer(request: &Received, state: &Mutex<State>) -> Reply {
                 "verification_uri":"https://service.example/device"}"#,
         ),
         "/revoke" => {
-            state.lock().unwrap().is_over = true;
+            let mut state = state.lock().unwrap();
+            if state.refuses_revocation {
+                return refused("invalid_client");
+            }
+            state.is_over = true;
             Reply::text(200, "")
         }
         "/me" => {
@@ -160,6 +167,8 @@ fn decide(request: &Received, state: &mut State) -> Reply {
     } else {
         assert!(body.contains("code=code-canary") && body.contains("code_verifier="), "{body}");
     }
+    // What was granted is told once.
+    let scope = if body.contains("grant_type=refresh_token") { "" } else { r#","scope":"narrow""# };
     state.given += 1;
     let (given, lives_s) = (state.given, state.lives_s);
     let grant = state.grant_lives_s.map(|s| format!(r#","refresh_token_expires_in":{s}"#));
@@ -167,7 +176,7 @@ fn decide(request: &Received, state: &mut State) -> Reply {
         200,
         &format!(
             r#"{{"access_token":"access-canary-{given}","refresh_token":"refresh-canary-{given}",
-                "token_type":"Bearer","expires_in":{lives_s}{}}}"#,
+                "token_type":"Bearer","expires_in":{lives_s}{scope}{}}}"#,
             grant.unwrap_or_default()
         ),
     )
