@@ -11,6 +11,7 @@ mod broker;
 mod command;
 mod config;
 mod connections;
+mod dispatch;
 mod exec;
 mod executors;
 mod failure;
@@ -51,14 +52,14 @@ fn main() -> ExitCode {
         Some(guard::WORD) => return guard::guard().into(),
         Some(broker::WORD) => {
             harden::quiet_panics();
-            return broker::serve::serve().into();
+            return dispatch::serve().into();
         }
         Some(trampoline::WORD) => return trampoline::become_command(&arguments[2..]).into(),
         _ => {}
     }
     harden::quiet_panics();
     // A panic is a bug of ours; the hook has told where, and the terminal is as it was.
-    let exit = catch_unwind(AssertUnwindSafe(|| command::dispatch(arguments)));
+    let exit = catch_unwind(AssertUnwindSafe(|| dispatch::dispatch(arguments)));
     terminal::restore();
     exit.unwrap_or(Exit::ENGINE).into()
 }

@@ -14,10 +14,11 @@ use std::time::Duration;
 use subrosa_engine::cache::ValueCache;
 use subrosa_engine::remedy::with_causes;
 use subrosa_registry::{
-    Actor, Admin, Cache, Disk, Files, FindKeyPlace, HeldKey, KeyError, KeyPlace, Places, Registry,
-    RegistryError, Surroundings,
+    Actor, Admin, Cache, Desk, Disk, Files, FindKeyPlace, HeldKey, KeyError, KeyPlace, Places,
+    Registry, RegistryError, Surroundings,
 };
 
+use crate::dispatch::Opener;
 use crate::failure::Failure;
 use crate::out;
 use crate::wiring::World;
@@ -25,10 +26,9 @@ use crate::wiring::World;
 pub(crate) use failure::command;
 pub(crate) use keys::ask_for_broker;
 
-/// A registry and where its parts are.
+/// A registry that is shown and changed, and where its parts are. It gives no value.
 pub(crate) struct Secrets {
-    /// The registry.
-    pub(crate) registry: Arc<Registry>,
+    desk: Desk,
     /// Its folder.
     pub(crate) folder: PathBuf,
     /// The place of the key that was used last.
@@ -37,17 +37,31 @@ pub(crate) struct Secrets {
     places: Option<Arc<Places>>,
 }
 
+/// The same with what opens it; only an [`Opener`] has it.
+pub(crate) struct OpenSecrets {
+    /// The registry.
+    pub(crate) registry: Arc<Registry>,
+    shut: Secrets,
+}
+
+impl std::ops::Deref for OpenSecrets {
+    type Target = Secrets;
+
+    fn deref(&self) -> &Secrets {
+        &self.shut
+    }
+}
+
 /// A key that came with a backup, once it is known; it goes before the places of keys.
 pub(crate) type Held = Arc<OnceLock<Arc<HeldKey>>>;
 
 impl World {
-    /// The registry; nothing of it is opened yet.
+    /// The registry, to show and to change.
     pub(crate) fn secrets(&self) -> Result<Secrets, Failure> {
-        Ok(self.secrets_in(self.data_dir()?.join("secrets"), Held::default()))
+        Ok(self.assemble(self.data_dir()?.join("secrets"), Held::default()).shut)
     }
 
-    /// The registry in some folder, as [`World::secrets`] gives the one of this user.
-    pub(crate) fn secrets_in(&self, folder: PathBuf, held: Held) -> Secrets {
+    fn assemble(&self, folder: PathBuf, held: Held) -> OpenSecrets {
         let places = self.key_places().map(Arc::new);
         let key = Arc::new(Mutex::new(None));
         let (found, known) = (key.clone(), places.clone());
@@ -62,7 +76,9 @@ impl World {
         let anchors = self.anchor_folder().map(|path| private(&path));
         let surroundings =
             Surroundings { files: private(&folder), keys: find, anchors, clock: self.clock };
-        Secrets { registry: Arc::new(Registry::new(surroundings)), folder, key, places }
+        let registry = Arc::new(Registry::new(surroundings));
+        let shut = Secrets { desk: Desk::new(registry.clone()), folder, key, places };
+        OpenSecrets { registry, shut }
     }
 
     /// The places where the key can be; none without a home. Only who needs the key has to mind.
@@ -79,25 +95,6 @@ impl World {
             Some(home) => Some(self.current_dir.join(home).join("keys")),
             None => self.user_folder("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("keys")),
         }
-    }
-
-    /// The offline cache, if it is wanted. If it is not, what an earlier one left is taken away.
-    pub(crate) fn cache(
-        &self,
-        registry: Arc<Registry>,
-        max_age: Option<Duration>,
-    ) -> Result<Option<Arc<dyn ValueCache>>, Failure> {
-        let files = private(&self.data_dir()?.join("offline-cache"));
-        let Some(max_age) = max_age else {
-            if let Err(error) = Cache::discard(&*files) {
-                let why = with_causes(&error);
-                out::stderr(&format!(
-                    "warning: the offline cache of earlier runs cannot be removed: {why}\n"
-                ));
-            }
-            return Ok(None);
-        };
-        Ok(Some(Arc::new(Cache::new(registry, files, max_age))))
     }
 
     /// The user's configuration: with the records if these have a folder of their own, else with the
@@ -121,6 +118,37 @@ impl World {
         let set = self.var(variable).map(Path::new).filter(|path| path.is_absolute());
         let home = || Some(self.current_dir.join(self.var("HOME")?).join(below_home));
         Some(set.map(Path::to_path_buf).or_else(home)?.join("subrosa"))
+    }
+}
+
+impl Opener<'_> {
+    /// The registry; nothing of it is opened yet.
+    pub(crate) fn open_secrets(&self) -> Result<OpenSecrets, Failure> {
+        Ok(self.assemble(self.data_dir()?.join("secrets"), Held::default()))
+    }
+
+    /// The registry in some folder, as [`Opener::open_secrets`] gives the one of this user.
+    pub(crate) fn open_secrets_in(&self, folder: PathBuf, held: Held) -> OpenSecrets {
+        self.assemble(folder, held)
+    }
+
+    /// The offline cache, if it is wanted. If it is not, what an earlier one left is taken away.
+    pub(crate) fn cache(
+        &self,
+        registry: Arc<Registry>,
+        max_age: Option<Duration>,
+    ) -> Result<Option<Arc<dyn ValueCache>>, Failure> {
+        let files = private(&self.data_dir()?.join("offline-cache"));
+        let Some(max_age) = max_age else {
+            if let Err(error) = Cache::discard(&*files) {
+                let why = with_causes(&error);
+                out::stderr(&format!(
+                    "warning: the offline cache of earlier runs cannot be removed: {why}\n"
+                ));
+            }
+            return Ok(None);
+        };
+        Ok(Some(Arc::new(Cache::new(registry, files, max_age))))
     }
 }
 
@@ -149,7 +177,7 @@ impl Secrets {
     /// The hand that changes secrets for whoever started us; `command` is what the audit log says.
     pub(crate) fn admin(&self, command: &str, allow_protected: bool, world: &World) -> Admin<'_> {
         let actor = Actor { user: world.user(), command: command.to_owned(), ..Actor::default() };
-        let mut admin = self.registry.admin(actor);
+        let mut admin = self.desk.admin(actor);
         admin.allow_protected = allow_protected;
         admin
     }

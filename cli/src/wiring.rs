@@ -16,6 +16,7 @@ use subrosa_masker::Short;
 use subrosa_registry::{AskPassphrase, Registry};
 
 use crate::connections;
+use crate::dispatch::Opener;
 use crate::executors;
 use crate::failure::Failure;
 use crate::guard;
@@ -126,6 +127,17 @@ impl World {
         name.map_or_else(number, |name| name.to_string_lossy().into_owned())
     }
 
+    /// How to write to a stream: colours only on a terminal, and only if wanted.
+    pub(crate) fn look(&self, stream: &(impl IsTerminal + AsFd)) -> Look {
+        let on_terminal = stream.is_terminal();
+        let dumb = self.var("TERM").is_none_or(|term| term == "dumb");
+        let colour = on_terminal && !dumb && !self.no_color && self.var("NO_COLOR").is_none();
+        let width = terminal::size(stream).map_or(Look::PLAIN.width, |size| size.ws_col.into());
+        Look { colour, width }
+    }
+}
+
+impl Opener<'_> {
     /// The engine's view of the world, with the configuration for the workflow of this file; for the
     /// current folder, if there is none.
     pub(crate) fn configured_host(
@@ -133,7 +145,7 @@ impl World {
         short: Option<Short>,
         workflow: Option<&Path>,
     ) -> Result<Host, Failure> {
-        let registry = self.secrets()?.registry;
+        let registry = self.open_secrets()?.registry;
         let host = self.host_with(short, registry.clone())?;
         let settings = self.settings(workflow, &host.providers)?;
         let cache = self.cache(registry, settings.cache_max_age)?;
@@ -142,7 +154,7 @@ impl World {
 
     /// The engine's view of the world, without any configuration.
     pub(crate) fn host(&self, short: Option<Short>) -> Result<Host, Failure> {
-        self.host_with(short, self.secrets()?.registry)
+        self.host_with(short, self.open_secrets()?.registry)
     }
 
     fn host_with(&self, short: Option<Short>, registry: Arc<Registry>) -> Result<Host, Failure> {
@@ -173,15 +185,6 @@ impl World {
         let mut built_in = subrosa_providers::builtin();
         built_in.push(connections::store(self, registry));
         Providers { built_in, find }
-    }
-
-    /// How to write to a stream: colours only on a terminal, and only if wanted.
-    pub(crate) fn look(&self, stream: &(impl IsTerminal + AsFd)) -> Look {
-        let on_terminal = stream.is_terminal();
-        let dumb = self.var("TERM").is_none_or(|term| term == "dumb");
-        let colour = on_terminal && !dumb && !self.no_color && self.var("NO_COLOR").is_none();
-        let width = terminal::size(stream).map_or(Look::PLAIN.width, |size| size.ws_col.into());
-        Look { colour, width }
     }
 }
 

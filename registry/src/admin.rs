@@ -11,6 +11,8 @@ mod record;
 mod transfer;
 mod write;
 
+use std::sync::Arc;
+
 use crate::access::Access;
 use crate::audit::{Action, Actor, Names};
 use crate::change::{Change, Deed};
@@ -39,6 +41,43 @@ pub struct Admin<'a> {
     pub actor: Actor,
     /// Whether protected environments may be changed and copied from.
     pub allow_protected: bool,
+}
+
+/// A registry whose values stay shut: it is shown and changed here, and whoever has no more than this can
+/// open nothing.
+///
+/// ```compile_fail
+/// fn open(desk: &subrosa_registry::Desk, lookup: &subrosa_registry::Lookup) {
+///     use subrosa_registry::{Reader as _, RecordReader as _};
+///     desk.resolve(lookup, &[]);
+/// }
+/// ```
+///
+/// ```compile_fail
+/// fn open(desk: &subrosa_registry::Desk, lookup: &subrosa_registry::Lookup) {
+///     use subrosa_registry::{Reader as _, RecordReader as _};
+///     desk.open_records(lookup, &[]);
+/// }
+/// ```
+///
+/// ```
+/// fn change(desk: &subrosa_registry::Desk, address: &subrosa_registry::Address) {
+///     desk.admin(subrosa_registry::Actor::default()).disable(address).ok();
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Desk(Arc<Registry>);
+
+impl Desk {
+    /// The side of a registry that shows and changes.
+    pub fn new(registry: Arc<Registry>) -> Desk {
+        Desk(registry)
+    }
+
+    /// The hand of `actor`.
+    pub fn admin(&self, actor: Actor) -> Admin<'_> {
+        self.0.admin(actor)
+    }
 }
 
 impl Registry {

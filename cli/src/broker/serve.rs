@@ -11,6 +11,7 @@ use subrosa_connections::protocol::{Event, Failed, FailedKind, Request};
 use subrosa_registry::{Actor, Ask, KeyError};
 
 use super::link::Link;
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::guard::ignore;
 use crate::signals;
@@ -18,11 +19,11 @@ use crate::wiring::{Named, World};
 use crate::{connections, load};
 
 /// Serves whoever started us.
-pub(crate) fn serve() -> Exit {
+pub(crate) fn serve(opener: for<'a> fn(&'a World) -> Opener<'a>) -> Exit {
     let deaf = ignore(&[signals::INT, signals::TERM, signals::HUP, signals::QUIT]);
     let Some((request, link)) = Link::open() else { return Exit::USAGE };
     let link = Arc::new(link);
-    let end = match carry_out(&request, &link) {
+    let end = match carry_out(&request, &link, opener) {
         Ok(event) => event,
         Err(failure) => {
             let (message, help) = failure.parts();
@@ -35,7 +36,11 @@ pub(crate) fn serve() -> Exit {
     Exit::OK
 }
 
-fn carry_out(request: &Request, link: &Arc<Link>) -> Result<Event, Failure> {
+fn carry_out(
+    request: &Request,
+    link: &Arc<Link>,
+    opener: for<'a> fn(&'a World) -> Opener<'a>,
+) -> Result<Event, Failure> {
     let mut world = World::snapshot(Named::default())?;
     let asked = link.clone();
     world.asks = Some(Arc::new(move |ask| match ask {
@@ -54,7 +59,7 @@ fn carry_out(request: &Request, link: &Arc<Link>) -> Result<Event, Failure> {
     };
     let told = link.clone();
     let keeper = Keeper {
-        registry: world.secrets()?.registry,
+        registry: opener(&world).open_secrets()?.registry,
         types: connections::types(&world)?,
         actor: Actor {
             user: world.user(),

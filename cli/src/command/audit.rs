@@ -10,25 +10,25 @@ use subrosa_registry::{AuditEntry, Filter, Head, ListError, RegistryError, Repor
 use crate::args::audit::{AuditCommand, ListArgs, Since};
 use crate::command::secret::{is_no_store, place, reference, stamp};
 use crate::command::validate::to_line;
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::text::{count, shown};
-use crate::wiring::World;
 use crate::{out, table};
 
 /// Rows that are laid out together: columns align, and a long log takes little memory.
 const ROWS_MAX: usize = 1_000;
 
 /// Does what a verb says.
-pub(crate) fn audit(command: &AuditCommand, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn audit(command: &AuditCommand, world: &Opener<'_>) -> Result<Exit, Failure> {
     match command {
         AuditCommand::List(args) => list(args, world),
         AuditCommand::Verify { json } => verify(*json, world),
     }
 }
 
-fn list(args: &ListArgs, world: &World) -> Result<Exit, Failure> {
+fn list(args: &ListArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
     let filter = filter(args, world)?;
-    let secrets = world.secrets()?;
+    let secrets = world.open_secrets()?;
     let mut writer = EntryWriter { json: args.json, rows: Vec::new(), is_first: true, broken: 0 };
     let mut read = Ok(());
     out::buffered(|stream| {
@@ -58,7 +58,7 @@ fn list(args: &ListArgs, world: &World) -> Result<Exit, Failure> {
     Ok(Exit::OK)
 }
 
-fn filter(args: &ListArgs, world: &World) -> Result<Filter, Failure> {
+fn filter(args: &ListArgs, world: &Opener<'_>) -> Result<Filter, Failure> {
     let now = (world.clock)();
     let named = args.reference.as_deref().map(reference).transpose()?;
     let connection = args.connection.as_deref().map(reference).transpose()?;
@@ -186,8 +186,8 @@ impl Line<'_> {
     }
 }
 
-fn verify(json: bool, world: &World) -> Result<Exit, Failure> {
-    let secrets = world.secrets()?;
+fn verify(json: bool, world: &Opener<'_>) -> Result<Exit, Failure> {
+    let secrets = world.open_secrets()?;
     let known = secrets.registry.known_ends().map_err(Failure::from)?;
     let report =
         secrets.registry.verify_audit().map_err(|error: RegistryError| Failure::from(error))?;

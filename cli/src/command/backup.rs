@@ -10,25 +10,25 @@ use subrosa_registry::{Actor, BackupKey, Contents, Registry, RegistryError};
 
 use crate::args::exchange::BackupArgs;
 use crate::command::secret::{Told, stamp};
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{Stop, until_stopped};
 use crate::newfile::NewFile;
 use crate::sealing;
 use crate::text::count;
-use crate::wiring::World;
 
 /// A file that is swept away meanwhile belongs to a root that is no longer the newest one.
 const TRIES: usize = 3;
 
 /// Writes a backup and says what is in it.
-pub(crate) fn backup(args: &BackupArgs, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn backup(args: &BackupArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
     if !args.sealing.passphrase && args.sealing.recipients.is_empty() {
         return Err(Failure::usage(
             "a backup is always encrypted, and nobody was named who opens it",
         )
         .help("add `--recipient age1…` (`age-keygen` makes one) or `--passphrase`"));
     }
-    let secrets = world.secrets()?;
+    let secrets = world.open_secrets()?;
     let admin = secrets.admin("backup", false, world);
     admin.environments()?;
     let mut file = NewFile::create(&args.file)?;

@@ -7,15 +7,15 @@ use subrosa_masker::MaskSet;
 
 use crate::args::provider::CheckArgs;
 use crate::command::validate::to_line;
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::render::Excerpts;
 use crate::signals::{STOPPING, Signals};
 use crate::text::{count, shown};
-use crate::wiring::World;
 use crate::{load, out, table};
 
 /// Checks the secrets of a workflow.
-pub(crate) fn check(args: &CheckArgs, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn check(args: &CheckArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
     let loaded = load::workflow(&args.file, world)?;
     let host = world.configured_host(None, Some(&args.file))?;
     let (params, options) = (args.params.parse(), args.registry.options(Purpose::Check));

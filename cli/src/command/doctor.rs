@@ -15,9 +15,9 @@ use std::sync::Arc;
 use subrosa_registry::{Actor, Disk};
 
 use crate::args::audit::DoctorArgs;
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
-use crate::registry::Secrets;
-use crate::wiring::World;
+use crate::registry::OpenSecrets;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Complaint {
 
 /// The folders that belong to the registry.
 struct Folders {
-    secrets: Secrets,
+    secrets: OpenSecrets,
     /// Where the store is.
     store: Disk,
     /// Where keys are; nowhere without a home.
@@ -99,8 +99,8 @@ struct Folders {
 }
 
 impl Folders {
-    fn of(world: &World) -> Result<Folders, Failure> {
-        let secrets = world.secrets()?;
+    fn of(world: &Opener<'_>) -> Result<Folders, Failure> {
+        let secrets = world.open_secrets()?;
         let disk = |path: PathBuf| {
             let disk = Disk::private(&path);
             (path, disk)
@@ -120,7 +120,7 @@ impl Folders {
 }
 
 /// Looks, after mending what was asked for, and tells.
-pub(crate) fn doctor(args: &DoctorArgs, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn doctor(args: &DoctorArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
     let folders = Folders::of(world)?;
     let mut done = Vec::new();
     if args.repair {

@@ -4,14 +4,14 @@ use subrosa_engine::workflow::{Action, SecretDecl, SecretSource, Step, Typed, Wo
 use subrosa_engine::{FoundAt, Purpose, Resolved, ResolvedSecret};
 
 use crate::args::DryArgs;
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::signals::{STOPPING, Signals};
 use crate::text::{count, shown};
-use crate::wiring::World;
 use crate::{load, out, table};
 
 /// Resolves and shows the plan.
-pub(crate) fn dry(args: &DryArgs, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn dry(args: &DryArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
     let loaded = load::workflow(&args.file, world)?;
     let host = world.configured_host(args.masking.short(), Some(&args.file))?;
     let params = args.params.parse();

@@ -9,16 +9,16 @@ use subrosa_engine::secret::SecretValue;
 use subrosa_engine::{MASK_FILE, Purpose};
 
 use crate::args::ExecArgs;
+use crate::dispatch::Opener;
 use crate::exec::pump::Hiding;
 use crate::exec::{adhoc, child};
 use crate::failure::{Exit, Failure};
 use crate::load;
 use crate::signals::{STOPPING, Signals};
 use crate::terminal;
-use crate::wiring::World;
 
 /// Resolves, starts the command, passes on its exit code.
-pub(crate) fn exec(args: &ExecArgs, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn exec(args: &ExecArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
     let base = match &args.file {
         Some(path) => load::workflow(path, world)?,
         None => adhoc::empty(),

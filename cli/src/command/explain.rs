@@ -4,14 +4,14 @@ use subrosa_engine::Explained;
 
 use crate::args::ExplainArgs;
 use crate::command::validate::to_line;
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::render::Excerpts;
 use crate::text::shown;
-use crate::wiring::World;
 use crate::{load, out, table};
 
 /// Explains the variables of a step, or of all steps.
-pub(crate) fn explain(args: &ExplainArgs, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn explain(args: &ExplainArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
     let loaded = load::workflow(&args.file, world)?;
     if let Some(step) = &args.step {
         known_step(step, loaded.workflow.steps.iter().map(|step| step.name.as_str()))?;

@@ -13,16 +13,16 @@ use subrosa_registry::{Actor, Names, Source};
 
 use crate::args::key::{KeyCommand, MoveArgs, RotateArgs, To};
 use crate::command::secret::Told;
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
-use crate::registry::Secrets;
+use crate::registry::OpenSecrets;
 use crate::text::count;
-use crate::wiring::World;
 
 /// Does what a verb says; `named` is `--key-file`.
 pub(crate) fn key(
     command: &KeyCommand,
     named: Option<&Path>,
-    world: &World,
+    world: &Opener<'_>,
 ) -> Result<Exit, Failure> {
     match command {
         KeyCommand::Status { json } => status::status(*json, world),
@@ -34,7 +34,7 @@ pub(crate) fn key(
 }
 
 /// Whoever started us, as the audit log has it.
-fn actor(secrets: &Secrets, command: &str, world: &World) -> Actor {
+fn actor(secrets: &OpenSecrets, command: &str, world: &Opener<'_>) -> Actor {
     secrets.admin(command, false, world).actor
 }
 
@@ -42,8 +42,8 @@ fn told(line: String) -> Told {
     Told { line, json: Map::new(), notes: Vec::new() }
 }
 
-fn rotate(args: &RotateArgs, world: &World) -> Result<Exit, Failure> {
-    let secrets = world.secrets()?;
+fn rotate(args: &RotateArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
+    let secrets = world.open_secrets()?;
     let names = match (args.seal_names, args.show_names) {
         (true, _) => Some(Names::Sealed),
         (false, true) => Some(Names::Open),
@@ -67,9 +67,9 @@ fn rotate(args: &RotateArgs, world: &World) -> Result<Exit, Failure> {
     told.tell(args.json)
 }
 
-fn move_key(args: &MoveArgs, named: Option<&Path>, world: &World) -> Result<Exit, Failure> {
+fn move_key(args: &MoveArgs, named: Option<&Path>, world: &Opener<'_>) -> Result<Exit, Failure> {
     let to = target(args, named, world)?;
-    let secrets = world.secrets()?;
+    let secrets = world.open_secrets()?;
     let actor = actor(&secrets, "key move", world);
     let moved = secrets.registry.move_key(&actor, secrets.places()?, &to)?;
     let mut told = told(format!("the key is in {}", moved.place))
@@ -90,7 +90,7 @@ fn move_key(args: &MoveArgs, named: Option<&Path>, world: &World) -> Result<Exit
 }
 
 /// The place that is meant.
-fn target(args: &MoveArgs, named: Option<&Path>, world: &World) -> Result<Source, Failure> {
+fn target(args: &MoveArgs, named: Option<&Path>, world: &Opener<'_>) -> Result<Source, Failure> {
     let path = named.map(|path| world.current_dir.join(path));
     let is_command = args.to == To::Command;
     if is_command == args.command.is_empty() {

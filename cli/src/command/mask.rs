@@ -16,10 +16,10 @@ use subrosa_masker::{End, MaskSet, MaskWriter, Shape, Tally};
 use zeroize::Zeroizing;
 
 use crate::args::mask::MaskArgs;
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::out::OutputLost;
 use crate::signals::{STOPPING, Signals};
-use crate::wiring::World;
 use crate::{load, out, table, text};
 
 /// Bytes that are read at once: few calls, and what was read is still in the processor's cache when it is
@@ -27,14 +27,14 @@ use crate::{load, out, table, text};
 const BLOCK_LEN: usize = 128 << 10;
 
 /// Copies standard input to standard output, masked.
-pub(crate) fn mask(args: &MaskArgs, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn mask(args: &MaskArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
     match &args.values.file {
         Some(file) => mask_with_workflow(args, file, world),
         None => mask_with_values(args, world),
     }
 }
 
-fn mask_with_values(args: &MaskArgs, world: &World) -> Result<Exit, Failure> {
+fn mask_with_values(args: &MaskArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
     let path = args.values.secrets_file.as_deref().unwrap_or(Path::new(""));
     let values = read_values(&world.current_dir.join(path))?;
     let masks = MaskSet::new(values.iter().map(|value| value.0.as_slice()), &args.policy());
@@ -48,7 +48,7 @@ fn mask_with_values(args: &MaskArgs, world: &World) -> Result<Exit, Failure> {
 }
 
 /// With the secrets of a workflow; a signal ends it at any time.
-fn mask_with_workflow(args: &MaskArgs, file: &Path, world: &World) -> Result<Exit, Failure> {
+fn mask_with_workflow(args: &MaskArgs, file: &Path, world: &Opener<'_>) -> Result<Exit, Failure> {
     let loaded = load::workflow(file, world)?;
     let host = world.host(args.masking.short())?;
     let options = args.registry.options(Purpose::Exec);

@@ -6,16 +6,16 @@ use subrosa_engine::{ProbedProvider, Probing, ProviderKind, probe_providers};
 
 use crate::args::provider::ProvidersArgs;
 use crate::command::validate::to_line;
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::text::shown;
-use crate::wiring::World;
 use crate::{load, out, table};
 
 /// Whoever looks at a list does not wait long for it.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Lists the providers.
-pub(crate) fn providers(args: &ProvidersArgs, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn providers(args: &ProvidersArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
     let host = world.configured_host(None, None)?;
     let (request, close) = (host.limits.request.min(PATIENCE), host.limits.close.min(PATIENCE));
     let host = Host { limits: Limits { request, close, ..host.limits }, ..host };
@@ -32,7 +32,7 @@ pub(crate) fn providers(args: &ProvidersArgs, world: &World) -> Result<Exit, Fai
     Ok(if all_answer { Exit::OK } else { Exit::SECRETS })
 }
 
-fn to_table(probed: &[ProbedProvider], world: &World) -> String {
+fn to_table(probed: &[ProbedProvider], world: &Opener<'_>) -> String {
     let mut rows =
         vec![["PROVIDER", "INSTANCE", "CONFIGURED", "ANSWERS", ""].map(str::to_owned).to_vec()];
     rows.extend(probed.iter().map(row));
@@ -86,7 +86,7 @@ struct JsonProvider<'a> {
     help: Option<&'a str>,
 }
 
-fn to_json(probed: &[ProbedProvider], world: &World) -> Result<String, Failure> {
+fn to_json(probed: &[ProbedProvider], world: &Opener<'_>) -> Result<String, Failure> {
     let path = |path: std::path::PathBuf| path.display().to_string();
     to_line(&JsonProviders {
         user_config: world.config_file().filter(|path| path.is_file()).map(path),

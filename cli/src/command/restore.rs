@@ -20,11 +20,11 @@ use zeroize::Zeroizing;
 use crate::args::exchange::RestoreArgs;
 use crate::command::backup::summary;
 use crate::command::secret::Told;
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{Stop, until_stopped};
-use crate::registry::{Held, Secrets};
+use crate::registry::{Held, OpenSecrets};
 use crate::text::{count, shown};
-use crate::wiring::World;
 use crate::{sealing, value};
 
 use room::Room;
@@ -33,8 +33,8 @@ use room::Room;
 const KEY_LEN_MAX: u64 = 4096;
 
 /// Puts the backup in place, or says what is in it.
-pub(crate) fn restore(args: &RestoreArgs, world: &World) -> Result<Exit, Failure> {
-    let target = world.secrets()?;
+pub(crate) fn restore(args: &RestoreArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
+    let target = world.open_secrets()?;
     if !args.check {
         refuse_occupied(&target)?;
     }
@@ -62,7 +62,7 @@ fn open(path: &Path) -> Result<File, Failure> {
 }
 
 /// Refuses to mix a backup with what is there.
-fn refuse_occupied(target: &Secrets) -> Result<(), Failure> {
+fn refuse_occupied(target: &OpenSecrets) -> Result<(), Failure> {
     let folder = target.folder.display().to_string();
     if target.registry.exists()? {
         let failure = Failure::new(Exit::SECRETS, format!("there is a registry in `{folder}`"));
@@ -83,7 +83,7 @@ fn refuse_occupied(target: &Secrets) -> Result<(), Failure> {
 /// A backup that was unpacked and is whole.
 struct Copy {
     room: Room,
-    secrets: Secrets,
+    secrets: OpenSecrets,
     contents: Contents,
     report: Report,
     held: Held,
@@ -95,14 +95,14 @@ fn unpack(
     file: &File,
     identity: &Identity,
     target: &Path,
-    (world, stop): (&World, &Stop),
+    (world, stop): (&Opener<'_>, &Stop),
 ) -> Result<Copy, Failure> {
     let unreadable = |error| Failure::engine(format!("cannot read the backup: {error}"));
     // What is inside is not compressed: more than this is no backup of ours.
     let bytes_max = file.metadata().map_err(unreadable)?.len();
     let room = Room::beside(target)?;
     let held = Held::default();
-    let secrets = world.secrets_in(room.path().to_path_buf(), held.clone());
+    let secrets = world.open_secrets_in(room.path().to_path_buf(), held.clone());
     unseal(stop.watch(file), identity, bytes_max, &mut |name, len, content| {
         if name.as_str() == KEY_ENTRY {
             return hold(len, content, &held);
@@ -146,19 +146,19 @@ fn not_whole(error: RegistryError) -> Failure {
 
 impl Copy {
     /// Makes it the registry: key, newest state, name, in this order, so that it is usable at once.
-    fn put_in_place(&mut self, target: &Path, world: &World) -> Result<(), Failure> {
+    fn put_in_place(&mut self, target: &Path, world: &Opener<'_>) -> Result<(), Failure> {
         let kept = key::keep(world, &self.contents.store, self.held.get().map(|held| &**held))?;
         let admin = self.secrets.admin("restore", false, world);
         self.contents.generation = self.secrets.registry.adopt(&admin.actor)?;
         self.room.become_folder(target)?;
         self.key = kept.stay();
         // Through the door that everybody takes: with the key from its place, and the anchor.
-        let opened = world.secrets()?.admin("restore", false, world).environments();
+        let opened = world.open_secrets()?.admin("restore", false, world).environments();
         opened.map(|_| ()).map_err(Failure::from)
     }
 }
 
-fn tell(args: &RestoreArgs, copy: &Copy, target: &Secrets) -> Result<Exit, Failure> {
+fn tell(args: &RestoreArgs, copy: &Copy, target: &OpenSecrets) -> Result<Exit, Failure> {
     let (file, folder) = (args.file.display().to_string(), target.folder.display().to_string());
     let summary = summary(&copy.contents);
     let line = match args.check {

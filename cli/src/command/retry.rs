@@ -8,12 +8,12 @@ use subrosa_registry::EnvironmentName;
 
 use crate::args::RetryArgs;
 use crate::command::run::{self, Start};
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
-use crate::wiring::World;
 use crate::{load, records};
 
 /// Tries a run again.
-pub(crate) fn retry(args: &RetryArgs, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn retry(args: &RetryArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
     let run = records::find(&world.data_dir()?, Some(&args.run))?;
     if run.alive && run.record.status == "running" {
         return Err(Failure::usage(format!("run `{}` is still going on", run.record.run))

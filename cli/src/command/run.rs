@@ -9,12 +9,12 @@ use subrosa_engine::host::Host;
 use subrosa_engine::{ParamArg, Purpose, ResolveOptions, RunError, RunOptions, RunReport};
 
 use crate::args::{DisplayArgs, MaskingArgs, RunArgs};
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::load::{self, Loaded, Unresolved};
 use crate::out;
 use crate::report::Report;
 use crate::signals::{STOPPING, Signals};
-use crate::wiring::World;
 
 /// What is run, and how.
 pub(crate) struct Start<'a> {
@@ -33,7 +33,7 @@ pub(crate) struct Start<'a> {
 }
 
 /// Runs a workflow file.
-pub(crate) fn run(args: &RunArgs, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &RunArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
     let start = Start {
         loaded: load::workflow(&args.file, world)?,
         params: args.params.parse(),
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &RunArgs, world: &World) -> Result<Exit, Failure> {
 }
 
 /// Runs what is described; the exit code tells how it ended.
-pub(crate) fn go(start: Start<'_>, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn go(start: Start<'_>, world: &Opener<'_>) -> Result<Exit, Failure> {
     let report = Report::start(start.display, world);
     let runtime = load::runtime()?;
     let outcome = runtime.block_on(Box::pin(drive(start, &report, world)));
@@ -66,7 +66,7 @@ pub(crate) fn go(start: Start<'_>, world: &World) -> Result<Exit, Failure> {
 async fn drive(
     start: Start<'_>,
     report: &Report,
-    world: &World,
+    world: &Opener<'_>,
 ) -> Result<Result<RunReport, RunError>, Failure> {
     let file = start.loaded.workflow.source.path();
     let host = Arc::new(world.configured_host(start.masking.short(), Some(file))?);
@@ -90,7 +90,7 @@ async fn drive(
 }
 
 /// Tells why no step was started, and leaves a record of it.
-fn not_started(why: Unresolved, start: &Start<'_>, host: &Host, world: &World) -> Failure {
+fn not_started(why: Unresolved, start: &Start<'_>, host: &Host, world: &Opener<'_>) -> Failure {
     let recorded = match &why {
         Unresolved::Stopped(_) => Ok(()),
         Unresolved::Failed(failure) => {

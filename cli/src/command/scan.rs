@@ -6,6 +6,7 @@ use subrosa_registry::{Address, RegistryError};
 
 use crate::args::scan::ScanArgs;
 use crate::command::validate::to_line;
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::out::OutputLost;
 use crate::scan::git::Git;
@@ -13,11 +14,10 @@ use crate::scan::hook::{self, Hook};
 use crate::scan::matcher::Matcher;
 use crate::scan::scanner::{Said, Scanner, Tally};
 use crate::scan::{Known, history, staged, tree};
-use crate::wiring::World;
 use crate::{out, text};
 
 /// Searches, and says what was found.
-pub(crate) fn scan(args: &ScanArgs, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn scan(args: &ScanArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
     if args.install_hook {
         return install_hook(world);
     }
@@ -43,8 +43,8 @@ pub(crate) fn scan(args: &ScanArgs, world: &World) -> Result<Exit, Failure> {
 
 /// The values to look for: every version that the registry keeps. Without a registry there are none,
 /// and credential files are still looked for.
-fn known_values(world: &World) -> Result<Vec<Known>, Failure> {
-    let secrets = world.secrets()?;
+fn known_values(world: &Opener<'_>) -> Result<Vec<Known>, Failure> {
+    let secrets = world.open_secrets()?;
     let actor = secrets.admin("scan", false, world).actor;
     let values = match secrets.registry.every_value(&actor) {
         Ok(values) => values,
@@ -117,7 +117,7 @@ fn summary(tally: Tally, left_out: usize) -> String {
     told
 }
 
-fn install_hook(world: &World) -> Result<Exit, Failure> {
+fn install_hook(world: &Opener<'_>) -> Result<Exit, Failure> {
     let nothing = Matcher::new(&[])?;
     let git = Git::new(&world.env, &world.current_dir, &nothing);
     let shown = |path: &Path| text::shown(&path.display().to_string());

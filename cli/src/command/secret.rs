@@ -21,14 +21,14 @@ use subrosa_registry::{Address, Scope, SecretInfo, SecretRef};
 
 use crate::args::secret::{OneArgs, ScopeArgs, SecretCommand};
 use crate::command::validate::to_line;
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::out::{self, OutputLost};
-use crate::wiring::World;
 
 pub(crate) use set::{NO_ARGUMENT, allowed, begin, new_store};
 
 /// Does what a verb says.
-pub(crate) fn secret(command: &SecretCommand, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn secret(command: &SecretCommand, world: &Opener<'_>) -> Result<Exit, Failure> {
     match command {
         SecretCommand::Set(args) => set::set(args, world),
         SecretCommand::Rotate(args) => set::rotate(args, world),

@@ -1,13 +1,14 @@
 //! What shows and edits connections cannot open one: the sources name nothing that gives a value.
 //!
-//! That `Admin`, which they hold, has no method that returns a value is the registry's type; here is the
-//! rest: they name no way around it.
+//! That is a matter of types first: they get a `World`, not the `Opener` that can be made by the dispatch of
+//! commands alone; the `Admin` that they have of it comes from a `Desk`, which opens nothing. Here is the
+//! rest: they name no way around that, such as putting a registry together themselves.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What a value could be had from.
-const FORBIDDEN: [&str; 20] = [
+const FORBIDDEN: [&str; 25] = [
     "Access",
     "Connections",
     "ExposeSecret",
@@ -15,7 +16,9 @@ const FORBIDDEN: [&str; 20] = [
     "FoundRecord",
     "Keeper",
     "Lookup",
+    "OpenSecrets",
     "Opened",
+    "Opener",
     "Reader",
     "RecordAnswer",
     "RecordReader",
@@ -24,10 +27,13 @@ const FORBIDDEN: [&str; 20] = [
     "expose",
     "expose_secret",
     "open_records",
+    "open_secrets",
+    "open_secrets_in",
     "opened",
     "registry",
     "resolve",
     "reveal",
+    "snapshot",
 ];
 
 fn below(path: &Path) -> Vec<PathBuf> {
@@ -65,6 +71,17 @@ fn the_side_that_shows_and_edits_names_nothing_that_gives_a_value() {
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(found(&text), [""; 0], "{}", path.display());
         assert!(!text.contains(ACCESS_CALL), "{}", path.display());
+    }
+}
+
+#[test]
+fn who_may_open_is_decided_in_one_file() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let text = |name: &str| fs::read_to_string(source.join(name)).unwrap();
+    // The field is private, so nobody else can make one: the compiler sees to it.
+    assert!(text("dispatch.rs").contains("pub(crate) struct Opener<'a>(&'a World);"));
+    for call in ["connection::connection(command, &world)", "ai_key::ai_key(command, &world)"] {
+        assert!(text("dispatch.rs").contains(call), "{call}");
     }
 }
 

@@ -13,11 +13,11 @@ use zeroize::Zeroizing;
 
 use super::{actor, told};
 use crate::args::key::{ExportArgs, ImportArgs};
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::out;
-use crate::registry::Secrets;
+use crate::registry::OpenSecrets;
 use crate::terminal;
-use crate::wiring::World;
 
 /// More bytes than the text of any key has, with room for a line end that was added.
 const TEXT_LEN_MAX: u64 = 1024;
@@ -26,8 +26,8 @@ const TEXT_LEN_MAX: u64 = 1024;
 const STREAM: &str = "-";
 
 /// Writes a copy where there is nothing yet.
-pub(super) fn export(args: &ExportArgs, world: &World) -> Result<Exit, Failure> {
-    let secrets = world.secrets()?;
+pub(super) fn export(args: &ExportArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
+    let secrets = world.open_secrets()?;
     if args.file == Path::new(STREAM) {
         return export_to_stream(args, &secrets, world);
     }
@@ -57,7 +57,11 @@ pub(super) fn export(args: &ExportArgs, world: &World) -> Result<Exit, Failure> 
     told.tell(args.json)
 }
 
-fn export_to_stream(args: &ExportArgs, secrets: &Secrets, world: &World) -> Result<Exit, Failure> {
+fn export_to_stream(
+    args: &ExportArgs,
+    secrets: &OpenSecrets,
+    world: &Opener<'_>,
+) -> Result<Exit, Failure> {
     if args.json {
         return Err(Failure::usage("standard output takes the key or JSON, not both"));
     }
@@ -71,7 +75,12 @@ fn export_to_stream(args: &ExportArgs, secrets: &Secrets, world: &World) -> Resu
     Ok(Exit::OK)
 }
 
-fn copy(args: &ExportArgs, to: &str, secrets: &Secrets, world: &World) -> Result<KeyCopy, Failure> {
+fn copy(
+    args: &ExportArgs,
+    to: &str,
+    secrets: &OpenSecrets,
+    world: &Opener<'_>,
+) -> Result<KeyCopy, Failure> {
     let protection = match args.passphrase {
         true => Protection::Passphrase(&secrets.places()?.passphrase),
         false => Protection::None,
@@ -115,8 +124,8 @@ fn write(files: &Disk, name: &str, text: &[u8]) -> Result<(), FileError> {
 }
 
 /// Puts a copy back where the key is missing.
-pub(super) fn import(args: &ImportArgs, world: &World) -> Result<Exit, Failure> {
-    let secrets = world.secrets()?;
+pub(super) fn import(args: &ImportArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
+    let secrets = world.open_secrets()?;
     let (text, from, lax) = if args.file == Path::new(STREAM) {
         let text = read_stdin()
             .map_err(|error| Failure::engine(format!("cannot read standard input: {error}")))?;

@@ -5,15 +5,15 @@ use subrosa_registry::{KeyFound, KeySettings, KeyStatus, Source, StoreId};
 
 use super::{field, words};
 use crate::command::validate::to_line;
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
-use crate::registry::Secrets;
+use crate::registry::OpenSecrets;
 use crate::text::shown;
-use crate::wiring::World;
 use crate::{out, table};
 
 /// Tells it; that the key cannot be used is an exit code.
-pub(super) fn status(json: bool, world: &World) -> Result<Exit, Failure> {
-    let secrets = world.secrets()?;
+pub(super) fn status(json: bool, world: &Opener<'_>) -> Result<Exit, Failure> {
+    let secrets = world.open_secrets()?;
     let status = secrets.registry.key_status()?;
     let told = Told {
         why: why(&secrets, &status.store, world),
@@ -66,7 +66,7 @@ impl Why {
     }
 }
 
-fn why(secrets: &Secrets, store: &StoreId, world: &World) -> Why {
+fn why(secrets: &OpenSecrets, store: &StoreId, world: &Opener<'_>) -> Why {
     if let Some(path) = &world.key_file {
         let variable = world.var("SUBROSA_KEY_FILE").map(|path| world.current_dir.join(path));
         return if variable.as_ref() == Some(path) { Why::Variable } else { Why::Option };
@@ -79,7 +79,7 @@ fn why(secrets: &Secrets, store: &StoreId, world: &World) -> Why {
 }
 
 /// Where a copy may lie of a move that was cut off.
-fn left(secrets: &Secrets, store: &StoreId) -> Option<Source> {
+fn left(secrets: &OpenSecrets, store: &StoreId) -> Option<Source> {
     let places = secrets.places().ok()?;
     KeySettings::read(&*places.folder).ok()?.left(store)
 }
@@ -186,7 +186,7 @@ impl Told {
         }
     }
 
-    fn to_json(&self, secrets: &Secrets) -> Map<String, Value> {
+    fn to_json(&self, secrets: &OpenSecrets) -> Map<String, Value> {
         let Told { status, why, left, state } = self;
         let error = match &status.current {
             KeyFound::Failed(error) => Some(error.to_string()),

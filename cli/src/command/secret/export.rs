@@ -12,20 +12,20 @@ use zeroize::Zeroizing;
 
 use super::{Told, place, reference, set};
 use crate::args::exchange::ExportArgs;
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::newfile::NewFile;
 use crate::text::{count, shown};
-use crate::wiring::World;
 use crate::{out, prompt, sealing};
 
 /// Writes the file.
-pub(crate) fn export(args: &ExportArgs, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn export(args: &ExportArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
     if args.format == Format::Vault {
         return Err(Failure::usage(ExportError::ReadOnly(args.format).to_string())
             .help("`vault kv put PATH @FILE` takes the file of `--format json`"));
     }
     let scope = Scope { workspace: args.workspace.clone(), environment: args.environment.clone() };
-    let secrets = world.secrets()?;
+    let secrets = world.open_secrets()?;
     let admin = secrets.admin("secret export", args.allow_protected, world);
     let chosen = choose(args, &scope, &admin)?;
     let mut file = NewFile::create(&args.output)?;

@@ -10,18 +10,18 @@ use zeroize::Zeroizing;
 
 use super::{named, place, set};
 use crate::args::secret::RevealArgs;
+use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::prompt;
 use crate::text;
-use crate::wiring::World;
 
 /// Columns that one byte can take as an escape, and more.
 const ESCAPE_LEN_MAX: usize = 10;
 
 /// Asks, then shows.
-pub(crate) fn reveal(args: &RevealArgs, world: &World) -> Result<Exit, Failure> {
+pub(crate) fn reveal(args: &RevealArgs, world: &Opener<'_>) -> Result<Exit, Failure> {
     let address = named(&args.reference, &args.scope)?;
-    let secrets = world.secrets()?;
+    let secrets = world.open_secrets()?;
     let admin = secrets.admin("secret reveal", args.allow_protected, world);
     admin.info(&address)?;
     set::allowed(&admin, &address)?;
