@@ -15,17 +15,15 @@
 //! early, so that what may become a needle without its grams being complete is short.
 
 use crate::automaton::Automaton;
-use crate::grams::{Anchor, Grams, gram_key, is_quick};
+use crate::grams::{Anchor, Grams, LONG_GRAM_LEN, MIDDLE_GRAM_LEN, gram_key, is_quick};
 use crate::needles::{Ends, Needle};
 use crate::short::Short;
 use crate::wrap::LINE_LEN_MIN;
 
 /// Needles from this length on are found by grams of six bytes.
 const LONG_LEN_MIN: usize = 16;
-const LONG_GRAM_LEN: usize = 6;
 /// Needles from this length on are found by grams of four bytes.
 const MIDDLE_LEN_MIN: usize = 8;
-const MIDDLE_GRAM_LEN: usize = 4;
 /// Longer windows would save little.
 pub(crate) const WINDOW_LEN_MAX: usize = 40;
 /// The first bytes of a needle, in which its stretch lies.
@@ -167,7 +165,7 @@ impl Plan {
             let plain_count = numbers.len() - wrapped_count;
             let grams = |len: usize| len - gram_len + 1;
             let count = plain_count * grams(plan.window_len) + wrapped_count * grams(stretch);
-            let probe = if is_quick(count) { 1.0 } else { 2.0 };
+            let probe = if is_quick(count) { 1.0 } else { 1.6 };
             let lines = if plan.probes_lines && !are_lines_probed { LINES_COST } else { 0.0 };
             probe / grams(plan.window_len) as f64 + lines
         };

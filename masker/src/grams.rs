@@ -3,22 +3,25 @@
 //! Of every needle a stretch is looked for by its grams: the runs of six (or four) bytes in it. Wherever
 //! `window_len` bytes of the stretch stand in a text, one of every `step = window_len - gram_len + 1`
 //! positions begins one of its grams, so probing only each such position misses no needle. A probe asks a
-//! Bloom table first: one multiplication, one load, two or three bits. What the table lets pass is looked up and
+//! Bloom table first: one multiplication, one load, one or two bits. What the table lets pass is looked up and
 //! handed out; comparing the needle itself is the caller's business.
 
+/// Lengths of grams.
+pub(crate) const LONG_GRAM_LEN: usize = 6;
+pub(crate) const MIDDLE_GRAM_LEN: usize = 4;
 /// Spreads a gram over all bits; the odd number nearest to 2^64 divided by the golden ratio.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// The same for the second table; another odd number, so that the two agree by chance only.
 const SPREAD_DOUBTS: u64 = 0xd6e8_feb8_6659_fd93;
-/// Words of the usual table. It fills most of the first cache of common processors and leaves room for
-/// the text; a probe of a larger table takes twice as long.
-const QUICK_WORDS: usize = 1 << 12;
-/// The usual table takes as many grams as leave it this many bits for each: then about one probe in fifty
-/// passes.
-const QUICK_BITS_MIN: usize = 8;
-/// With this many bits for each gram two of them tell enough, otherwise three.
-const TWO_BITS_MIN: usize = 32;
-/// Bits of a larger table for each gram.
+/// The bits of the usual table for each gram: one probe in 256 passes by chance, and what passes costs as much as
+/// 30 probes. It has less where that would make it too large.
+const QUICK_BITS: usize = 256;
+const QUICK_BITS_MIN: usize = 32;
+/// Words of the usual table: it may fill the first cache and half of a small second one. Bits that are set once for
+/// each gram there tell more for each instruction than several in a table of the first cache.
+const QUICK_WORDS_MIN: usize = 1 << 11;
+const QUICK_WORDS_MAX: usize = 1 << 15;
+/// Bits of a larger table for each gram, which has two of them.
 const LARGE_BITS: usize = 16;
 /// One with more words than this lies beyond the second cache and has half the bits: what passes then takes less
 /// time than what a larger table would wait for memory.
@@ -32,10 +35,8 @@ pub(crate) struct Grams {
     /// Distance between probes.
     step: usize,
     bloom: Bloom,
-    /// What the usual table lets pass must be in this one, too.
+    /// What the first table lets pass must be in this one, too.
     doubts: Doubts,
-    /// How many bits of the table a gram has.
-    bits: Bits,
     /// Where in `places` the grams of a bucket begin.
     buckets: Vec<u32>,
     bucket_shift: u32,
@@ -43,16 +44,17 @@ pub(crate) struct Grams {
 }
 
 /// The table that is asked first. A gram has its bits in one word, so that a probe touches one cache line.
-enum Bloom {
-    Quick(Box<[u64; QUICK_WORDS]>),
-    /// A power of two of words, and how far a hash is shifted to number them.
-    Large(Vec<u64>, u32),
+struct Bloom {
+    /// A power of two of them.
+    words: Vec<u64>,
+    bits: Bits,
 }
 
+/// How many bits of a table a gram has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bits {
+    One,
     Two,
-    Three,
 }
 
 /// So many bytes before a gram are compared before its needle is looked at.
@@ -61,7 +63,7 @@ pub(crate) const BEFORE_LEN: usize = 3;
 /// Where in which needle a gram stands.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Place {
-    /// What of the hash neither table uses: most grams that only share a bucket differ here.
+    /// What of the hash the buckets do not use: most grams that only share a bucket differ here.
     check: u32,
     needle: u32,
     /// From the beginning of the needle.
@@ -114,13 +116,11 @@ impl Grams {
     pub(crate) fn new(gram_len: usize, window_len: usize, anchors: &[Anchor<'_>]) -> Grams {
         let gram_count = anchors.iter().map(|anchor| anchor.stretch().len() - gram_len + 1).sum();
         let count = usize::max(gram_count, 64).next_power_of_two();
-        let is_roomy = gram_count * TWO_BITS_MIN <= QUICK_WORDS * 64;
         let mut grams = Grams {
             gram_len,
             step: window_len - gram_len + 1,
             bloom: Bloom::new(gram_count),
             doubts: Doubts::new(gram_count),
-            bits: if is_roomy { Bits::Two } else { Bits::Three },
             buckets: vec![0; count + 1],
             bucket_shift: 64 - count.trailing_zeros(),
             places: vec![Place::default(); gram_count],
@@ -137,7 +137,7 @@ impl Grams {
         // Buckets are counted first, then each place goes below the end of its bucket.
         each(&mut |word, hash, _| {
             grams.doubts.add(word << (64 - 8 * gram_len));
-            *grams.bloom.word_mut(hash) |= bits(hash, grams.bits);
+            grams.bloom.add(hash);
             grams.buckets[(hash >> grams.bucket_shift) as usize] += 1;
         });
         let mut end = 0;
@@ -168,36 +168,69 @@ impl Grams {
 
     /// The first of the positions `from`, `from + step`, ... where a gram may stand.
     pub(crate) fn next(&self, text: &[u8], from: usize) -> Option<usize> {
-        let step = self.step;
         // What is known of a set is a constant in each copy of the loop, so that it costs no instruction.
-        let doubts = &self.doubts;
-        match (&self.bloom, self.gram_len, self.bits) {
-            (Bloom::Quick(table), 4, Bits::Two) => {
-                next::<4, 2>(text, from, step, doubts, |hash| table[quick_index(hash)])
-            }
-            (Bloom::Quick(table), 4, Bits::Three) => {
-                next::<4, 3>(text, from, step, doubts, |hash| table[quick_index(hash)])
-            }
-            (Bloom::Quick(table), _, Bits::Two) => {
-                next::<6, 2>(text, from, step, doubts, |hash| table[quick_index(hash)])
-            }
-            (Bloom::Quick(table), _, Bits::Three) => {
-                next::<6, 3>(text, from, step, doubts, |hash| table[quick_index(hash)])
-            }
-            (Bloom::Large(..), 4, _) => {
-                next::<4, 3>(text, from, step, doubts, |hash| self.bloom.word(hash))
-            }
-            (Bloom::Large(..), ..) => {
-                next::<6, 3>(text, from, step, doubts, |hash| self.bloom.word(hash))
-            }
+        match (self.gram_len, self.bloom.bits) {
+            (MIDDLE_GRAM_LEN, Bits::One) => self.next_of::<MIDDLE_GRAM_LEN, 1>(text, from),
+            (MIDDLE_GRAM_LEN, Bits::Two) => self.next_of::<MIDDLE_GRAM_LEN, 2>(text, from),
+            (_, Bits::One) => self.next_of::<LONG_GRAM_LEN, 1>(text, from),
+            (_, Bits::Two) => self.next_of::<LONG_GRAM_LEN, 2>(text, from),
         }
+    }
+
+    /// The same for grams of `LEN` bytes that have `BITS` bits. Apart from its callers, so that the loop has all
+    /// registers for itself.
+    #[inline(never)]
+    fn next_of<const LEN: usize, const BITS: u32>(
+        &self,
+        text: &[u8],
+        mut from: usize,
+    ) -> Option<usize> {
+        let (step, words) = (self.step, self.bloom.words.as_slice());
+        while let Some(group) = text.get(from..from + (GROUP - 1) * step + 8) {
+            let mut any = 0;
+            for probe in 0..GROUP {
+                any |= passes::<BITS>(words, hash(load(group, probe * step), LEN));
+            }
+            if any & 1 != 0
+                && let Some(at) = self.first_of::<LEN, BITS>(group)
+            {
+                return Some(from + at);
+            }
+            from += GROUP * step;
+        }
+        while let Some(rest) = text.get(from..).filter(|rest| rest.len() >= LEN) {
+            if passes::<BITS>(words, hash(load_short(&rest[..rest.len().min(8)]), LEN)) & 1 != 0 {
+                return Some(from);
+            }
+            from += step;
+        }
+        None
+    }
+
+    /// Where in a group both tables let pass. Which probe it is cannot be foreseen: only its number is branched on.
+    #[cold]
+    #[inline(never)]
+    fn first_of<const LEN: usize, const BITS: u32>(&self, group: &[u8]) -> Option<usize> {
+        let mut passed = 0;
+        for probe in 0..GROUP {
+            let hash = hash(load(group, probe * self.step), LEN);
+            passed |= (passes::<BITS>(&self.bloom.words, hash) & 1) << probe;
+        }
+        while passed != 0 {
+            let at = passed.trailing_zeros() as usize * self.step;
+            if self.doubts.pass(load(group, at) << (64 - 8 * LEN)) {
+                return Some(at);
+            }
+            passed &= passed - 1;
+        }
+        None
     }
 
     /// Where the gram that `text` begins with may stand in needles, with a few places too many.
     pub(crate) fn places(&self, text: &[u8]) -> impl Iterator<Item = Place> + '_ {
         let hash = hash(load_short(&text[..self.gram_len]), self.gram_len);
         let bucket = (hash >> self.bucket_shift) as usize;
-        let range = match self.passes(hash) {
+        let range = match self.bloom.passes(hash) {
             true => self.buckets[bucket] as usize..self.buckets[bucket + 1] as usize,
             false => 0..0,
         };
@@ -209,18 +242,8 @@ impl Grams {
     #[inline(always)]
     pub(crate) fn may_touch(&self, around: &[u8; 17]) -> bool {
         let (before, len) = (8 - self.gram_len, self.gram_len);
-        self.passes(hash(load(around, before), len)) | self.passes(hash(load(around, 9), len))
-    }
-
-    /// Whether the table knows the gram with this hash.
-    #[inline(always)]
-    fn passes(&self, hash: u64) -> bool {
-        let word = self.bloom.word(hash);
-        let passed = match self.bits {
-            Bits::Two => passes::<2>(word, hash),
-            Bits::Three => passes::<3>(word, hash),
-        };
-        passed & 1 != 0
+        let passes = |at: usize| self.bloom.passes(hash(load(around, at), len));
+        passes(before) | passes(9)
     }
 }
 
@@ -228,44 +251,48 @@ impl Bloom {
     /// An empty table for so many grams.
     fn new(gram_count: usize) -> Bloom {
         if is_quick(gram_count) {
-            return Bloom::Quick(Box::new([0; QUICK_WORDS]));
+            let words = (gram_count * QUICK_BITS / 64).next_power_of_two();
+            let words = words.clamp(QUICK_WORDS_MIN, QUICK_WORDS_MAX);
+            return Bloom { words: vec![0; words], bits: Bits::One };
         }
         let words = (gram_count * LARGE_BITS / 64).next_power_of_two();
         let words = if words <= CACHED_WORDS_MAX { words } else { words / 2 };
-        Bloom::Large(vec![0; words], 64 - words.trailing_zeros())
+        Bloom { words: vec![0; words], bits: Bits::Two }
     }
 
+    fn add(&mut self, hash: u64) {
+        let (first, second) = bit_numbers(hash);
+        let index = word_index(hash, self.words.len());
+        self.words[index] |= match self.bits {
+            Bits::One => 1 << first,
+            Bits::Two => 1 << first | 1 << second,
+        };
+    }
+
+    /// Whether the table knows the gram with this hash.
     #[inline(always)]
-    fn word(&self, hash: u64) -> u64 {
-        match self {
-            Bloom::Quick(table) => table[quick_index(hash)],
-            // The mask changes nothing, but spares a check.
-            Bloom::Large(words, shift) => words[(hash >> shift) as usize & (words.len() - 1)],
-        }
-    }
-
-    fn word_mut(&mut self, hash: u64) -> &mut u64 {
-        match self {
-            Bloom::Quick(table) => &mut table[quick_index(hash)],
-            Bloom::Large(words, shift) => &mut words[(hash >> *shift) as usize],
-        }
+    fn passes(&self, hash: u64) -> bool {
+        let passed = match self.bits {
+            Bits::One => passes::<1>(&self.words, hash),
+            Bits::Two => passes::<2>(&self.words, hash),
+        };
+        passed & 1 != 0
     }
 }
 
-/// A second table, asked about what the usual one lets pass by chance: it is large, and so rarely wrong,
-/// and in the second cache.
+/// A second table, asked about what the first one lets pass by chance, with another hash.
 struct Doubts {
     words: Vec<u64>,
     shift: u32,
 }
 
 impl Doubts {
-    /// An empty table for so many grams; one that lets everything pass where the first is large itself.
+    /// An empty table for so many grams; one that lets everything pass where it would lie beyond the caches.
     fn new(gram_count: usize) -> Doubts {
-        if !is_quick(gram_count) {
+        let words = (gram_count * LARGE_BITS / 64).next_power_of_two().max(2);
+        if words > CACHED_WORDS_MAX {
             return Doubts { words: vec![u64::MAX], shift: 63 };
         }
-        let words = (gram_count * LARGE_BITS / 64).next_power_of_two().max(2);
         Doubts { words: vec![0; words], shift: 64 - words.trailing_zeros() }
     }
 
@@ -291,54 +318,30 @@ impl Doubts {
     }
 }
 
-#[inline(always)]
-fn quick_index(hash: u64) -> usize {
-    (hash >> (64 - QUICK_WORDS.trailing_zeros())) as usize
-}
-
 /// Whether the usual table has room for so many grams.
 pub(crate) fn is_quick(gram_count: usize) -> bool {
-    gram_count * QUICK_BITS_MIN <= QUICK_WORDS * 64
+    gram_count * QUICK_BITS_MIN <= QUICK_WORDS_MAX * 64
 }
 
+/// Whether a table has the bits of a hash; only the lowest bit says so.
 #[inline(always)]
-fn next<const LEN: usize, const BITS: u32>(
-    text: &[u8],
-    mut from: usize,
-    step: usize,
-    doubts: &Doubts,
-    word: impl Fn(u64) -> u64,
-) -> Option<usize> {
-    let passes = |hash: u64| passes::<BITS>(word(hash), hash);
-    while let Some(group) = text.get(from..from + (GROUP - 1) * step + 8) {
-        let mut passed = [0; GROUP];
-        for (probe, passed) in passed.iter_mut().enumerate() {
-            *passed = passes(hash(load(group, probe * step), LEN));
-        }
-        if passed.iter().fold(0, |any, one| any | one) & 1 != 0 {
-            let probes = passed.iter().enumerate().filter(|(_, one)| **one & 1 != 0);
-            for (probe, _) in probes {
-                if doubts.pass(load(group, probe * step) << (64 - 8 * LEN)) {
-                    return Some(from + probe * step);
-                }
-            }
-        }
-        from += GROUP * step;
-    }
-    while let Some(rest) = text.get(from..).filter(|rest| rest.len() >= LEN) {
-        if passes(hash(load_short(&rest[..rest.len().min(8)]), LEN)) & 1 != 0 {
-            return Some(from);
-        }
-        from += step;
-    }
-    None
+fn passes<const BITS: u32>(words: &[u64], hash: u64) -> u64 {
+    let word = words[word_index(hash, words.len())];
+    let (first, second) = bit_numbers(hash);
+    if BITS == 1 { word >> first } else { word >> first & word >> second }
 }
 
-/// Whether a word of the table has the bits of a hash; only the lowest bit says so.
+/// The number of a hash's word in a table of so many; of the upper 20 bits, which the largest table uses all. A
+/// mask takes one instruction fewer than a shift by a number that is not constant, and spares a check.
 #[inline(always)]
-fn passes<const BITS: u32>(word: u64, hash: u64) -> u64 {
-    let two = word >> (hash >> 40 & 63) & word >> (hash >> 34 & 63);
-    if BITS == 2 { two } else { two & word >> (hash >> 28 & 63) }
+fn word_index(hash: u64, words: usize) -> usize {
+    (hash >> 44) as usize & (words - 1)
+}
+
+/// The numbers of a hash's bits in its word.
+#[inline(always)]
+fn bit_numbers(hash: u64) -> (u64, u64) {
+    (hash >> 38 & 63, hash >> 32 & 63)
 }
 
 fn place(anchor: &Anchor<'_>, index: usize, hash: u64) -> Place {
@@ -356,12 +359,6 @@ fn place(anchor: &Anchor<'_>, index: usize, hash: u64) -> Place {
 /// A gram as a number: equal grams have equal ones.
 pub(crate) fn gram_key(gram: &[u8]) -> u64 {
     load_short(gram)
-}
-
-/// The bits of a gram. They and the place in the table use different bits of the hash.
-fn bits(hash: u64, bits: Bits) -> u64 {
-    let two = 1 << (hash >> 40 & 63) | 1 << (hash >> 34 & 63);
-    if bits == Bits::Two { two } else { two | 1 << (hash >> 28 & 63) }
 }
 
 fn check(hash: u64) -> u32 {
