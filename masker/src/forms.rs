@@ -223,33 +223,99 @@ fn fill(buffer: &mut Vec<u8>, bytes: &[u8], encode: &Encode<'_>) -> usize {
     len
 }
 
-/// A character of a value, or a byte of it that belongs to none.
+/// A character of a value that some rule may escape, or a byte of it that belongs to none.
 struct Unit<'a> {
+    /// Where it stands in the value.
+    at: usize,
     bytes: &'a [u8],
     character: Option<char>,
 }
 
-/// Walks over the characters of a value that is mostly UTF-8.
+/// Walks over the characters of a value that is mostly UTF-8, but for those that no rule escapes.
 fn units(bytes: &[u8], mut take: impl FnMut(Unit<'_>)) {
-    for chunk in bytes.utf8_chunks() {
-        let valid = chunk.valid();
-        for (start, character) in valid.char_indices() {
-            let bytes = &valid.as_bytes()[start..start + character.len_utf8()];
-            take(Unit { bytes, character: Some(character) });
+    let mut at = 0;
+    while let Some(&first) = bytes.get(at) {
+        if is_never_escaped(first) {
+            at += 1;
+            continue;
         }
-        for byte in chunk.invalid() {
-            take(Unit { bytes: std::slice::from_ref(byte), character: None });
-        }
+        // No character is longer than four bytes.
+        let mut chunks = bytes[at..bytes.len().min(at + 4)].utf8_chunks();
+        let character = chunks.next().and_then(|chunk| chunk.valid().chars().next());
+        let end = at + character.map_or(1, char::len_utf8);
+        take(Unit { at, bytes: &bytes[at..end], character });
+        at = end;
     }
 }
 
-/// Replaces the units that `escape` writes something for (and says so); the others pass.
+/// Replaces the units that `escape` writes something for (and says so); the others pass, as many at once as stand
+/// side by side.
 fn escaped(bytes: &[u8], out: &mut Out<'_>, escape: impl Fn(&Unit<'_>, &mut Out<'_>) -> bool) {
+    let mut start = 0;
     units(bytes, |unit| {
-        if !escape(&unit, out) {
-            out(unit.bytes);
+        let mut put = |piece: &[u8]| {
+            if start < unit.at {
+                out(&bytes[start..unit.at]);
+                start = unit.at;
+            }
+            out(piece);
+        };
+        if escape(&unit, &mut put) {
+            start = unit.at + unit.bytes.len();
         }
     });
+    if start < bytes.len() {
+        out(&bytes[start..]);
+    }
+}
+
+/// The same for rules about bytes.
+fn bytes_escaped(bytes: &[u8], out: &mut Out<'_>, escape: impl Fn(u8, &mut Out<'_>) -> bool) {
+    let mut start = 0;
+    for (at, &byte) in bytes.iter().enumerate().filter(|(_, byte)| !is_never_escaped(**byte)) {
+        let mut put = |piece: &[u8]| {
+            if start < at {
+                out(&bytes[start..at]);
+                start = at;
+            }
+            out(piece);
+        };
+        if escape(byte, &mut put) {
+            start = at + 1;
+        }
+    }
+    if start < bytes.len() {
+        out(&bytes[start..]);
+    }
+}
+
+/// Hands on what comes in bits: a call for each would take most of the time.
+struct Batch<'a, 'b> {
+    out: &'a mut Out<'b>,
+    bytes: Zeroizing<[u8; 64]>,
+    len: usize,
+}
+
+impl<'a, 'b> Batch<'a, 'b> {
+    fn new(out: &'a mut Out<'b>) -> Batch<'a, 'b> {
+        Batch { out, bytes: Zeroizing::new([0; 64]), len: 0 }
+    }
+
+    /// Takes a few bytes.
+    #[inline]
+    fn put<const LEN: usize>(&mut self, bytes: [u8; LEN]) {
+        if self.len + LEN > self.bytes.len() {
+            self.flush();
+        }
+        self.bytes[self.len..self.len + LEN].copy_from_slice(&bytes);
+        self.len += LEN;
+    }
+
+    /// Hands on what is left.
+    fn flush(&mut self) {
+        (self.out)(&self.bytes[..self.len]);
+        self.len = 0;
+    }
 }
 
 /// The case of digits above 9.
@@ -262,12 +328,22 @@ enum Case {
 impl Case {
     const BOTH: [Case; 2] = [Case::Lower, Case::Upper];
 
-    /// The last `count` hexadecimal digits of `number`.
-    fn hex(self, number: u32, count: u32, out: &mut Out<'_>) {
-        let digits = match self {
+    fn digits(self) -> &'static [u8; 16] {
+        match self {
             Case::Lower => b"0123456789abcdef",
             Case::Upper => b"0123456789ABCDEF",
-        };
+        }
+    }
+
+    /// The two hexadecimal digits of a byte.
+    fn hex_byte(self, byte: u8) -> [u8; 2] {
+        let digits = self.digits();
+        [digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]]
+    }
+
+    /// The last `count` hexadecimal digits of `number`.
+    fn hex(self, number: u32, count: u32, out: &mut Out<'_>) {
+        let digits = self.digits();
         for place in (0..count).rev() {
             out(&[digits[(number >> (4 * place) & 15) as usize]]);
         }

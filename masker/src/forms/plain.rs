@@ -1,11 +1,13 @@
 //! Forms without rules of escaping: hexadecimal digits, UTF-16, UUIDs in the other case.
 
-use super::{Case, Collection, Form, Out};
+use super::{Batch, Case, Collection, Form, Out};
 
 pub(super) fn add_hex(forms: &mut Collection<'_>) {
     for case in Case::BOTH {
         forms.add(Form::Hex, &|core, out| {
-            core.iter().for_each(|&byte| case.hex(byte.into(), 2, out));
+            let mut batch = Batch::new(out);
+            core.iter().for_each(|&byte| batch.put(case.hex_byte(byte)));
+            batch.flush();
         });
     }
 }
@@ -13,12 +15,14 @@ pub(super) fn add_hex(forms: &mut Collection<'_>) {
 pub(super) fn add_hex_colon(forms: &mut Collection<'_>) {
     for case in Case::BOTH {
         forms.add(Form::HexColon, &|core, out| {
+            let mut batch = Batch::new(out);
             for (index, &byte) in core.iter().enumerate() {
                 if index > 0 {
-                    out(b":");
+                    batch.put([b':']);
                 }
-                case.hex(byte.into(), 2, out);
+                batch.put(case.hex_byte(byte));
             }
+            batch.flush();
         });
     }
 }
@@ -27,7 +31,9 @@ pub(super) fn add_hex_colon(forms: &mut Collection<'_>) {
 pub(super) fn add_utf16(forms: &mut Collection<'_>) {
     let Ok(text) = str::from_utf8(forms.core) else { return };
     let utf16 = |out: &mut Out<'_>, to_bytes: fn(u16) -> [u8; 2]| {
-        text.encode_utf16().for_each(|unit| out(&to_bytes(unit)));
+        let mut batch = Batch::new(out);
+        text.encode_utf16().for_each(|unit| batch.put(to_bytes(unit)));
+        batch.flush();
     };
     forms.add(Form::Utf16Le, &|_, out| utf16(out, u16::to_le_bytes));
     forms.add(Form::Utf16Be, &|_, out| utf16(out, u16::to_be_bytes));
@@ -36,7 +42,9 @@ pub(super) fn add_utf16(forms: &mut Collection<'_>) {
 pub(super) fn add_uuid(forms: &mut Collection<'_>) {
     if is_uuid(forms.core) {
         let mapped = |core: &[u8], out: &mut Out<'_>, to: fn(&u8) -> u8| {
-            core.iter().for_each(|byte| out(&[to(byte)]));
+            let mut batch = Batch::new(out);
+            core.iter().for_each(|byte| batch.put([to(byte)]));
+            batch.flush();
         };
         forms.add(Form::Uuid, &|core, out| mapped(core, out, u8::to_ascii_lowercase));
         forms.add(Form::Uuid, &|core, out| mapped(core, out, u8::to_ascii_uppercase));

@@ -2,7 +2,7 @@
 //!
 //! Every rule is one function on a single character, so what surrounds a value does not matter.
 
-use super::{Case, Collection, Form, Out, Unit, escaped};
+use super::{Case, Collection, Form, Out, Unit, bytes_escaped, escaped};
 
 /// How a writer of JSON escapes beyond what it must.
 #[derive(Clone, Copy)]
@@ -96,20 +96,20 @@ pub(super) fn add_shell(forms: &mut Collection<'_>) {
         add_replaced(forms, Form::ShellSingle, |byte| byte == b'\'', quote.as_bytes());
     }
     forms.add(Form::ShellDouble, &|core, out| {
-        backslashed(core, out, |_, unit| b"$`\"\\".contains(&unit.bytes[0]));
+        backslashed(core, out, |unit| b"$`\"\\".contains(&unit.bytes[0]));
     });
     // Bash; in front of what a shell reads otherwise at the start of a word only; Ruby.
     forms.add(Form::ShellBackslash, &|core, out| {
-        backslashed(core, out, |_, unit| is_special(unit.bytes[0]));
+        backslashed(core, out, |unit| is_special(unit.bytes[0]));
     });
     forms.add(Form::ShellBackslash, &|core, out| {
-        backslashed(core, out, |index, unit| {
-            is_special(unit.bytes[0]) || index == 0 && b"#~".contains(&unit.bytes[0])
+        backslashed(core, out, |unit| {
+            is_special(unit.bytes[0]) || unit.at == 0 && b"#~".contains(&unit.bytes[0])
         });
     });
     forms.add(Form::ShellBackslash, &|core, out| {
         let kept = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.,:+/@\n".contains(&byte);
-        backslashed(core, out, |_, unit| !kept(unit.bytes[0]));
+        backslashed(core, out, |unit| !kept(unit.bytes[0]));
     });
     for keep_wide in [true, false] {
         forms.add(Form::ShellAnsiC, &|core, out| {
@@ -123,10 +123,9 @@ fn is_special(byte: u8) -> bool {
     b" \t\n'\"\\|&;()<>!{}*[?]^$`,".contains(&byte)
 }
 
-fn backslashed(core: &[u8], out: &mut Out<'_>, needs: impl Fn(usize, &Unit<'_>) -> bool) {
-    let index = std::cell::Cell::new(0);
+fn backslashed(core: &[u8], out: &mut Out<'_>, needs: impl Fn(&Unit<'_>) -> bool) {
     escaped(core, out, |unit, out| {
-        if needs(index.replace(index.get() + 1), unit) {
+        if needs(unit) {
             out(b"\\");
         }
         false
@@ -173,8 +172,10 @@ pub(super) fn add_literals(forms: &mut Collection<'_>) {
     }
     forms.add(Form::GoString, &|core, out| escaped(core, out, rust));
     // `repr` chooses its quotes by the whole text, which the value may be a part of.
+    let all = [Python::Repr, Python::Ascii, Python::Bytes];
+    let count = if forms.core.is_ascii() { 1 } else { all.len() };
     for quote in [None, Some('\'')] {
-        for wide in [Python::Repr, Python::Ascii, Python::Bytes] {
+        for wide in all.into_iter().take(count) {
             forms.add(Form::PythonRepr, &|core, out| {
                 escaped(core, out, |unit, out| python(unit, quote, wide, out));
             });
@@ -281,8 +282,12 @@ fn add_replaced(
     replacement: &[u8],
 ) {
     forms.add(form, &|core, out| {
-        for byte in core {
-            out(if replaces(*byte) { replacement } else { std::slice::from_ref(byte) });
-        }
+        bytes_escaped(core, out, |byte, out| {
+            let is_replaced = replaces(byte);
+            if is_replaced {
+                out(replacement);
+            }
+            is_replaced
+        });
     });
 }

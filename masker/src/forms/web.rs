@@ -1,6 +1,6 @@
 //! Percent-encoding and entities.
 
-use super::{Case, Collection, Form, Out, escaped};
+use super::{Case, Collection, Form, Out, bytes_escaped, escaped};
 
 /// What percent-encoders leave alone, besides letters and digits.
 const PERCENT: [&[u8]; 7] = [
@@ -41,16 +41,18 @@ pub(super) fn add_url(forms: &mut Collection<'_>) {
 }
 
 fn percent(core: &[u8], kept: &[u8], blank: &[u8], case: Case, out: &mut Out<'_>) {
-    for &byte in core {
+    bytes_escaped(core, out, |byte, out| {
+        if kept.contains(&byte) {
+            return false;
+        }
         if byte == b' ' {
             out(blank);
-        } else if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
-            out(&[byte]);
         } else {
-            out(b"%");
-            case.hex(byte.into(), 2, out);
+            let [high, low] = case.hex_byte(byte);
+            out(&[b'%', high, low]);
         }
-    }
+        true
+    });
 }
 
 /// What an encoder of HTML or XML writes for a character.
@@ -83,7 +85,9 @@ enum Wide {
 }
 
 pub(super) fn add_html(forms: &mut Collection<'_>) {
-    for wide in [Wide::Kept, Wide::Decimal, Wide::Hex] {
+    let all = [Wide::Kept, Wide::Decimal, Wide::Hex];
+    let count = if forms.core.is_ascii() { 1 } else { all.len() };
+    for wide in all.into_iter().take(count) {
         for further in FURTHER {
             forms.add(Form::Html, &|core, out| html(core, further, wide, out));
         }
