@@ -15,7 +15,7 @@
 //! early, so that what may become a needle without its grams being complete is short.
 
 use crate::automaton::Automaton;
-use crate::grams::{Anchor, Grams, LONG_GRAM_LEN, MIDDLE_GRAM_LEN, gram_key, is_quick};
+use crate::grams::{Anchor, Grams, LONG_GRAM_LEN, MIDDLE_GRAM_LEN, gram_words, is_quick};
 use crate::needles::{Ends, Needle};
 use crate::short::Short;
 use crate::wrap::LINE_LEN_MIN;
@@ -24,6 +24,8 @@ use crate::wrap::LINE_LEN_MIN;
 const LONG_LEN_MIN: usize = 16;
 /// Needles from this length on are found by grams of four bytes.
 const MIDDLE_LEN_MIN: usize = 8;
+/// No window is shorter.
+const WINDOW_LEN_MIN: usize = MIDDLE_LEN_MIN;
 /// Longer windows would save little.
 pub(crate) const WINDOW_LEN_MAX: usize = 40;
 /// The first bytes of a needle, in which its stretch lies.
@@ -200,19 +202,30 @@ fn stretch(bytes: &[u8], len: usize, window_len: usize, gram_len: usize) -> Stre
         .map(|offset| (variety(&bytes[offset..offset + len]), offset))
         .collect();
     candidates.sort_by_key(|&(variety, _)| std::cmp::Reverse(variety));
-    let is_single = |offset: usize| {
+    let mut seen = Vec::with_capacity(len);
+    let mut is_single = |offset: usize| {
         let stretch = &bytes[offset..offset + len];
-        let grams = || stretch.windows(gram_len).map(gram_key).enumerate();
-        let repeats = |(at, gram)| grams().skip(at + 1).any(|(_, other)| other == gram);
-        let window = &stretch[..window_len];
-        bytes.windows(window_len).filter(|other| *other == window).nth(1).is_none()
-            && !grams().any(repeats)
+        seen.clear();
+        let mut grams = gram_words(stretch, gram_len);
+        let is_varied = grams.all(|gram| {
+            seen.push(gram);
+            !seen[..seen.len() - 1].contains(&gram)
+        });
+        is_varied && occurs_once(bytes, &stretch[..window_len])
     };
     let single = candidates.iter().take(TRIES_MAX).find(|&&(_, offset)| is_single(offset));
     match single {
         Some(&(_, offset)) => Stretch { offset, is_single: true },
         None => Stretch { offset: candidates[0].1, is_single: false },
     }
+}
+
+/// Whether a window that occurs in `bytes` occurs there once.
+fn occurs_once(bytes: &[u8], window: &[u8]) -> bool {
+    // Nearly all places differ in the first bytes: comparing whole windows would be a call for each.
+    let first = window.first_chunk::<WINDOW_LEN_MIN>();
+    let same = |other: &&[u8]| other.first_chunk() == first && *other == window;
+    bytes.windows(window.len()).filter(same).nth(1).is_none()
 }
 
 /// How many different bytes a stretch has: headers, padding and runs have few, what is random has many.

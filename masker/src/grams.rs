@@ -127,8 +127,7 @@ impl Grams {
         };
         let each = |take: &mut dyn FnMut(u64, u64, Place)| {
             for anchor in anchors {
-                for (index, gram) in anchor.stretch().windows(gram_len).enumerate() {
-                    let word = load_short(gram);
+                for (index, word) in gram_words(anchor.stretch(), gram_len).enumerate() {
                     let hash = hash(word, gram_len);
                     take(word, hash, place(anchor, index, hash));
                 }
@@ -356,9 +355,15 @@ fn place(anchor: &Anchor<'_>, index: usize, hash: u64) -> Place {
     }
 }
 
-/// A gram as a number: equal grams have equal ones.
-pub(crate) fn gram_key(gram: &[u8]) -> u64 {
-    load_short(gram)
+/// All grams of a stretch as numbers: equal grams have equal ones.
+pub(crate) fn gram_words(stretch: &[u8], gram_len: usize) -> impl Iterator<Item = u64> {
+    let (first, rest) = stretch.split_at(gram_len - 1);
+    let upper = 8 * (gram_len - 1);
+    let mut word = load_short(first) << 8;
+    rest.iter().map(move |&byte| {
+        word = word >> 8 | u64::from(byte) << upper;
+        word
+    })
 }
 
 fn check(hash: u64) -> u32 {
