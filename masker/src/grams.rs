@@ -23,8 +23,7 @@ const QUICK_WORDS_MIN: usize = 1 << 11;
 const QUICK_WORDS_MAX: usize = 1 << 15;
 /// Bits of a larger table for each gram, which has two of them.
 const LARGE_BITS: usize = 16;
-/// One with more words than this lies beyond the second cache and has half the bits: what passes then takes less
-/// time than what a larger table would wait for memory.
+/// A table with more words than this lies beyond the second cache.
 const CACHED_WORDS_MAX: usize = 1 << 17;
 /// So many probes at once: none waits for the table's answer to another, and there is one branch.
 const GROUP: usize = 8;
@@ -255,7 +254,6 @@ impl Bloom {
             return Bloom { words: vec![0; words], bits: Bits::One };
         }
         let words = (gram_count * LARGE_BITS / 64).next_power_of_two();
-        let words = if words <= CACHED_WORDS_MAX { words } else { words / 2 };
         Bloom { words: vec![0; words], bits: Bits::Two }
     }
 
