@@ -11,7 +11,7 @@ use std::ops::Range;
 use crate::anchors::{Stepped, WINDOW_LEN_MAX};
 use crate::automaton::State;
 use crate::fold::is_space;
-use crate::grams::{BEFORE_LEN, Grams, Place};
+use crate::grams::{BEFORE_LEN, Grams, Passed, Place};
 use crate::policy::is_word;
 use crate::set::MaskSet;
 use crate::tally::{Counted, Counts};
@@ -136,10 +136,13 @@ impl<'a> Finder<'a> {
     }
 
     fn probe_text(&mut self, grams: &Grams, text: &[u8], begin: u64, pass: Pass) {
-        let mut at = 0;
-        while let Some(passed) = grams.next(text, at) {
-            self.compare_around(grams, &text[passed..], begin + passed as u64, pass);
-            at = passed + grams.step();
+        let mut passed = Passed::new();
+        let mut next = Some(0);
+        while let Some(from) = next {
+            next = grams.probe(text, from, &mut passed);
+            for at in passed.positions() {
+                self.compare_around(grams, &text[at..], begin + at as u64, pass);
+            }
         }
     }
 

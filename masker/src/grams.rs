@@ -25,6 +25,8 @@ const QUICK_WORDS_MAX: usize = 1 << 15;
 const LARGE_BITS: usize = 16;
 /// A table with more words than this lies beyond the second cache.
 const CACHED_WORDS_MAX: usize = 1 << 17;
+/// So many positions are handed out at once.
+const PASSED_MAX: usize = 64;
 /// So many probes at once: none waits for the table's answer to another, and there is one branch.
 const GROUP: usize = 8;
 
@@ -124,30 +126,26 @@ impl Grams {
             bucket_shift: 64 - count.trailing_zeros(),
             places: vec![Place::default(); gram_count],
         };
-        let each = |take: &mut dyn FnMut(u64, u64, Place)| {
-            for anchor in anchors {
-                for (index, word) in gram_words(anchor.stretch(), gram_len).enumerate() {
-                    let hash = hash(word, gram_len);
-                    take(word, hash, place(anchor, index, hash));
-                }
-            }
-        };
         // Buckets are counted first, then each place goes below the end of its bucket.
-        each(&mut |word, hash, _| {
+        for word in anchors.iter().flat_map(|anchor| gram_words(anchor.stretch(), gram_len)) {
+            let hash = hash(word, gram_len);
             grams.doubts.add(word << (64 - 8 * gram_len));
             grams.bloom.add(hash);
             grams.buckets[(hash >> grams.bucket_shift) as usize] += 1;
-        });
+        }
         let mut end = 0;
         for bucket in &mut grams.buckets {
             end += *bucket;
             *bucket = end;
         }
-        each(&mut |_, hash, place| {
-            let bucket = &mut grams.buckets[(hash >> grams.bucket_shift) as usize];
-            *bucket -= 1;
-            grams.places[*bucket as usize] = place;
-        });
+        for anchor in anchors {
+            for (index, word) in gram_words(anchor.stretch(), gram_len).enumerate() {
+                let hash = hash(word, gram_len);
+                let bucket = &mut grams.buckets[(hash >> grams.bucket_shift) as usize];
+                *bucket -= 1;
+                grams.places[*bucket as usize] = place(anchor, index, hash);
+            }
+        }
         grams
     }
 
@@ -164,64 +162,73 @@ impl Grams {
         self.step
     }
 
-    /// The first of the positions `from`, `from + step`, ... where a gram may stand.
-    pub(crate) fn next(&self, text: &[u8], from: usize) -> Option<usize> {
+    /// Probes the positions `from`, `from + step`, ... until `passed` is full of those where a gram may stand; where to
+    /// go on, `None` at the end of the text.
+    pub(crate) fn probe(&self, text: &[u8], from: usize, passed: &mut Passed) -> Option<usize> {
         // What is known of a set is a constant in each copy of the loop, so that it costs no instruction.
         match (self.gram_len, self.bloom.bits) {
-            (MIDDLE_GRAM_LEN, Bits::One) => self.next_of::<MIDDLE_GRAM_LEN, 1>(text, from),
-            (MIDDLE_GRAM_LEN, Bits::Two) => self.next_of::<MIDDLE_GRAM_LEN, 2>(text, from),
-            (_, Bits::One) => self.next_of::<LONG_GRAM_LEN, 1>(text, from),
-            (_, Bits::Two) => self.next_of::<LONG_GRAM_LEN, 2>(text, from),
+            (MIDDLE_GRAM_LEN, Bits::One) => self.probe_by::<MIDDLE_GRAM_LEN, 1>(text, from, passed),
+            (MIDDLE_GRAM_LEN, Bits::Two) => self.probe_by::<MIDDLE_GRAM_LEN, 2>(text, from, passed),
+            (_, Bits::One) => self.probe_by::<LONG_GRAM_LEN, 1>(text, from, passed),
+            (_, Bits::Two) => self.probe_by::<LONG_GRAM_LEN, 2>(text, from, passed),
         }
     }
 
     /// The same for grams of `LEN` bytes that have `BITS` bits. Apart from its callers, so that the loop has all
     /// registers for itself.
     #[inline(never)]
-    fn next_of<const LEN: usize, const BITS: u32>(
+    fn probe_by<const LEN: usize, const BITS: u32>(
         &self,
         text: &[u8],
         mut from: usize,
+        passed: &mut Passed,
     ) -> Option<usize> {
         let (step, words) = (self.step, self.bloom.words.as_slice());
+        passed.count = 0;
         while let Some(group) = text.get(from..from + (GROUP - 1) * step + 8) {
             let mut any = 0;
             for probe in 0..GROUP {
                 any |= passes::<BITS>(words, hash(load(group, probe * step), LEN));
             }
-            if any & 1 != 0
-                && let Some(at) = self.first_of::<LEN, BITS>(group)
-            {
-                return Some(from + at);
+            if any & 1 != 0 && self.note::<LEN, BITS>(group, from, passed) {
+                self.settle_doubts::<LEN>(text, passed);
+                return Some(from + GROUP * step);
             }
             from += GROUP * step;
         }
         while let Some(rest) = text.get(from..).filter(|rest| rest.len() >= LEN) {
-            if passes::<BITS>(words, hash(load_short(&rest[..rest.len().min(8)]), LEN)) & 1 != 0 {
-                return Some(from);
-            }
+            let hash = hash(load_some(rest), LEN);
+            passed.push_if(passes::<BITS>(words, hash) & 1 != 0, from);
             from += step;
         }
+        self.settle_doubts::<LEN>(text, passed);
         None
     }
 
-    /// Where in a group both tables let pass. Which probe it is cannot be foreseen: only its number is branched on.
+    /// Notes which probes of the group at `from` pass; whether there is no room for another one.
     #[cold]
     #[inline(never)]
-    fn first_of<const LEN: usize, const BITS: u32>(&self, group: &[u8]) -> Option<usize> {
-        let mut passed = 0;
-        for probe in 0..GROUP {
-            let hash = hash(load(group, probe * self.step), LEN);
-            passed |= (passes::<BITS>(&self.bloom.words, hash) & 1) << probe;
+    fn note<const LEN: usize, const BITS: u32>(
+        &self,
+        group: &[u8],
+        from: usize,
+        passed: &mut Passed,
+    ) -> bool {
+        for at in (0..GROUP).map(|probe| probe * self.step) {
+            let hash = hash(load(group, at), LEN);
+            passed.push_if(passes::<BITS>(&self.bloom.words, hash) & 1 != 0, from + at);
         }
-        while passed != 0 {
-            let at = passed.trailing_zeros() as usize * self.step;
-            if self.doubts.pass(load(group, at) << (64 - 8 * LEN)) {
-                return Some(at);
-            }
-            passed &= passed - 1;
+        passed.count > PASSED_MAX - GROUP
+    }
+
+    /// Leaves what the second table lets pass, too. All at once: none waits for the table's answer to another.
+    fn settle_doubts<const LEN: usize>(&self, text: &[u8], passed: &mut Passed) {
+        let count = std::mem::take(&mut passed.count);
+        for index in 0..count {
+            let at = passed.positions[index] as usize;
+            let is_known = self.doubts.pass(load_some(&text[at..]) << (64 - 8 * LEN));
+            passed.push_if(is_known, at);
         }
-        None
     }
 
     /// Where the gram that `text` begins with may stand in needles, with a few places too many.
@@ -274,6 +281,29 @@ impl Bloom {
             Bits::Two => passes::<2>(&self.words, hash),
         };
         passed & 1 != 0
+    }
+}
+
+/// Positions that probes let pass. No text that is searched at once has more than four gigabytes.
+pub(crate) struct Passed {
+    positions: [u32; PASSED_MAX],
+    count: usize,
+}
+
+impl Passed {
+    pub(crate) fn new() -> Passed {
+        Passed { positions: [0; PASSED_MAX], count: 0 }
+    }
+
+    pub(crate) fn positions(&self) -> impl Iterator<Item = usize> + '_ {
+        self.positions[..self.count].iter().map(|&at| at as usize)
+    }
+
+    /// Notes `at` if it passed. Whether cannot be foreseen, so nothing branches on it.
+    #[inline(always)]
+    fn push_if(&mut self, passed: bool, at: usize) {
+        self.positions[self.count % PASSED_MAX] = at as u32;
+        self.count += usize::from(passed);
     }
 }
 
@@ -378,6 +408,12 @@ fn hash(word: u64, gram_len: usize) -> u64 {
 fn load(text: &[u8], at: usize) -> u64 {
     let bytes = text[at..at + 8].try_into();
     u64::from_le_bytes(bytes.expect("the slice has eight bytes"))
+}
+
+/// The word that a text begins with, which is shorter at its end.
+#[inline(always)]
+fn load_some(text: &[u8]) -> u64 {
+    text.first_chunk().map_or_else(|| load_short(text), |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// The word of at most eight bytes.
