@@ -6,25 +6,17 @@
 //! Bloom table first: one multiplication, one load, one or two bits. What the table lets pass is looked up and
 //! handed out; comparing the needle itself is the caller's business.
 
+mod tables;
+
+use tables::{Bloom, Doubts, LARGE_SIZES, QUICK_SIZES, passes};
+
+pub(crate) use tables::is_quick;
+
 /// Lengths of grams.
 pub(crate) const LONG_GRAM_LEN: usize = 6;
 pub(crate) const MIDDLE_GRAM_LEN: usize = 4;
 /// Spreads a gram over all bits; the odd number nearest to 2^64 divided by the golden ratio.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-/// The same for the second table; another odd number, so that the two agree by chance only.
-const SPREAD_DOUBTS: u64 = 0xd6e8_feb8_6659_fd93;
-/// The bits of the usual table for each gram: one probe in 256 passes by chance, and what passes costs as much as
-/// 30 probes. It has less where that would make it too large.
-const QUICK_BITS: usize = 256;
-const QUICK_BITS_MIN: usize = 32;
-/// Words of the usual table: it may fill the first cache and half of a small second one. Bits that are set once for
-/// each gram there tell more for each instruction than several in a table of the first cache.
-const QUICK_WORDS_MIN: usize = 1 << 11;
-const QUICK_WORDS_MAX: usize = 1 << 15;
-/// Bits of a larger table for each gram, which has two of them.
-const LARGE_BITS: usize = 16;
-/// A table with more words than this lies beyond the second cache.
-const CACHED_WORDS_MAX: usize = 1 << 17;
 /// So many positions are handed out at once.
 const PASSED_MAX: usize = 64;
 /// So many probes at once: none waits for the table's answer to another, and there is one branch.
@@ -42,20 +34,6 @@ pub(crate) struct Grams {
     buckets: Vec<u32>,
     bucket_shift: u32,
     places: Vec<Place>,
-}
-
-/// The table that is asked first. A gram has its bits in one word, so that a probe touches one cache line.
-struct Bloom {
-    /// A power of two of them.
-    words: Vec<u64>,
-    bits: Bits,
-}
-
-/// How many bits of a table a gram has.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Bits {
-    One,
-    Two,
 }
 
 /// So many bytes before a gram are compared before its needle is looked at.
@@ -166,39 +144,55 @@ impl Grams {
     /// go on, `None` at the end of the text.
     pub(crate) fn probe(&self, text: &[u8], from: usize, passed: &mut Passed) -> Option<usize> {
         // What is known of a set is a constant in each copy of the loop, so that it costs no instruction.
-        match (self.gram_len, self.bloom.bits) {
-            (MIDDLE_GRAM_LEN, Bits::One) => self.probe_by::<MIDDLE_GRAM_LEN, 1>(text, from, passed),
-            (MIDDLE_GRAM_LEN, Bits::Two) => self.probe_by::<MIDDLE_GRAM_LEN, 2>(text, from, passed),
-            (_, Bits::One) => self.probe_by::<LONG_GRAM_LEN, 1>(text, from, passed),
-            (_, Bits::Two) => self.probe_by::<LONG_GRAM_LEN, 2>(text, from, passed),
+        match self.gram_len {
+            MIDDLE_GRAM_LEN => self.probe_grams::<MIDDLE_GRAM_LEN>(text, from, passed),
+            _ => self.probe_grams::<LONG_GRAM_LEN>(text, from, passed),
         }
     }
 
-    /// The same for grams of `LEN` bytes that have `BITS` bits. Apart from its callers, so that the loop has all
+    fn probe_grams<const LEN: usize>(
+        &self,
+        text: &[u8],
+        from: usize,
+        passed: &mut Passed,
+    ) -> Option<usize> {
+        const QUICK: [usize; 3] = QUICK_SIZES;
+        const LARGE: [usize; 4] = LARGE_SIZES;
+        match self.bloom.words.len() {
+            len if len == QUICK[0] => self.probe_by::<LEN, { QUICK[0] }>(text, from, passed),
+            len if len == QUICK[1] => self.probe_by::<LEN, { QUICK[1] }>(text, from, passed),
+            len if len == QUICK[2] => self.probe_by::<LEN, { QUICK[2] }>(text, from, passed),
+            len if len == LARGE[0] => self.probe_by::<LEN, { LARGE[0] }>(text, from, passed),
+            len if len == LARGE[1] => self.probe_by::<LEN, { LARGE[1] }>(text, from, passed),
+            len if len == LARGE[2] => self.probe_by::<LEN, { LARGE[2] }>(text, from, passed),
+            _ => self.probe_by::<LEN, { LARGE[3] }>(text, from, passed),
+        }
+    }
+
+    /// The same for grams of `LEN` bytes and a table of `WORDS` words. Apart from its callers, so that the loop has all
     /// registers for itself.
     #[inline(never)]
-    fn probe_by<const LEN: usize, const BITS: u32>(
+    fn probe_by<const LEN: usize, const WORDS: usize>(
         &self,
         text: &[u8],
         mut from: usize,
         passed: &mut Passed,
     ) -> Option<usize> {
-        let (step, words) = (self.step, self.bloom.words.as_slice());
+        let (step, words) = (self.step, &self.bloom.words[..WORDS]);
         passed.count = 0;
         while let Some(group) = text.get(from..from + (GROUP - 1) * step + 8) {
             let mut any = 0;
             for probe in 0..GROUP {
-                any |= passes::<BITS>(words, hash(load(group, probe * step), LEN));
+                any |= passes(words, hash(load(group, probe * step), LEN));
             }
-            if any & 1 != 0 && self.note::<LEN, BITS>(group, from, passed) {
+            if any & 1 != 0 && self.note::<LEN>(group, from, passed) {
                 self.settle_doubts::<LEN>(text, passed);
                 return Some(from + GROUP * step);
             }
             from += GROUP * step;
         }
         while let Some(rest) = text.get(from..).filter(|rest| rest.len() >= LEN) {
-            let hash = hash(load_some(rest), LEN);
-            passed.push_if(passes::<BITS>(words, hash) & 1 != 0, from);
+            passed.push_if(self.bloom.passes(hash(load_some(rest), LEN)), from);
             from += step;
         }
         self.settle_doubts::<LEN>(text, passed);
@@ -208,15 +202,9 @@ impl Grams {
     /// Notes which probes of the group at `from` pass; whether there is no room for another one.
     #[cold]
     #[inline(never)]
-    fn note<const LEN: usize, const BITS: u32>(
-        &self,
-        group: &[u8],
-        from: usize,
-        passed: &mut Passed,
-    ) -> bool {
+    fn note<const LEN: usize>(&self, group: &[u8], from: usize, passed: &mut Passed) -> bool {
         for at in (0..GROUP).map(|probe| probe * self.step) {
-            let hash = hash(load(group, at), LEN);
-            passed.push_if(passes::<BITS>(&self.bloom.words, hash) & 1 != 0, from + at);
+            passed.push_if(self.bloom.passes(hash(load(group, at), LEN)), from + at);
         }
         passed.count > PASSED_MAX - GROUP
     }
@@ -252,38 +240,6 @@ impl Grams {
     }
 }
 
-impl Bloom {
-    /// An empty table for so many grams.
-    fn new(gram_count: usize) -> Bloom {
-        if is_quick(gram_count) {
-            let words = (gram_count * QUICK_BITS / 64).next_power_of_two();
-            let words = words.clamp(QUICK_WORDS_MIN, QUICK_WORDS_MAX);
-            return Bloom { words: vec![0; words], bits: Bits::One };
-        }
-        let words = (gram_count * LARGE_BITS / 64).next_power_of_two();
-        Bloom { words: vec![0; words], bits: Bits::Two }
-    }
-
-    fn add(&mut self, hash: u64) {
-        let (first, second) = bit_numbers(hash);
-        let index = word_index(hash, self.words.len());
-        self.words[index] |= match self.bits {
-            Bits::One => 1 << first,
-            Bits::Two => 1 << first | 1 << second,
-        };
-    }
-
-    /// Whether the table knows the gram with this hash.
-    #[inline(always)]
-    fn passes(&self, hash: u64) -> bool {
-        let passed = match self.bits {
-            Bits::One => passes::<1>(&self.words, hash),
-            Bits::Two => passes::<2>(&self.words, hash),
-        };
-        passed & 1 != 0
-    }
-}
-
 /// Positions that probes let pass. No text that is searched at once has more than four gigabytes.
 pub(crate) struct Passed {
     positions: [u32; PASSED_MAX],
@@ -305,70 +261,6 @@ impl Passed {
         self.positions[self.count % PASSED_MAX] = at as u32;
         self.count += usize::from(passed);
     }
-}
-
-/// A second table, asked about what the first one lets pass by chance, with another hash.
-struct Doubts {
-    words: Vec<u64>,
-    shift: u32,
-}
-
-impl Doubts {
-    /// An empty table for so many grams; one that lets everything pass where it would lie beyond the caches.
-    fn new(gram_count: usize) -> Doubts {
-        let words = (gram_count * LARGE_BITS / 64).next_power_of_two().max(2);
-        if words > CACHED_WORDS_MAX {
-            return Doubts { words: vec![u64::MAX], shift: 63 };
-        }
-        Doubts { words: vec![0; words], shift: 64 - words.trailing_zeros() }
-    }
-
-    /// Adds a gram, which stands in the upper bytes of `word`.
-    fn add(&mut self, word: u64) {
-        let (index, bits) = self.place(word);
-        self.words[index] |= bits;
-    }
-
-    #[inline(always)]
-    fn pass(&self, word: u64) -> bool {
-        let (index, bits) = self.place(word);
-        self.words[index] & bits == bits
-    }
-
-    /// The number of the word of a gram and its bits there.
-    #[inline(always)]
-    fn place(&self, word: u64) -> (usize, u64) {
-        let hash = word.wrapping_mul(SPREAD_DOUBTS);
-        // The mask spares a check, and makes one word of the table that lets everything pass.
-        let index = (hash >> self.shift) as usize & (self.words.len() - 1);
-        (index, 1 << (hash >> 40 & 63) | 1 << (hash >> 34 & 63))
-    }
-}
-
-/// Whether the usual table has room for so many grams.
-pub(crate) fn is_quick(gram_count: usize) -> bool {
-    gram_count * QUICK_BITS_MIN <= QUICK_WORDS_MAX * 64
-}
-
-/// Whether a table has the bits of a hash; only the lowest bit says so.
-#[inline(always)]
-fn passes<const BITS: u32>(words: &[u64], hash: u64) -> u64 {
-    let word = words[word_index(hash, words.len())];
-    let (first, second) = bit_numbers(hash);
-    if BITS == 1 { word >> first } else { word >> first & word >> second }
-}
-
-/// The number of a hash's word in a table of so many; of the upper 20 bits, which the largest table uses all. A
-/// mask takes one instruction fewer than a shift by a number that is not constant, and spares a check.
-#[inline(always)]
-fn word_index(hash: u64, words: usize) -> usize {
-    (hash >> 44) as usize & (words - 1)
-}
-
-/// The numbers of a hash's bits in its word.
-#[inline(always)]
-fn bit_numbers(hash: u64) -> (u64, u64) {
-    (hash >> 38 & 63, hash >> 32 & 63)
 }
 
 fn place(anchor: &Anchor<'_>, index: usize, hash: u64) -> Place {
