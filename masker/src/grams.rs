@@ -314,3 +314,77 @@ fn load_short(text: &[u8]) -> u64 {
     bytes[..text.len()].copy_from_slice(text);
     u64::from_le_bytes(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stretches that look random and are the same in every run (SplitMix64).
+    fn stretches(count: usize) -> Vec<[u8; 24]> {
+        let number = |seed: u64| {
+            let mixed = seed.wrapping_mul(SPREAD);
+            let mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            (mixed ^ mixed >> 27).to_le_bytes()
+        };
+        let numbers = |stretch: u64| [1, 2, 3].map(|part| number(3 * stretch + part));
+        (0..count as u64).map(|stretch| numbers(stretch).concat().try_into().unwrap()).collect()
+    }
+
+    /// That each stretch is found wherever it stands, and little else.
+    fn check(count: usize, gram_len: usize, words: usize) {
+        let stretches = stretches(count + 100);
+        let (known, others) = stretches.split_at(count);
+        let anchor = |(needle, bytes)| Anchor { needle, bytes, offset: 0 };
+        let anchors: Vec<_> =
+            known.iter().map(|bytes| bytes.as_slice()).enumerate().map(anchor).collect();
+        let grams = Grams::new(gram_len, 16, &anchors);
+        assert_eq!(grams.bloom.words.len(), words);
+        let mut passed = Passed::new();
+        let mut probe = |text: &[u8]| -> Vec<usize> {
+            let mut next = Some(0);
+            let mut all = Vec::new();
+            while let Some(from) = next {
+                next = grams.probe(text, from, &mut passed);
+                all.extend(passed.positions());
+            }
+            all
+        };
+        for (number, stretch) in known.iter().enumerate().step_by(count.div_ceil(100)) {
+            for before in [0, 1, 2, 5, 7, 11, 200, 2000] {
+                for after in [0, 3, 500] {
+                    let text = [vec![b'.'; before], stretch.to_vec(), vec![b'.'; after]].concat();
+                    let found = probe(&text).into_iter().flat_map(|at| grams.places(&text[at..]));
+                    assert!(found.into_iter().any(|place| place.needle() == number), "{before}");
+                }
+            }
+        }
+        assert!(probe(&others.concat()).len() < 20, "{count}");
+    }
+
+    #[test]
+    fn grams_are_found_in_tables_of_all_sizes() {
+        let counts = [5, 60, 1000, 8000, 15_000, 30_000, 60_000];
+        for (count, words) in counts.into_iter().zip(QUICK_SIZES.into_iter().chain(LARGE_SIZES)) {
+            check(count, LONG_GRAM_LEN, words);
+        }
+        check(60, MIDDLE_GRAM_LEN, QUICK_SIZES[1]);
+    }
+
+    #[test]
+    fn more_positions_than_are_handed_out_at_once_are_all_handed_out() {
+        let bytes = b"abcdefghijklmnop";
+        let grams = Grams::new(6, 16, &[Anchor { needle: 0, bytes, offset: 0 }]);
+        let text = bytes.repeat(1000);
+        let mut passed = Passed::new();
+        let (mut next, mut count) = (Some(0), 0);
+        while let Some(from) = next {
+            next = grams.probe(&text, from, &mut passed);
+            count += passed.positions().count();
+        }
+        let expected = text
+            .windows(6)
+            .step_by(grams.step())
+            .filter(|gram| bytes.windows(6).any(|known| known == *gram));
+        assert_eq!(count, expected.count());
+    }
+}
