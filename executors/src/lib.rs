@@ -11,7 +11,9 @@ pub mod lender;
 
 mod builtin;
 mod http;
+mod sql;
 
 pub use builtin::{KINDS, runners};
 pub use http::{HTTP, HttpFiles, NoHttpFiles};
 pub use lender::{Credential, Lender, MakeHttp, Means};
+pub use sql::{MYSQL, POSTGRES, SQLITE};

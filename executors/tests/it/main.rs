@@ -6,4 +6,6 @@ mod http;
 mod http_tls;
 mod peer;
 mod reference;
+mod sql_check;
+mod sql_sqlite;
 mod world;

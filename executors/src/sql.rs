@@ -1,0 +1,165 @@
+//! Steps of `type: postgres`, `mysql` and `sqlite`: statements whose values are bound, never pasted in.
+//!
+//! Rows go to the step's standard output as they come, how many there were to standard error. Steps with
+//! the same credential share sessions ([`pool`]); the credential is opened for the step, and nothing of it
+//! is kept with the sessions. A step that is stopped or takes too long is ended at the server. What is told of
+//! an error has no value in it ([`fault`]).
+
+mod check;
+mod endpoint;
+mod fault;
+mod fields;
+mod mysql;
+mod pool;
+mod postgres;
+mod rows;
+mod server;
+mod sqlite;
+mod statement;
+mod value;
+mod wanted;
+
+use std::time::Duration;
+
+use subrosa_engine::executor::ExitHow;
+use subrosa_engine::kind::{StepFault, StepRequest};
+use subrosa_engine::sink::StepIo;
+
+use self::fault::{Broken, Refusal, at, meaning};
+use self::pool::Session;
+use self::rows::Rows;
+use self::wanted::{Isolation, Wanted};
+
+pub use self::mysql::MYSQL;
+pub use self::postgres::POSTGRES;
+pub use self::sqlite::SQLITE;
+
+pub(crate) use self::mysql::make as make_mysql;
+pub(crate) use self::postgres::make as make_postgres;
+pub(crate) use self::sqlite::make as make_sqlite;
+
+/// How long the end of a statement at the server may take, at most.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What to say about a database.
+struct Named<'a> {
+    place: &'a str,
+    refusal: Refusal,
+    /// How a transaction of a level begins.
+    begin: fn(&Isolation) -> Vec<String>,
+}
+
+/// How work in a session ended.
+enum Ended {
+    Done,
+    Broken(StepFault),
+    /// It has to be ended at the server.
+    Cut(ExitHow),
+    Late(u64),
+}
+
+/// Carries out what a step wants in a session, as long as there is time.
+async fn work<S: Session>(
+    session: &mut S,
+    (request, wanted): (&StepRequest, &Wanted),
+    named: &Named<'_>,
+    io: &mut StepIo,
+) -> Ended {
+    let mut rows = Rows::new((io, &request.hiding), wanted.format.clone(), wanted.rows_max);
+    tokio::select! {
+        biased;
+        how = request.timing.over() => Ended::Cut(how),
+        seconds = late(wanted.timeout) => Ended::Late(seconds),
+        done = transact(session, wanted, named, &mut rows) => match done {
+            Ok(()) => match rows.finish().await {
+                Ok(()) => Ended::Done,
+                Err(error) => Ended::Broken(written(error)),
+            },
+            Err(fault) => {
+                // What came before the failure is output all the same.
+                let flushed = rows.flush().await;
+                Ended::Broken(flushed.err().map_or(fault, written))
+            }
+        },
+    }
+}
+
+fn written(error: std::io::Error) -> StepFault {
+    StepFault::new(format!("the output cannot be written: {}", error.kind()))
+}
+
+/// Waits until a statement has taken too long.
+async fn late(timeout: Option<Duration>) -> u64 {
+    match timeout {
+        Some(timeout) => {
+            tokio::time::sleep(timeout).await;
+            timeout.as_secs()
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Carries out what a step wants, in a transaction if it wants one.
+async fn transact<S: Session>(
+    session: &mut S,
+    wanted: &Wanted,
+    named: &Named<'_>,
+    rows: &mut Rows<'_>,
+) -> Result<(), StepFault> {
+    let told = |sql: &str, error: &sqlx::Error| meaning(named.place, named.refusal, sql, error);
+    let begin = wanted.transaction.as_ref().map(named.begin).unwrap_or_default();
+    for command in &begin {
+        session.command(command).await.map_err(|error| told(command, &error))?;
+    }
+    let ran = session.run(&wanted.statement, &wanted.params, rows).await;
+    let ran = ran.map_err(|broken| match broken {
+        Broken::Driver(error) => told(&wanted.statement.sql, &error),
+        Broken::Fault(fault) => at(named.place, fault),
+    });
+    if begin.is_empty() {
+        return ran;
+    }
+    match ran {
+        Ok(()) => session.command("COMMIT").await.map_err(|error| match error {
+            sqlx::Error::Database(_) => told("COMMIT", &error),
+            _ => StepFault::new(format!(
+                "{}: the connection broke at the end of the transaction; whether it was committed is not known",
+                named.place
+            )),
+        }),
+        Err(fault) => {
+            // If that fails, too, the session is of no use any more and is closed: the server rolls back.
+            drop(session.command("ROLLBACK").await);
+            Err(fault)
+        }
+    }
+}
+
+fn too_late(place: &str, seconds: u64) -> StepFault {
+    let unit = if seconds == 1 { "second" } else { "seconds" };
+    StepFault::new(format!("{place}: it took more than {seconds} {unit} and was cancelled"))
+        .help("raise `timeout`")
+}
+
+/// As many values as places.
+fn same_count<T>(
+    places: Option<sqlx::Either<&[T], usize>>,
+    params: &[value::Param],
+) -> Result<(), StepFault> {
+    let places = match places {
+        Some(sqlx::Either::Left(kinds)) => kinds.len(),
+        Some(sqlx::Either::Right(count)) => count,
+        None => return Ok(()),
+    };
+    if places == params.len() {
+        return Ok(());
+    }
+    let given = params.len();
+    let message = format!("the statement has {places} places, and `params` fills {given}");
+    Err(StepFault::new(message).help("give a value for each"))
+}
+
+fn list_param() -> StepFault {
+    StepFault::new("a list in `params`")
+        .help("this database binds single values; a list is for arrays of PostgreSQL")
+}
