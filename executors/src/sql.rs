@@ -52,6 +52,8 @@ struct Named<'a> {
 /// How work in a session ended.
 enum Ended {
     Done,
+    /// The server refused it, and is ready for more.
+    Refused(StepFault),
     Broken(StepFault),
     /// It has to be ended at the server.
     Cut(ExitHow),
@@ -75,13 +77,23 @@ async fn work<S: Session>(
                 Ok(()) => Ended::Done,
                 Err(error) => Ended::Broken(written(error)),
             },
-            Err(fault) => {
+            Err(failed) => {
                 // What came before the failure is output all the same.
-                let flushed = rows.flush().await;
-                Ended::Broken(flushed.err().map_or(fault, written))
+                match rows.flush().await {
+                    Ok(()) if failed.is_ready => Ended::Refused(failed.fault),
+                    Ok(()) => Ended::Broken(failed.fault),
+                    Err(error) => Ended::Broken(written(error)),
+                }
             }
         },
     }
+}
+
+/// Why a statement did not end well.
+struct Failed {
+    fault: StepFault,
+    /// Whether the session is ready for another statement.
+    is_ready: bool,
 }
 
 fn written(error: std::io::Error) -> StepFault {
@@ -105,33 +117,46 @@ async fn transact<S: Session>(
     wanted: &Wanted,
     named: &Named<'_>,
     rows: &mut Rows<'_>,
-) -> Result<(), StepFault> {
-    let told = |sql: &str, error: &sqlx::Error| meaning(named.place, named.refusal, sql, error);
+) -> Result<(), Failed> {
     let begin = wanted.transaction.as_ref().map(named.begin).unwrap_or_default();
     for command in &begin {
-        session.command(command).await.map_err(|error| told(command, &error))?;
+        session.command(command).await.map_err(|error| named.failed(command, error.into()))?;
     }
     let ran = session.run(&wanted.statement, &wanted.params, rows).await;
-    let ran = ran.map_err(|broken| match broken {
-        Broken::Driver(error) => told(&wanted.statement.sql, &error),
-        Broken::Fault(fault) => at(named.place, fault),
-    });
+    let ran = ran.map_err(|broken| named.failed(&wanted.statement.sql, broken));
     if begin.is_empty() {
         return ran;
     }
     match ran {
-        Ok(()) => session.command("COMMIT").await.map_err(|error| match error {
-            sqlx::Error::Database(_) => told("COMMIT", &error),
-            _ => StepFault::new(format!(
-                "{}: the connection broke at the end of the transaction; whether it was committed is not known",
-                named.place
-            )),
-        }),
-        Err(fault) => {
-            // If that fails, too, the session is of no use any more and is closed: the server rolls back.
-            drop(session.command("ROLLBACK").await);
-            Err(fault)
+        Ok(()) => session.command("COMMIT").await.map_err(|error| named.uncommitted(error)),
+        Err(mut failed) => {
+            // The server rolls back when the session is closed, too.
+            failed.is_ready = failed.is_ready && session.command("ROLLBACK").await.is_ok();
+            Err(failed)
         }
+    }
+}
+
+impl Named<'_> {
+    fn failed(&self, sql: &str, broken: Broken) -> Failed {
+        match broken {
+            Broken::Driver(error) => Failed {
+                fault: meaning(self.place, self.refusal, sql, &error),
+                is_ready: matches!(error, sqlx::Error::Database(_)),
+            },
+            Broken::Fault(fault) => Failed { fault: at(self.place, fault), is_ready: false },
+        }
+    }
+
+    fn uncommitted(&self, error: sqlx::Error) -> Failed {
+        if matches!(error, sqlx::Error::Database(_)) {
+            return self.failed("COMMIT", error.into());
+        }
+        let place = self.place;
+        let fault = StepFault::new(format!(
+            "{place}: the connection broke at the end of the transaction; whether it was committed is not known"
+        ));
+        Failed { fault, is_ready: false }
     }
 }
 

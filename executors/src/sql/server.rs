@@ -69,6 +69,10 @@ impl<S: Session> ServerSteps<S> {
                 pool.give_back(lease, &wanted.statement).await;
                 Ok(ExitHow::Code(0))
             }
+            Ended::Refused(fault) => {
+                pool.give_back(lease, &wanted.statement).await;
+                Err(fault)
+            }
             Ended::Broken(fault) => Err(fault),
             Ended::Cut(how) => {
                 cancel(&way.login, lease).await;

@@ -69,7 +69,7 @@ impl StepRunner for SqliteSteps {
                 file.close().await;
                 Ok(ExitHow::Code(0))
             }
-            Ended::Broken(fault) => {
+            Ended::Refused(fault) | Ended::Broken(fault) => {
                 file.close().await;
                 Err(fault)
             }

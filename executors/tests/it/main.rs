@@ -2,10 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+#[cfg(feature = "real-services")]
+mod database;
 mod http;
 mod http_tls;
 mod peer;
 mod reference;
 mod sql_check;
+#[cfg(feature = "real-services")]
+mod sql_mysql;
+#[cfg(feature = "real-services")]
+mod sql_postgres;
 mod sql_sqlite;
 mod world;

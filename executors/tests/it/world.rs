@@ -194,7 +194,8 @@ impl Left {
         self.log("s.err")
     }
 
-    fn log(&self, name: &str) -> String {
+    /// A file of logs, such as `s.out`.
+    pub(crate) fn log(&self, name: &str) -> String {
         fs::read_to_string(self.dir.join("steps").join(name)).unwrap_or_default()
     }
 
