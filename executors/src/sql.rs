@@ -25,7 +25,7 @@ use subrosa_engine::executor::ExitHow;
 use subrosa_engine::kind::{StepFault, StepRequest};
 use subrosa_engine::sink::StepIo;
 
-use self::fault::{Broken, Refusal, at, meaning};
+use self::fault::{Broken, Refusal, at, guarded, meaning};
 use self::pool::Session;
 use self::rows::Rows;
 use self::wanted::{Isolation, Wanted};
@@ -120,18 +120,22 @@ async fn transact<S: Session>(
 ) -> Result<(), Failed> {
     let begin = wanted.transaction.as_ref().map(named.begin).unwrap_or_default();
     for command in &begin {
-        session.command(command).await.map_err(|error| named.failed(command, error.into()))?;
+        let ran = guarded(session.command(command)).await;
+        ran.map_err(|error| named.failed(command, error.into()))?;
     }
-    let ran = session.run(&wanted.statement, &wanted.params, rows).await;
+    let ran = guarded(session.run(&wanted.statement, &wanted.params, rows)).await;
     let ran = ran.map_err(|broken| named.failed(&wanted.statement.sql, broken));
     if begin.is_empty() {
         return ran;
     }
     match ran {
-        Ok(()) => session.command("COMMIT").await.map_err(|error| named.uncommitted(error)),
+        Ok(()) => {
+            let ended = guarded(session.command("COMMIT")).await;
+            ended.map_err(|error| named.uncommitted(error))
+        }
         Err(mut failed) => {
             // The server rolls back when the session is closed, too.
-            failed.is_ready = failed.is_ready && session.command("ROLLBACK").await.is_ok();
+            failed.is_ready = failed.is_ready && guarded(session.command("ROLLBACK")).await.is_ok();
             Err(failed)
         }
     }

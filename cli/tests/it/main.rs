@@ -15,6 +15,10 @@ mod connection_oauth;
 mod connection_terminal;
 mod connection_tokens;
 mod dagu;
+#[cfg(feature = "real-services")]
+#[path = "../../../executors/tests/it/database.rs"]
+#[expect(dead_code, reason = "some of it is for the tests of executors")]
+mod database;
 mod doctor;
 mod environment;
 mod environments;
@@ -42,6 +46,8 @@ mod secret_terminal;
 mod signals;
 mod step_chat;
 mod step_http;
+#[cfg(feature = "real-services")]
+mod step_sql;
 mod steps;
 mod terminal;
 mod usage;

@@ -6,7 +6,9 @@
 
 use std::error::Error;
 use std::io;
+use std::panic::AssertUnwindSafe;
 
+use futures_util::FutureExt as _;
 use rustls::CertificateError;
 use sqlx::error::DatabaseError;
 use subrosa_engine::kind::StepFault;
@@ -60,6 +62,15 @@ pub(super) fn meaning(place: &str, refusal: Refusal, sql: &str, error: &sqlx::Er
         }
         _ => StepFault::new(format!("{place}: the server answered something else than asked for")),
     }
+}
+
+/// The drivers panic over some messages that are none of their protocol: an error like any other here. What
+/// they spoke with must not be used again.
+pub(super) async fn guarded<T, E: From<sqlx::Error>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let ended = AssertUnwindSafe(work).catch_unwind().await;
+    ended.unwrap_or_else(|_| Err(sqlx::Error::Protocol(String::new()).into()))
 }
 
 /// A fault with the name of the place before it.

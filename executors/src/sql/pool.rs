@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::fault::Broken;
+use super::fault::{Broken, guarded};
 use super::rows::Rows;
 use super::statement::Statement;
 use super::value::Param;
@@ -101,8 +101,9 @@ impl<S: Session> Pool<S> {
     /// Takes a session back, cleared of what a statement left in it.
     pub(super) async fn give_back(&self, lease: Lease<S>, ran: &Statement) {
         let Lease { mut session, _permit } = lease;
-        let cleared = tokio::time::timeout(PING_TIMEOUT, session.clear(ran));
-        if cleared.await.unwrap_or(false) {
+        let cleared = guarded(async { Ok::<_, sqlx::Error>(session.clear(ran).await) });
+        let cleared = tokio::time::timeout(PING_TIMEOUT, cleared).await;
+        if matches!(cleared, Ok(Ok(true))) {
             self.lock().push(session);
         } else {
             session.close().await;

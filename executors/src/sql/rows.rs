@@ -205,13 +205,19 @@ impl<'a> Rows<'a> {
         self.io.tell(format!("{note}\n").as_bytes())
     }
 
-    /// Hands on what is collected, as fast as it is read.
+    /// Hands on what is collected, as fast as it is read. A large row goes in pieces, between which other
+    /// steps have their turn.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
         let (mut stdout, _) = self.io.split();
-        stdout.write_apart(&self.piece.raw, &self.piece.shown)?;
+        stdout.write_apart(&self.piece.raw, &[])?;
         self.piece.raw.clear();
+        for part in self.piece.shown.chunks(PIECE_LEN) {
+            stdout.write_apart(&[], part)?;
+            stdout.drained().await?;
+            tokio::task::yield_now().await;
+        }
         self.piece.shown.clear();
-        stdout.drained().await
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use subrosa_engine::kind::{StepFault, StepRequest};
 use subrosa_engine::sink::StepIo;
 
 use super::endpoint::{Endpoint, Flavor};
-use super::fault::{Refusal, meaning};
+use super::fault::{Refusal, guarded, meaning};
 use super::pool::{Lease, Pool, Session};
 use super::statement::Dialect;
 use super::wanted::{Isolation, Wanted, plain};
@@ -140,13 +140,13 @@ impl<S: Session> ServerSteps<S> {
             StepFault::new(format!("cannot reach {}: no answer within {seconds} s", way.place))
         };
         let open = || async {
-            let opened = tokio::time::timeout(timeout, S::open(&way.login)).await;
+            let opened = tokio::time::timeout(timeout, guarded(S::open(&way.login))).await;
             let session = opened.map_err(|_| silent())?.map_err(failed)?;
             Ok(Pool::new(session, wanted.sessions_max))
         };
         let pool = self.clients.get(way.identity, (&request.usage, &way.client), open).await?;
         let free = pool.wait().await.map_err(failed)?;
-        let taken = tokio::time::timeout(timeout, pool.take(free, &way.login)).await;
+        let taken = tokio::time::timeout(timeout, guarded(pool.take(free, &way.login))).await;
         let lease = taken.map_err(|_| silent())?.map_err(failed)?;
         Ok((pool, lease))
     }
@@ -166,7 +166,7 @@ fn of_dsn(endpoint: &Endpoint, nothing: Identity) -> Result<Identity, StepFault>
 /// Ends what a session does, and closes it.
 async fn cancel<S: Session>(login: &S::Login, lease: Lease<S>) {
     // Should that fail, the server finds out when it writes to a connection that is gone.
-    let ended = S::cancel(login, lease.session.handle());
+    let ended = guarded(S::cancel(login, lease.session.handle()));
     drop(tokio::time::timeout(CANCEL_TIMEOUT, ended).await);
     drop(lease);
 }

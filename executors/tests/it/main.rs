@@ -9,6 +9,7 @@ mod http_tls;
 mod peer;
 mod reference;
 mod sql_check;
+mod sql_hostile;
 #[cfg(feature = "real-services")]
 mod sql_mysql;
 #[cfg(feature = "real-services")]

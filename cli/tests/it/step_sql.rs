@@ -1,0 +1,227 @@
+//! Steps of the built program at a real PostgreSQL, by a connection: what is masked, how sessions are shared,
+//! what a change in mid-run does, and what is left when things go wrong.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::database::{Database, PASSWORD, postgres};
+use crate::program::{Ended, Place, SUBROSA, eventually};
+
+/// A server, and a place with the connection `db` to it.
+fn stocked() -> (Database, Place) {
+    let (server, place) = (postgres(None), Place::new());
+    add(&place, "db", server.port, PASSWORD);
+    (server, place)
+}
+
+fn add(place: &Place, name: &str, port: u16, password: &str) {
+    let port = format!("port={port}");
+    let mut words = vec!["connection", "add", "postgres", name];
+    for pair in ["host=127.0.0.1", &port, "database=postgres", "username=ada", "sslmode=disable"] {
+        words.extend(["--set", pair]);
+    }
+    words.extend(["--set", "password=-"]);
+    let ended = place.feed(&words, password.as_bytes());
+    assert_eq!(ended.code, 0, "{ended:?}");
+}
+
+fn run(place: &Place, workflow: &str) -> Ended {
+    place.write("w.yaml", workflow);
+    let ended = place.run(&["run", "w.yaml", "--follow"]);
+    for text in [&ended.stdout, &ended.stderr] {
+        assert!(!text.contains(PASSWORD), "{text}");
+    }
+    clean(&place.home());
+    ended
+}
+
+/// No file that the program wrote has the password.
+fn clean(folder: &Path) {
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            clean(&path);
+            continue;
+        }
+        let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
+        assert!(!text.contains(PASSWORD), "{}", path.display());
+    }
+}
+
+/// The steps of every record below a folder.
+fn steps(folder: &Path) -> Vec<Value> {
+    let mut found = Vec::new();
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            found.extend(steps(&path));
+        } else if path.ends_with("status.json") {
+            let record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            found.extend(record["steps"].as_array().unwrap().clone());
+        }
+    }
+    found
+}
+
+fn handshakes(server: &Database) -> usize {
+    server.log().matches("connection authorized").count()
+}
+
+#[test]
+fn a_password_in_a_row_is_masked() {
+    let (_server, place) = stocked();
+    let reversed: String = PASSWORD.chars().rev().collect();
+    let ended = run(
+        &place,
+        &format!(
+            "type: chain\nsteps:\n\
+             - {{name: make, type: postgres, connection: db, command: \"CREATE TABLE t AS SELECT 7 AS id, reverse('{reversed}') AS word\"}}\n\
+             - {{name: show, type: postgres, connection: db, command: 'SELECT id, word FROM t WHERE id = :id', with: {{params: {{id: 7}}}}, output: ROW}}\n\
+             - {{name: use, type: postgres, with: {{connection: db, query: 'SELECT :row::json AS row', params: {{row: $ROW}}, output_format: csv}}}}\n"
+        ),
+    );
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!(place.find("steps/show.out"), "{\"id\":7,\"word\":\"*******\"}\n");
+    assert_eq!(place.find("steps/show.err"), "1 row\n");
+    assert_eq!(
+        place.find("steps/use.out"),
+        "row\n\"{\"\"id\"\":7,\"\"word\"\":\"\"*******\"\"}\"\n"
+    );
+}
+
+#[test]
+fn two_hundred_steps_of_twenty_workflows_share_sessions() {
+    let (server, place) = stocked();
+    let items: Vec<String> = (1..=20).map(|item| item.to_string()).collect();
+    let calls = items.iter().map(|item| {
+        let mut steps = format!("---\nname: w{item}\ntype: chain\nsteps:\n");
+        for step in 0..10 {
+            let what = "type: postgres, connection: db, command: SELECT 1 AS a";
+            steps.push_str(&format!("- {{name: s{step}, {what}}}\n"));
+        }
+        steps
+    });
+    let called: String =
+        items.iter().map(|item| format!("- {{name: c{item}, call: w{item}}}\n")).collect();
+    let ended = run(&place, &format!("type: graph\nsteps:\n{called}{}", calls.collect::<String>()));
+    assert_eq!(ended.code, 0, "{ended:?}");
+    // Those of one pool.
+    assert!(handshakes(&server) <= 4, "{}", handshakes(&server));
+    let steps = steps(&place.home().join("runs"));
+    let sum = |field: &str| -> u64 {
+        let used = steps.iter().filter_map(|step| step["clients"][0][field].as_u64());
+        used.sum()
+    };
+    assert_eq!((sum("opened"), sum("shared")), (1, 199));
+    let client = steps.iter().find_map(|step| step["clients"][0]["client"].as_str()).unwrap();
+    assert_eq!(client, format!("postgres 127.0.0.1:{}, connection db", server.port));
+}
+
+#[test]
+fn a_connection_that_changes_in_mid_run_counts_from_the_next_step_on() {
+    let (server, place) = stocked();
+    let home = place.home().display().to_string();
+    let subrosa = |words: &str| format!("SUBROSA_HOME='{home}' '{SUBROSA}' connection {words}");
+    let edit = format!("printf second-word | {}", subrosa("edit db --set password=-"));
+    let ended = run(
+        &place,
+        &format!(
+            "type: chain\nsteps:\n\
+             - {{name: a, type: postgres, connection: db, command: \"ALTER USER ada PASSWORD 'second-word'\"}}\n\
+             - {{name: edit, run: \"{edit}\"}}\n\
+             - {{name: b, type: postgres, connection: db, command: SELECT 1 AS a}}\n\
+             - {{name: c, type: postgres, connection: db, command: SELECT 2 AS a}}\n\
+             - {{name: disable, run: \"{}\"}}\n\
+             - {{name: d, type: postgres, connection: db, command: SELECT 3 AS a}}\n",
+            subrosa("disable db")
+        ),
+    );
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stdout.contains("disabled"), "{ended:?}");
+    let steps = steps(&place.home().join("runs"));
+    let of = |name: &str| steps.iter().find(|step| step["name"] == name).unwrap();
+    assert_eq!(of("a")["clients"][0]["opened"], 1, "{}", of("a"));
+    assert_eq!(of("b")["clients"][0]["opened"], 1, "{}", of("b"));
+    assert_eq!(of("c")["clients"][0]["shared"], 1, "{}", of("c"));
+    assert_eq!(of("d")["status"], "failed", "{}", of("d"));
+    assert_eq!(handshakes(&server), 2);
+}
+
+#[test]
+fn a_step_that_is_stopped_ends_at_the_server() {
+    let (server, place) = stocked();
+    let sql = "DO $$ BEGIN RAISE LOG 'begun'; END $$; SELECT pg_sleep(600)";
+    place.write(
+        "w.yaml",
+        &format!("steps: [{{name: s, type: postgres, connection: db, command: \"{sql}\"}}]\n"),
+    );
+    let mut command = place.command(&["run", "w.yaml"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    eventually("it has begun", || server.log().contains("LOG:  begun"));
+    let stopped = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    child.wait().unwrap();
+    let cancelled = "canceling statement due to user request";
+    eventually("it was cancelled", || server.log().contains(cancelled));
+    clean(&place.home());
+}
+
+#[test]
+fn whatever_goes_wrong_no_password_is_shown() {
+    let (server, place) = stocked();
+    add(&place, "wrong", server.port, "canary-4711-wrong");
+    add(&place, "dead", 1, PASSWORD);
+    let mut text = "type: graph\nsteps:\n".to_owned();
+    for (name, connection, sql) in [
+        ("refused", "dead", "SELECT 1"),
+        ("password", "wrong", "SELECT 1"),
+        ("syntax", "db", "SELEC 1"),
+        ("slow", "db", "SELECT pg_sleep(600)"),
+        ("huge", "db", "SELECT repeat(reverse('1174-yranac'), 1000000) AS a"),
+        ("other", "db", "SELECT 'x'::int AS a"),
+    ] {
+        let with = "with: {timeout: 1}, continue_on: {failure: true}";
+        text.push_str(&format!(
+            "- {{name: {name}, type: postgres, connection: {connection}, command: \"{sql}\", {with}}}\n"
+        ));
+    }
+    let ended = run(&place, &text);
+    assert_eq!(ended.code, 1);
+    for message in [
+        "cannot reach `127.0.0.1:1`: connection refused",
+        "the server refuses the user or the password",
+        "syntax error at or near",
+        "took more than 1 second and was cancelled",
+        "the error 22P02",
+    ] {
+        assert!(
+            ended.stdout.contains(message),
+            "{message}: {}",
+            &ended.stdout[..4000.min(ended.stdout.len())]
+        );
+    }
+    assert!(place.find("steps/huge.out").starts_with("{\"a\":\"*******"));
+    assert!(!server.log().contains("canary-4711"));
+}
+
+#[test]
+fn validate_dry_and_schema_know_the_kinds() {
+    let place = Place::new();
+    let good = "steps:\n- {name: a, type: postgres, with: {dsn: 'postgres://ada@h/d'}, command: SELECT 1}\n\
+                - {name: b, type: mariadb, with: {dsn: 'mysql://ada@h/d', query: SELECT 1}}\n\
+                - {name: c, action: sqlite.query, with: {path: x.db, query: SELECT 1}}\n";
+    place.write("w.yaml", good);
+    let dry = place.run(&["dry", "w.yaml"]);
+    for line in ["a  postgres", "b  mysql", "c  sqlite"] {
+        assert!(dry.stdout.contains(line), "{dry:?}");
+    }
+    let schema = place.run(&["schema"]);
+    assert!(schema.stdout.contains("with_postgres") && schema.stdout.contains("isolation_level"));
+    place.write(
+        "w.yaml",
+        "steps: [{name: a, type: postgres, connection: db, command: 'SELECT ${X}'}]\n",
+    );
+    let ended = place.run(&["validate", "w.yaml"]);
+    assert!(ended.code == 3 && ended.stderr.contains("a reference in SQL"), "{ended:?}");
+}
