@@ -15,4 +15,6 @@ mod sql_mysql;
 #[cfg(feature = "real-services")]
 mod sql_postgres;
 mod sql_sqlite;
+#[cfg(feature = "real-services")]
+mod sql_tls;
 mod world;
