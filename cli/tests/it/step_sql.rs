@@ -172,10 +172,15 @@ fn whatever_goes_wrong_no_password_is_shown() {
     let (server, place) = stocked();
     add(&place, "wrong", server.port, "canary-4711-wrong");
     add(&place, "dead", 1, PASSWORD);
+    let words =
+        ["connection", "add", "http_bearer", "api", "--set", "base_url=https://api.example"];
+    let ended = place.feed(&[&words[..], &["--set", "token=-"]].concat(), b"canary-4711-bearer");
+    assert_eq!(ended.code, 0, "{ended:?}");
     let mut text = "type: graph\nsteps:\n".to_owned();
     for (name, connection, sql) in [
         ("refused", "dead", "SELECT 1"),
         ("password", "wrong", "SELECT 1"),
+        ("type", "api", "SELECT 1"),
         ("syntax", "db", "SELEC 1"),
         ("slow", "db", "SELECT pg_sleep(600)"),
         ("huge", "db", "SELECT repeat(reverse('1174-yranac'), 1000000) AS a"),
@@ -191,6 +196,7 @@ fn whatever_goes_wrong_no_password_is_shown() {
     for message in [
         "cannot reach `127.0.0.1:1`: connection refused",
         "the server refuses the user or the password",
+        "`api` is a connection of type `http_bearer`; name one of type `postgres`",
         "syntax error at or near",
         "took more than 1 second and was cancelled",
         "the error 22P02",

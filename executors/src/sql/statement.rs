@@ -125,7 +125,7 @@ impl Reader<'_> {
             b'[' if self.dialect == Dialect::Sqlite => {
                 Some(text.find(']').map_or(text.len(), |end| end + 1))
             }
-            b'-' if bytes.starts_with(b"--") => Some(line(text)),
+            b'-' if is_dashes(text, self.dialect) => Some(line(text)),
             b'#' if self.dialect == Dialect::MySql => Some(line(text)),
             b'/' if bytes.starts_with(b"/*") => {
                 Some(comment(text, self.dialect == Dialect::Postgres))
@@ -142,8 +142,17 @@ impl Reader<'_> {
     }
 }
 
+/// In MySQL `5--1` is a difference.
+fn is_dashes(text: &str, dialect: Dialect) -> bool {
+    let after = text.strip_prefix("--");
+    let is_apart = |c: char| c.is_whitespace() || c.is_control();
+    after.is_some_and(|rest| {
+        dialect != Dialect::MySql || rest.is_empty() || rest.starts_with(is_apart)
+    })
+}
+
 fn is_comment(text: &str, dialect: Dialect) -> bool {
-    text.starts_with("--")
+    is_dashes(text, dialect)
         || text.starts_with("/*")
         || dialect == Dialect::MySql && text.starts_with('#')
 }
@@ -205,6 +214,8 @@ fn dollar_quoted(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{Dialect, Statement};
 
     fn check(dialect: Dialect, text: &str, sql: &str, order: &[&str], count: usize) {
@@ -244,6 +255,7 @@ mod tests {
         for text in ["SELECT '\\':id'", "SELECT `:id` # :id", "SELECT \"a\\\":id\""] {
             check(MySql, text, text, &[], 1);
         }
+        check(MySql, "SELECT 5--1, :id", "SELECT 5--1, ?", &["id"], 1);
         check(Sqlite, "SELECT [a:id], `b:id`", "SELECT [a:id], `b:id`", &[], 1);
     }
 
@@ -260,6 +272,21 @@ mod tests {
         ] {
             let names = ["id".to_owned()];
             assert_eq!(Statement::read(dialect, text, &names).has_places, expected, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_without_names_stays_as_it_is(text in "[-'\"`$a;:?/*#E\\\\\\[\\] \n\u{e9}]{0,24}") {
+            for dialect in [Dialect::Postgres, Dialect::MySql, Dialect::Sqlite] {
+                prop_assert_eq!(&Statement::read(dialect, &text, &[]).sql, &text);
+                let names = ["a".to_owned()];
+                let named = Statement::read(dialect, &text, &names);
+                // Nothing but names is taken out, and each is put somewhere.
+                if named.order.is_empty() {
+                    prop_assert_eq!(&named.sql, &text);
+                }
+            }
         }
     }
 

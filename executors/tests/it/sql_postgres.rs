@@ -1,7 +1,7 @@
 //! `postgres` steps at a real server: types, parameters, transactions, cancelling, refusals, and what nobody
 //! gets to see.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::database::{Database, PASSWORD, postgres};
 use crate::world::{Left, World};
@@ -267,6 +267,45 @@ async fn transactions_sessions_and_cancelling() {
     let idle = format!("{busy} AND pid <> pg_backend_pid()");
     assert_eq!(stage.out(&idle, "").await, "{\"n\":0}\n");
     assert_eq!(stage.server.log().matches("canceling statement due to user request").count(), 3);
+}
+
+#[tokio::test]
+async fn rows_without_end_are_cut_off_at_the_server() {
+    let mut stage = Stage::new();
+    let endless = "SELECT generate_series(1, 1000000000) AS n, repeat('x', 1000) AS x";
+    for fields in ["timeout: 1", "timeout: 1, params: {one: 1}"] {
+        let sql = if fields.len() > 10 {
+            format!("{endless} WHERE :one = 1")
+        } else {
+            endless.to_owned()
+        };
+        let left = stage.step(&sql, fields).await;
+        assert!(left.failure().contains("it took more than 1 second and was cancelled"));
+        let rows = left.out();
+        assert!(
+            rows.starts_with("{\"n\":1,\"x\":\"xxx") && rows.len() > 1_000_000,
+            "{}",
+            rows.len()
+        );
+    }
+    let busy = "SELECT count(*) AS n FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%generate_series%' AND pid <> pg_backend_pid()";
+    let end = Instant::now() + Duration::from_secs(20);
+    while stage.out(busy, "").await != "{\"n\":0}\n" {
+        assert!(Instant::now() < end, "{}", stage.server.log());
+    }
+    // A server that dies while a step waits for it.
+    let sql = "DO $$ BEGIN RAISE LOG 'begun'; END $$; SELECT pg_sleep(600)";
+    let text = stage.text("s", sql, "");
+    let secrets = "secrets: [{name: TOKEN, provider: said, key: canary-4711}]";
+    let world = World::new();
+    let waiting =
+        tokio::spawn(async move { world.run(&format!("{secrets}\nsteps:\n{text}")).await });
+    while !stage.server.log().contains("LOG:  begun") {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stage.server.stop();
+    let left = waiting.await.unwrap();
+    assert!(left.failure().contains(": it closed the connection"), "{}", left.failure());
 }
 
 #[tokio::test]

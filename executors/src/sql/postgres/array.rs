@@ -22,6 +22,11 @@ pub(super) fn of_binary(value: &[u8], read: &Read<'_>) -> Option<Cell> {
     if lengths.is_empty() {
         return Some(Cell::Json("[]".to_owned()));
     }
+    // Each element has its length before it, so that none can be missing.
+    let count = lengths.iter().try_fold(1_usize, |count, length| count.checked_mul(*length))?;
+    if lengths.contains(&0) || count > rest.len() / 4 {
+        return None;
+    }
     let mut out = String::new();
     level(&mut out, &lengths, rest, read)?;
     Some(Cell::Json(out))

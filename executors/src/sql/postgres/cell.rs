@@ -70,7 +70,7 @@ fn of_binary(kind: &PgTypeInfo, value: &[u8]) -> Option<Cell> {
     }
 }
 
-fn simple(kind: &str, value: &[u8]) -> Option<Cell> {
+pub(super) fn simple(kind: &str, value: &[u8]) -> Option<Cell> {
     Some(match kind {
         "BOOL" => Cell::Plain((value.first()? != &0).to_string()),
         "INT2" => Cell::Plain(i16::from_be_bytes(value.try_into().ok()?).to_string()),
@@ -154,7 +154,7 @@ fn composite(fields: &[(String, PgTypeInfo)], value: &[u8]) -> Option<Cell> {
 }
 
 /// Digits to the base of 10,000, and how many decimals are shown.
-fn numeric(value: &[u8]) -> Option<String> {
+pub(super) fn numeric(value: &[u8]) -> Option<String> {
     let field = |index: usize| {
         let bytes = value.get(index * 2..index * 2 + 2)?;
         Some(u16::from_be_bytes(bytes.try_into().ok()?))
