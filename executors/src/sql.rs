@@ -68,24 +68,34 @@ async fn work<S: Session>(
     io: &mut StepIo,
 ) -> Ended {
     let mut rows = Rows::new((io, &request.hiding), wanted.format.clone(), wanted.rows_max);
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
         how = request.timing.over() => Ended::Cut(how),
         seconds = late(wanted.timeout) => Ended::Late(seconds),
-        done = transact(session, wanted, named, &mut rows) => match done {
-            Ok(()) => match rows.finish().await {
-                Ok(()) => Ended::Done,
-                Err(error) => Ended::Broken(written(error)),
-            },
-            Err(failed) => {
-                // What came before the failure is output all the same.
-                match rows.flush().await {
-                    Ok(()) if failed.is_ready => Ended::Refused(failed.fault),
-                    Ok(()) => Ended::Broken(failed.fault),
-                    Err(error) => Ended::Broken(written(error)),
-                }
-            }
-        },
+        ended = written(session, wanted, named, &mut rows) => return ended,
+    };
+    // What came before is output all the same; that it cannot be written does not matter any more.
+    drop(rows.spill());
+    ended
+}
+
+/// Carries out what a step wants, and writes all that comes of it.
+async fn written<S: Session>(
+    session: &mut S,
+    wanted: &Wanted,
+    named: &Named<'_>,
+    rows: &mut Rows<'_>,
+) -> Ended {
+    let ran = transact(session, wanted, named, rows).await;
+    let written = if ran.is_ok() { rows.finish().await } else { rows.flush().await };
+    if let Err(error) = written {
+        let message = format!("the output cannot be written: {}", error.kind());
+        return Ended::Broken(StepFault::new(message));
+    }
+    match ran {
+        Ok(()) => Ended::Done,
+        Err(failed) if failed.is_ready => Ended::Refused(failed.fault),
+        Err(failed) => Ended::Broken(failed.fault),
     }
 }
 
@@ -94,10 +104,6 @@ struct Failed {
     fault: StepFault,
     /// Whether the session is ready for another statement.
     is_ready: bool,
-}
-
-fn written(error: std::io::Error) -> StepFault {
-    StepFault::new(format!("the output cannot be written: {}", error.kind()))
 }
 
 /// Waits until a statement has taken too long.

@@ -94,7 +94,22 @@ fn statements(dialect: Dialect, step: &Typed) -> Vec<Diagnostic> {
                 .help("write `command: SELECT ...`"),
         ];
     }
+    if dialect == Dialect::Postgres && copies(&sql.raw) {
+        return vec![
+            Diagnostic::error("wrong-value", "`COPY` from or to the step")
+                .at(sql.span, "")
+                .help("write `SELECT` with `output_format`, or `INSERT`; `psql` in a `run` step can do it"),
+        ];
+    }
     params(step, sql, &read)
+}
+
+/// Whether a statement wants to send or be sent a stream that is neither rows nor parameters.
+fn copies(sql: &str) -> bool {
+    let upper = sql.to_ascii_uppercase();
+    let mut words = upper.split(|c: char| !c.is_ascii_alphanumeric());
+    words.find(|word| !word.is_empty()) == Some("COPY")
+        && words.any(|word| matches!(word, "STDIN" | "STDOUT"))
 }
 
 /// The names of parameters that are given by name.

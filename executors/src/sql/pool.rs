@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::CANCEL_TIMEOUT;
 use super::fault::{Broken, guarded};
 use super::rows::Rows;
 use super::statement::Statement;
@@ -69,6 +70,22 @@ pub(super) struct Free(OwnedSemaphorePermit);
 pub(super) struct Lease<S: Session> {
     pub(super) session: S,
     _permit: OwnedSemaphorePermit,
+}
+
+impl<S: Session> Lease<S> {
+    /// Ends what a session does, and closes it: an order to end that comes late would meet another step.
+    pub(super) async fn cancel(self, login: &S::Login) {
+        let Lease { mut session, _permit } = self;
+        let ended = guarded(async {
+            S::cancel(login, session.handle()).await?;
+            // The answer is waited for, so that the server can say goodbye, too.
+            session.is_alive().await;
+            session.close().await;
+            Ok::<_, sqlx::Error>(())
+        });
+        // Should that fail, the server finds out when it writes to a session that is gone.
+        drop(tokio::time::timeout(CANCEL_TIMEOUT, ended).await);
+    }
 }
 
 impl<S: Session> Pool<S> {

@@ -53,6 +53,8 @@ pub(super) struct Rows<'a> {
 struct Piece {
     raw: Zeroizing<Vec<u8>>,
     shown: Zeroizing<Vec<u8>>,
+    /// So much of what is shown was handed on.
+    sent: usize,
 }
 
 /// The names of columns, as they are written.
@@ -73,7 +75,7 @@ impl<'a> Rows<'a> {
             hiding,
             format,
             rows_max: rows_max.unwrap_or(u64::MAX),
-            piece: Piece { raw: buffer(), shown: buffer() },
+            piece: Piece { raw: buffer(), shown: buffer(), sent: 0 },
             names: None,
             has_columns: false,
             seen: 0,
@@ -94,7 +96,7 @@ impl<'a> Rows<'a> {
                 Either::Left(done) => self.end_result(changed(&done)),
                 Either::Right(row) => {
                     self.row(&row, &cell)?;
-                    if self.piece.raw.len() >= PIECE_LEN {
+                    if self.piece.shown.len() >= PIECE_LEN {
                         self.flush().await?;
                     }
                 }
@@ -188,7 +190,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Writes what is left, and says how many rows there were.
-    pub(super) async fn finish(mut self) -> io::Result<()> {
+    pub(super) async fn finish(&mut self) -> io::Result<()> {
         if self.format == Format::Json {
             self.piece.push(if self.written == 0 { "[]\n" } else { "\n]\n" });
         }
@@ -205,19 +207,37 @@ impl<'a> Rows<'a> {
         self.io.tell(format!("{note}\n").as_bytes())
     }
 
-    /// Hands on what is collected, as fast as it is read. A large row goes in pieces, between which other
+    /// Hands on what is collected, as fast as it is read. A large row goes in parts, between which other
     /// steps have their turn.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
-        let (mut stdout, _) = self.io.split();
-        stdout.write_apart(&self.piece.raw, &[])?;
-        self.piece.raw.clear();
-        for part in self.piece.shown.chunks(PIECE_LEN) {
-            stdout.write_apart(&[], part)?;
-            stdout.drained().await?;
+        while self.part()? {
+            self.io.split().0.drained().await?;
             tokio::task::yield_now().await;
         }
-        self.piece.shown.clear();
         Ok(())
+    }
+
+    /// Hands on what is collected, and waits for nobody: the step is over.
+    pub(super) fn spill(&mut self) -> io::Result<()> {
+        while self.part()? {}
+        Ok(())
+    }
+
+    /// Hands on a part of what is collected, unless there is nothing left. It may stop between two.
+    fn part(&mut self) -> io::Result<bool> {
+        let (mut stdout, _) = self.io.split();
+        let Piece { raw, shown, sent } = &mut self.piece;
+        stdout.write_apart(raw, &[])?;
+        raw.clear();
+        let Some(part) = shown.get(*sent..).filter(|rest| !rest.is_empty()) else {
+            shown.clear();
+            *sent = 0;
+            return Ok(false);
+        };
+        let part = &part[..part.len().min(PIECE_LEN)];
+        *sent += part.len();
+        stdout.write_apart(&[], part)?;
+        Ok(true)
     }
 }
 

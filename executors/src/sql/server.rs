@@ -11,7 +11,7 @@ use super::fault::{Refusal, guarded, meaning};
 use super::pool::{Lease, Pool, Session};
 use super::statement::Dialect;
 use super::wanted::{Isolation, Wanted, plain};
-use super::{CANCEL_TIMEOUT, Ended, Named, too_late, work};
+use super::{Ended, Named, too_late, work};
 use crate::clients::{Clients, Identity};
 use crate::lender::{Credential, Lender};
 
@@ -75,11 +75,11 @@ impl<S: Session> ServerSteps<S> {
             }
             Ended::Broken(fault) => Err(fault),
             Ended::Cut(how) => {
-                cancel(&way.login, lease).await;
+                lease.cancel(&way.login).await;
                 Ok(how)
             }
             Ended::Late(seconds) => {
-                cancel(&way.login, lease).await;
+                lease.cancel(&way.login).await;
                 Err(too_late(&way.place, seconds))
             }
         }
@@ -161,12 +161,4 @@ fn of_dsn(endpoint: &Endpoint, nothing: Identity) -> Result<Identity, StepFault>
         endpoint.mode.as_bytes(),
         endpoint.authorities.as_deref().unwrap_or_default(),
     ]))
-}
-
-/// Ends what a session does, and closes it.
-async fn cancel<S: Session>(login: &S::Login, lease: Lease<S>) {
-    // Should that fail, the server finds out when it writes to a connection that is gone.
-    let ended = guarded(S::cancel(login, lease.session.handle()));
-    drop(tokio::time::timeout(CANCEL_TIMEOUT, ended).await);
-    drop(lease);
 }

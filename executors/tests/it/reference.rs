@@ -15,7 +15,7 @@ const PAGES: &[(&str, &[&str])] = &[("http", &["http"]), ("sql", &["postgres", "
 fn tables(kinds: &[&str]) -> String {
     let mut tables = String::new();
     let described = |name: &&str| KINDS.iter().find(|kind| kind.name == *name).unwrap();
-    for (index, kind) in kinds.iter().map(|name| described(&name)).enumerate() {
+    for (index, kind) in kinds.iter().map(described).enumerate() {
         if index == 0 {
             let beside: &'static [Field] = kind.beside;
             let beside = Section { name: "beside", id: "beside", fields: beside };

@@ -52,6 +52,8 @@ fn values_go_into_params() {
     refused(&sql("SELECT 1", "params: {a: 1}"), "the parameter `a` is not in the statement");
     refused(&sql("SELECT ':a' -- :a", "params: {a: 1}"), "the parameter `a` is not");
     refused(&sql("SELECT :a, $1", "params: {a: 1}"), "places without names");
+    refused(&sql("COPY t (a) TO STDOUT", ""), "`COPY` from or to the step");
+    fine(&sql("COPY t TO '/srv/t.csv'", ""));
     refused(&sql("SELECT 1", "params: 7"), "`params` is no list and no mapping");
 }
 

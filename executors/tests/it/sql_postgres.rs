@@ -181,8 +181,8 @@ async fn what_is_wrong_is_told_without_values() {
         ("SELECT *\nFROM nowhere", "", "relation \"nowhere\" does not exist, at line 2, column 6"),
         ("SELECT :v + 1 FROM t WHERE x", value, "PLACE: column \"x\" does not exist"),
         ("SELECT 1/0", "", "the error 22012"),
-        ("COPY t TO STDOUT", "", "PLACE: "),
-        ("COPY t FROM STDIN", "", "PLACE: "),
+        ("SELECT 1; COPY t TO STDOUT", "", "PLACE: the server answered something else"),
+        ("SELECT 1; COPY t FROM STDIN", "", "PLACE: the server answered something else"),
     ] {
         let left = stage.step(sql, fields).await;
         let place = format!("`127.0.0.1:{}`", stage.server.port);
@@ -261,12 +261,16 @@ async fn transactions_sessions_and_cancelling() {
     let late = "PLACE: it took more than 1 second and was cancelled";
     stage.refused("SELECT pg_sleep(600)", "timeout: 1", late).await;
     stage.refused("SELECT pg_sleep(600 * :n)", "timeout: 1, params: {n: 1}", late).await;
+    let left = stage.step("SELECT 1 AS a; SELECT pg_sleep(600)", "timeout: 1").await;
+    assert!(left.failure().contains("cancelled"), "{}", left.failure());
     let slow =
         stage.text("s", "SELECT pg_sleep(600)", "").replace("{name", "{timeout_sec: 1, name");
     assert!(stage.run(&slow).await.failure().contains("time"));
     let idle = format!("{busy} AND pid <> pg_backend_pid()");
     assert_eq!(stage.out(&idle, "").await, "{\"n\":0}\n");
-    assert_eq!(stage.server.log().matches("canceling statement due to user request").count(), 3);
+    let log = stage.server.log();
+    assert_eq!(log.matches("canceling statement due to user request").count(), 4, "{log}");
+    assert!(!log.contains("connection to client lost"), "{log}");
 }
 
 #[tokio::test]
