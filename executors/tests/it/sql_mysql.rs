@@ -195,6 +195,8 @@ async fn transactions_sessions_and_cancelling() {
     let busy =
         "SELECT count(*) AS n FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP%'";
     assert_eq!(stage.out(busy, "").await, "{\"n\":0}\n");
+    // Nobody was left without a goodbye.
+    assert!(!stage.server.log().contains("user: 'ada'"), "{}", stage.server.log());
 }
 
 #[tokio::test]
