@@ -190,8 +190,8 @@ fn same_count<T>(
         return Ok(());
     }
     let given = params.len();
-    let message = format!("the statement has {places} places, and `params` fills {given}");
-    Err(StepFault::new(message).help("give a value for each"))
+    let message = format!("`params` has {given}, and the statement has places for {places}");
+    Err(StepFault::new(message).help("give a value for each place"))
 }
 
 fn list_param() -> StepFault {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::database::{Database, PASSWORD, postgres};
+use crate::database::{Database, PASSWORD, mariadb, postgres};
 use crate::program::{Ended, Place, SUBROSA, eventually};
 
 /// A server, and a place with the connection `db` to it.
@@ -146,6 +146,26 @@ fn a_connection_that_changes_in_mid_run_counts_from_the_next_step_on() {
     assert_eq!(of("c")["clients"][0]["shared"], 1, "{}", of("c"));
     assert_eq!(of("d")["status"], "failed", "{}", of("d"));
     assert_eq!(handshakes(&server), 2);
+}
+
+#[test]
+fn the_last_step_says_goodbye() {
+    let (server, place) = (mariadb(None), Place::new());
+    let port = server.port;
+    let with = format!("{{dsn: 'mysql://ada@127.0.0.1:{port}/books', password: $WORD}}");
+    place.write(
+        "w.yaml",
+        &format!(
+            "secrets: [{{name: WORD, provider: env, key: SOURCE}}]\n\
+             steps: [{{name: s, type: mysql, command: SELECT 1 AS a, with: {with}}}]\n"
+        ),
+    );
+    let output = place.command(&["run", "w.yaml"]).env("SOURCE", PASSWORD).output().unwrap();
+    let ended = Ended::of(&output);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!(place.find("steps/s.out"), "{\"a\":1}\n");
+    assert!(!server.log().contains("user: 'ada'"), "{}", server.log());
+    clean(&place.home());
 }
 
 #[test]

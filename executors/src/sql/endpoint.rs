@@ -96,14 +96,15 @@ impl Endpoint {
             Some(database) => database.to_owned(),
             None => text("database")?.to_string(),
         };
-        Ok(Endpoint {
+        Endpoint {
             place: Place::Tcp { host: bare, port },
             database: given,
             username: text("username")?,
             password: opened.value("password").ok_or_else(|| missing("password"))?,
             mode: text("sslmode")?.to_string(),
             authorities,
-        })
+        }
+        .checked()
     }
 
     /// That of `dsn`, with what the step says beside it.
@@ -126,7 +127,16 @@ impl Endpoint {
             let hidden = request.hiding.hide("dsn", std::slice::from_ref(&endpoint.password));
             hidden.map_err(|error| StepFault::new(error.to_string()))?;
         }
-        Ok(endpoint)
+        endpoint.checked()
+    }
+
+    /// Names end at a null byte on their way to a server, and what follows would be taken for settings.
+    fn checked(self) -> Result<Endpoint, StepFault> {
+        let texts = [self.username.as_str(), self.database.as_str()];
+        if texts.iter().any(|text| text.contains('\0')) || self.password()?.contains('\0') {
+            return Err(StepFault::new("a user, password or database has a null byte in it"));
+        }
+        Ok(self)
     }
 
     /// The password as a text.

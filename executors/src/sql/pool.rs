@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::CANCEL_TIMEOUT;
@@ -138,10 +139,10 @@ impl<S: Session> Pool<S> {
 
 impl<S: Session> Drop for Pool<S> {
     fn drop(&mut self) {
-        // Without this the server would log that it was left.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        // Without a goodbye servers log that they were left. The program may end right after this: a goodbye
+        // is a few bytes, which the system takes at once.
         for session in self.lock().drain(..) {
-            runtime.spawn(session.close());
+            session.close().now_or_never();
         }
     }
 }

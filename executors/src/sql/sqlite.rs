@@ -63,6 +63,7 @@ impl StepRunner for SqliteSteps {
         let place = format!("`{}`", login.shown);
         let opened = File::open(&login).await;
         let mut file = opened.map_err(|error| meaning(&place, refusal, "", &error))?;
+        let begin = if login.is_read_only { begin_reading } else { begin };
         let named = Named { place: &place, refusal, begin };
         match work(&mut file, (&request, &wanted), &named, io).await {
             Ended::Done => {
@@ -121,6 +122,10 @@ fn login(request: &StepRequest) -> Result<Login, StepFault> {
 fn begin(_: &Isolation) -> Vec<String> {
     // At once, so that two steps wait for each other instead of failing half-way.
     vec!["BEGIN IMMEDIATE".to_owned()]
+}
+
+fn begin_reading(_: &Isolation) -> Vec<String> {
+    vec!["BEGIN".to_owned()]
 }
 
 /// A file that is open.

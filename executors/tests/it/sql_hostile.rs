@@ -150,3 +150,15 @@ async fn a_server_that_tells_what_it_was_told_is_not_quoted() {
     });
     check("postgres", address, "PLACE").await;
 }
+
+#[tokio::test]
+async fn a_name_ends_where_it_ends() {
+    let world = World::new();
+    for dsn in ["postgres://ada%00options@h/d", "postgres://ada@h/d%00options", "mysql://a%00@h/d"]
+    {
+        let kind = dsn.split(':').next().unwrap();
+        let step = format!("{{name: s, type: {kind}, command: SELECT 1, with: {{dsn: '{dsn}'}}}}");
+        let left = world.run(&format!("steps:\n  - {step}\n")).await;
+        assert!(left.failure().contains("null byte"), "{}", left.failure());
+    }
+}

@@ -121,8 +121,14 @@ async fn values_are_bound_and_never_pasted() {
         let found = stage.out("SELECT :v AS v", &format!("params: {{v: {value}}}")).await;
         assert_eq!(found, format!("{{\"v\":{expected}}}\n"), "{value}");
     }
-    stage.refused("SELECT ?, ?", "params: [$VALUE]", "has 2 places, and `params` fills 1").await;
-    stage.refused("SELECT ?", "", "has 1 places, and `params` fills 0").await;
+    stage
+        .refused(
+            "SELECT ?, ?",
+            "params: [$VALUE]",
+            "`params` has 1, and the statement has places for 2",
+        )
+        .await;
+    stage.refused("SELECT ?", "", "`params` has 0, and the statement has places for 1").await;
     stage.refused("SELECT ?", "params: [[$VALUE]]", "a list in `params`").await;
 }
 

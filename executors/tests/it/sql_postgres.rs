@@ -166,8 +166,14 @@ async fn a_parameter_is_of_the_type_that_the_server_wants() {
         stage.refused(&format!("SELECT $1::{kind}"), "params: [$VALUE]", message).await;
     }
     stage.refused("SELECT $1::int", "params: ['99999999999']", "is no value of the type").await;
-    stage.refused("SELECT $1, $2", "params: [$VALUE]", "has 2 places, and `params` fills 1").await;
-    stage.refused("SELECT $1::int", "", "has 1 places, and `params` fills 0").await;
+    stage
+        .refused(
+            "SELECT $1, $2",
+            "params: [$VALUE]",
+            "`params` has 1, and the statement has places for 2",
+        )
+        .await;
+    stage.refused("SELECT $1::int", "", "`params` has 0, and the statement has places for 1").await;
 }
 
 #[tokio::test]

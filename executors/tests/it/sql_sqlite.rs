@@ -93,8 +93,14 @@ async fn values_are_bound_and_never_pasted() {
         let row = out(&world, "SELECT typeof(:v) AS k", &format!("params: {{v: {value}}}")).await;
         assert_eq!(row, format!("{{\"k\":\"{kind}\"}}\n"), "{value}");
     }
-    refused(&world, "SELECT ?, ?", "params: [$TOKEN]", "has 2 places, and `params` fills 1").await;
-    refused(&world, "SELECT ?", "", "has 1 places, and `params` fills 0").await;
+    refused(
+        &world,
+        "SELECT ?, ?",
+        "params: [$TOKEN]",
+        "`params` has 1, and the statement has places for 2",
+    )
+    .await;
+    refused(&world, "SELECT ?", "", "`params` has 0, and the statement has places for 1").await;
     refused(&world, "SELECT ?", "params: [[$TOKEN]]", "a list in `params`").await;
 }
 
@@ -145,6 +151,10 @@ async fn what_is_wrong_is_told_without_values() {
         assert!(!left.all().replace("v: 'open-word'", "").contains("open-word"), "{}", left.all());
     }
     let read_only = "read_only: true";
+    assert_eq!(
+        out(&world, "SELECT 1 AS a", "read_only: true, transaction: true").await,
+        "{\"a\":1}\n"
+    );
     refused(&world, "CREATE TABLE t (a)", read_only, "PLACE: it is read-only").await;
     let text = |path: &str| {
         format!(
