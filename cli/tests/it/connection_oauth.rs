@@ -4,6 +4,7 @@ mod browser;
 mod granting;
 mod killing;
 mod leaks;
+#[cfg(feature = "oauth-servers")]
 mod real;
 mod refreshing;
 mod service;

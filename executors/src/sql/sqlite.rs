@@ -15,6 +15,7 @@ use sqlx::{
 };
 use subrosa_engine::executor::ExitHow;
 use subrosa_engine::kind::{Kind, StepFault, StepRequest, StepRunner};
+use subrosa_engine::provider::Asking;
 use subrosa_engine::sink::StepIo;
 use subrosa_engine::workflow::Typed;
 
@@ -55,6 +56,11 @@ pub(crate) fn make(_: &Means) -> Arc<dyn StepRunner> {
 impl StepRunner for SqliteSteps {
     fn kind(&self) -> &'static Kind {
         &SQLITE
+    }
+
+    async fn ready(&self, _: &str, _: &Asking) -> Result<Vec<StepFault>, StepFault> {
+        // A file needs no connection, and the field is refused before.
+        Ok(Vec::new())
     }
 
     async fn run(&self, request: StepRequest, io: &mut StepIo) -> Result<ExitHow, StepFault> {
