@@ -4,13 +4,14 @@
 //!
 //! The path is encoded once, as S3 wants it; other services of AWS would want it twice.
 
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subrosa_engine::secret::SecretValue;
-use subrosa_http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use subrosa_http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use subrosa_http::{Call, Url, sensitive};
 use zeroize::Zeroizing;
 
@@ -46,19 +47,15 @@ pub(super) fn sign(
     let plain = |text: &str| HeaderValue::from_str(text).expect("digits and letters");
     call.headers.insert(HeaderName::from_static(DATE), plain(&stamp));
     call.headers.insert(HeaderName::from_static(DIGEST), plain(&digest));
-    let mut signed: Vec<(&str, Vec<u8>)> = vec![
-        ("host", host(&call.url).into_bytes()),
-        (DIGEST, digest.clone().into_bytes()),
-        (DATE, stamp.clone().into_bytes()),
-    ];
     if let Some(session) = values.get("session_token")? {
         #[expect(clippy::disallowed_methods, reason = "the header carries it")]
         let bytes = Zeroizing::new(session.expose().to_vec());
-        signed.push((SESSION, bytes.to_vec()));
         let control = || ApplyError::Control { field: "session_token".to_owned() };
         let value = sensitive(bytes).ok_or_else(control)?;
         call.headers.insert(HeaderName::from_static(SESSION), value);
     }
+    let mut signed = vec![("host".to_owned(), host(&call.url).into_bytes())];
+    signed.extend(own(&call.headers));
     let request = Request { method: call.method.as_str(), path: &path, query: &query, digest };
     let header = authorization(&request, &signed, &Scope { key_id, region, stamp }, &key);
     for (_, value) in &mut signed {
@@ -67,6 +64,18 @@ pub(super) fn sign(
     let value = sensitive(Zeroizing::new(header.into_bytes()));
     call.headers.insert(AUTHORIZATION, value.expect("the key id is graphic, the rest is hex"));
     Ok(())
+}
+
+/// The headers of the service, which it wants to be signed, all of them; in order, and after `host`.
+fn own(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    let names: BTreeSet<&str> =
+        headers.keys().map(HeaderName::as_str).filter(|name| name.starts_with("x-amz-")).collect();
+    let value = |name: &str| {
+        let values: Vec<&[u8]> =
+            headers.get_all(name).iter().map(|value| value.as_bytes().trim_ascii()).collect();
+        values.join(&b","[..])
+    };
+    names.into_iter().map(|name| (name.to_owned(), value(name))).collect()
 }
 
 struct Request<'a> {
@@ -84,20 +93,20 @@ struct Scope {
 
 fn authorization(
     request: &Request<'_>,
-    headers: &[(&str, Vec<u8>)],
+    headers: &[(String, Vec<u8>)],
     scope: &Scope,
     key: &SecretValue,
 ) -> String {
     let Scope { key_id, region, stamp } = scope;
     let day = stamp.get(..8).unwrap_or_default();
     let credential = format!("{day}/{region}/s3/aws4_request");
-    let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
     let names = names.join(";");
     // The canonical request is not put together: a header of it is a credential.
     let mut canonical = Sha256::new();
     canonical.update(format!("{}\n{}\n{}\n", request.method, request.path, request.query));
     for (name, value) in headers {
-        canonical.update(name);
+        canonical.update(name.as_bytes());
         canonical.update(b":");
         canonical.update(value);
         canonical.update(b"\n");

@@ -252,6 +252,32 @@ fn requests_for_s3_are_signed_as_amazon_does() {
     );
 }
 
+/// A signature that botocore makes of the same request: what S3 stores with an object is signed, too.
+#[test]
+fn the_headers_of_s3_are_signed_as_its_library_does() {
+    let s3 = opened(
+        "s3",
+        &[
+            ("endpoint", "https://examplebucket.s3.amazonaws.com"),
+            ("region", "us-east-1"),
+            ("bucket", "examplebucket"),
+            ("access_key_id", "AKIAIOSFODNN7EXAMPLE"),
+            ("secret_access_key", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
+            ("session_token", "session-token"),
+        ],
+    );
+    let mut call = call("https://examplebucket.s3.amazonaws.com/a%20b/c");
+    call.method = Method::PUT;
+    call.body = Some(b"some text".to_vec().into());
+    call.headers.insert("x-amz-meta-name", "a value".parse().unwrap());
+    authenticate(&s3, &mut call, &Context { now: at(1_369_353_600), token: None }).unwrap();
+    let header = call.headers["authorization"].to_str().unwrap();
+    let signed = "SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-meta-name;\
+                  x-amz-security-token, \
+                  Signature=0b8a64fb4c9c5b7ef6deddcfff542b13198e152e990f3491186a6b21e4333a59";
+    assert!(header.ends_with(signed), "{header}");
+}
+
 /// Signatures that the library `azure-storage-blob` makes of the same requests.
 #[test]
 fn requests_for_azure_are_signed_as_its_library_does() {
