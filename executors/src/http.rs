@@ -5,11 +5,11 @@
 //! and the place without its query; bodies and headers stay out of them.
 
 mod answer;
-mod body;
+pub(crate) mod body;
 mod check;
 mod default;
 mod expect;
-mod send;
+pub(crate) mod send;
 mod wanted;
 
 use std::collections::BTreeSet;

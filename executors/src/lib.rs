@@ -11,6 +11,7 @@ pub mod lender;
 
 mod builtin;
 mod http;
+mod object;
 mod sql;
 
 pub use builtin::{KINDS, runners};

@@ -153,7 +153,7 @@ async fn file_part(request: &StepRequest, file: &Input, left: u64) -> Result<Par
 
 /// A path of the step, from its working directory.
 #[expect(clippy::disallowed_methods, reason = "the path is opened")]
-pub(super) fn working_path(
+pub(crate) fn working_path(
     request: &StepRequest,
     path: &SecretValue,
 ) -> Result<PathBuf, StepFault> {

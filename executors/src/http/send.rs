@@ -207,7 +207,7 @@ impl HttpSteps {
 }
 
 /// When a file of authorities was changed; a new one is another version of the client.
-fn changed(roots: &Roots) -> String {
+pub(crate) fn changed(roots: &Roots) -> String {
     let Roots::File(path) = roots else { return String::new() };
     let seen = std::fs::metadata(path).and_then(|seen| Ok((seen.len(), seen.modified()?)));
     seen.map(|seen| format!("{seen:?}")).unwrap_or_default()

@@ -6,6 +6,9 @@
 mod database;
 mod http;
 mod http_tls;
+mod object;
+#[cfg(feature = "moto")]
+mod object_moto;
 mod peer;
 mod reference;
 mod sql_check;

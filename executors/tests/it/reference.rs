@@ -9,7 +9,8 @@ const BEGIN: &str = "<!-- fields: made from the declaration, do not edit -->\n";
 const END: &str = "<!-- end of fields -->";
 
 /// The pages, and the kinds that each describes.
-const PAGES: &[(&str, &[&str])] = &[("http", &["http"]), ("sql", &["postgres", "mysql", "sqlite"])];
+const PAGES: &[(&str, &[&str])] =
+    &[("http", &["http"]), ("object", &["object"]), ("sql", &["postgres", "mysql", "sqlite"])];
 
 /// The tables of a page: what kinds take in the step is told once, what they take in `with` for each.
 fn tables(kinds: &[&str]) -> String {

@@ -1,0 +1,449 @@
+//! Which store a step means, and the way there.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3Builder, AwsCredential};
+use object_store::azure::{AzureCredential, MicrosoftAzureBuilder};
+use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder};
+use object_store::list::PaginatedListStore;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{
+    BackoffConfig, Error, ObjectStore, ObjectStoreExt as _, RetryConfig, StaticCredentialProvider,
+};
+use subrosa_connections::apply::{ApplyError, locate};
+use subrosa_connections::kind::Scheme;
+use subrosa_connections::record::Record;
+use subrosa_connections::types::Types;
+use subrosa_connections::{ConnectionType, Opened};
+use subrosa_engine::kind::{StepFault, StepRequest};
+use subrosa_engine::names::shown;
+use subrosa_http::{Address, Call, HeaderMap, Http, Method, Roots, Url};
+use subrosa_registry::{Scope, SecretRef};
+
+use super::ObjectSteps;
+use super::fault::{Trouble, told};
+use super::wanted::{Operation, Wanted};
+use super::wire::{ANSWER_LEN_MAX, Connector, Wire};
+use crate::http::send::changed;
+use crate::lender::{Credential, Looked};
+
+/// No request takes as long; how long the server is silent is what counts.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a request is tried again.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(3 * 60);
+/// Letters of a name of a bucket; with them it stays in its place in a URL.
+const BUCKET_LEN_MAX: usize = 255;
+
+/// A kind of store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Api {
+    S3,
+    Gcs,
+    Azure,
+    Local,
+}
+
+/// A store, and how it is named.
+pub(super) struct Store {
+    pub(super) objects: Arc<dyn ObjectStore>,
+    /// Lists in pages; folders do not.
+    pub(super) pages: Option<Arc<dyn PaginatedListStore>>,
+    api: Api,
+    bucket: String,
+    remote: Option<Remote>,
+}
+
+/// A store behind a server.
+struct Remote {
+    wire: Arc<Wire>,
+    base: Url,
+    server: String,
+}
+
+/// Where a store is, and what signs.
+struct Place {
+    api: Api,
+    base: Url,
+    bucket: String,
+    region: String,
+    opened: Option<Opened>,
+}
+
+impl ObjectSteps {
+    /// The store of a step, with its credential, which is opened for the step alone.
+    pub(super) async fn store(
+        &self,
+        request: &StepRequest,
+        wanted: &Wanted,
+    ) -> Result<Store, StepFault> {
+        let looked = self.means.lender.look(request).await?;
+        let api = api(wanted, &looked)?;
+        if api == Api::Local {
+            return local(wanted);
+        }
+        let versions = looked.identity(request.connection.as_deref());
+        let opened = match self.means.lender.open(request, looked).await? {
+            Credential::Connection(opened) => Some(*opened),
+            Credential::Http(_) | Credential::Nothing => own(api, wanted, request)?,
+        };
+        let place = place(api, opened, wanted)?;
+        let server = place.base.origin().ascii_serialization();
+        let http = self.client((request, wanted), &server, versions).await?;
+        let wire = Arc::new(Wire {
+            http,
+            opened: place.opened,
+            clock: request.clock,
+            patience: wanted.patience,
+            length_max: if wanted.operation == Operation::Get { u64::MAX } else { ANSWER_LEN_MAX },
+            trouble: Mutex::default(),
+        });
+        let remote = Remote { wire: wire.clone(), base: place.base.clone(), server };
+        let (base, bucket) = (place.base.as_str().trim_end_matches('/'), place.bucket);
+        let way = Way { base, bucket: &bucket, region: &place.region, retries: wanted.retries };
+        let made = match api {
+            Api::S3 => way.s3(Connector(wire)),
+            Api::Gcs => way.gcs(Connector(wire)),
+            Api::Azure | Api::Local => way.azure(Connector(wire)),
+        };
+        let (objects, pages) = made.map_err(|_| StepFault::new("the store cannot be made"))?;
+        Ok(Store { objects, pages: Some(pages), api, bucket, remote: Some(remote) })
+    }
+
+    /// The client that steps with the same credential share for a server.
+    async fn client(
+        &self,
+        (request, wanted): (&StepRequest, &Wanted),
+        server: &str,
+        (identity, version): (crate::clients::Identity, crate::clients::Identity),
+    ) -> Result<Arc<Http>, StepFault> {
+        let address = Address::parse(server).map_err(|_| no_endpoint())?;
+        let roots: Roots = wanted.roots();
+        let file = wanted.roots.as_ref().map(|path| path.as_os_str().as_encoded_bytes());
+        let identity = identity.and([server.as_bytes(), file.unwrap_or_default()]);
+        let version = version.and([changed(&roots).as_bytes()]);
+        let make = self.means.http.clone();
+        let open = || async move {
+            // The authorities are read from files.
+            let make = move || make(&address, roots, REQUEST_TIMEOUT);
+            let made = tokio::task::spawn_blocking(make).await;
+            made.map_err(|_| StepFault::new("no HTTP client can be made"))?
+        };
+        let whose = request.connection.as_ref().map(|name| format!(", connection {name}"));
+        let name = format!("object {server}{}", whose.unwrap_or_default());
+        self.clients.get((identity, version), (&request.usage, &name), open).await
+    }
+}
+
+/// Which kind of store a step means.
+fn api(wanted: &Wanted, looked: &Looked) -> Result<Api, StepFault> {
+    let named = match wanted.store.as_deref() {
+        Some("s3") => Some(Api::S3),
+        Some("gcs") => Some(Api::Gcs),
+        Some("azure") => Some(Api::Azure),
+        Some(_) => Some(Api::Local),
+        None => None,
+    };
+    let Some(kind) = looked.kind() else {
+        let otherwise = if wanted.root.is_some() { Api::Local } else { Api::S3 };
+        return Ok(named.unwrap_or(otherwise));
+    };
+    let of_kind = match kind.apply.scheme {
+        Some(Scheme::AwsV4) => Api::S3,
+        Some(Scheme::AzureSharedKey) => Api::Azure,
+        Some(Scheme::GoogleServiceAccount) => Api::Gcs,
+        Some(Scheme::Driver) | None => {
+            let message = format!("a connection of the type `{}` is for no store", kind.id);
+            return Err(
+                StepFault::new(message).help("those of the types `s3`, `gcs` and `azure_blob` are")
+            );
+        }
+    };
+    match named {
+        Some(named) if named != of_kind => {
+            let message = format!("`store` is another than that of the type `{}`", kind.id);
+            Err(StepFault::new(message).help("remove `store`: the connection says it"))
+        }
+        Some(_) | None => Ok(of_kind),
+    }
+}
+
+fn local(wanted: &Wanted) -> Result<Store, StepFault> {
+    let Some(root) = &wanted.root else {
+        return Err(StepFault::new("a store of the kind `local` without `root`")
+            .help("`root` names the folder"));
+    };
+    let objects = LocalFileSystem::new_with_prefix(root).map_err(|_| {
+        StepFault::new(format!("the folder `{}` cannot be used", root.display()))
+            .help("is it there? it is not made")
+    })?;
+    let bucket = root.display().to_string();
+    Ok(Store { objects: Arc::new(objects), pages: None, api: Api::Local, bucket, remote: None })
+}
+
+/// The type of connection that is for a kind of store.
+fn shipped(api: Api) -> Option<Arc<ConnectionType>> {
+    static TYPES: OnceLock<Types> = OnceLock::new();
+    let id = match api {
+        Api::S3 => "s3",
+        Api::Gcs => "gcs",
+        Api::Azure => "azure_blob",
+        Api::Local => return None,
+    };
+    TYPES.get_or_init(Types::shipped).get(id).cloned()
+}
+
+/// What a step says itself, as a connection that is kept nowhere; none if it has no key.
+fn own(api: Api, wanted: &Wanted, request: &StepRequest) -> Result<Option<Opened>, StepFault> {
+    if wanted.parts.is_empty() {
+        return Ok(None);
+    }
+    let Some(kind) = shipped(api) else { return Ok(None) };
+    let mut record = Record { kind: kind.id.clone(), ..Record::default() };
+    let account = wanted.account.clone();
+    let fields = [("region", Some(region(wanted))), ("account", account)];
+    for (name, value) in fields {
+        if let Some(value) = value.filter(|_| kind.field(name).is_some()) {
+            record.fields.insert(name.to_owned(), value);
+        }
+    }
+    if api == Api::S3 {
+        record.fields.insert("endpoint".to_owned(), endpoint(wanted));
+    }
+    let mut parts = BTreeMap::new();
+    for (name, value) in &wanted.parts {
+        if *name != "access_key_id" {
+            let values = std::slice::from_ref(value);
+            let hidden = request.hiding.hide(&format!("with/{name}"), values);
+            hidden.map_err(|error| StepFault::new(error.to_string()))?;
+        }
+        parts.insert((*name).to_owned(), value.clone());
+    }
+    let reference = SecretRef::parse("step").expect("`step` is a name");
+    let scope = Scope { workspace: None, environment: None };
+    let address = subrosa_registry::Address { reference, scope };
+    Ok(Some(Opened { kind, address, version: 0, record, parts, retired: Vec::new() }))
+}
+
+fn region(wanted: &Wanted) -> String {
+    wanted.region.clone().unwrap_or_else(|| "us-east-1".to_owned())
+}
+
+fn endpoint(wanted: &Wanted) -> String {
+    let amazon = || format!("https://s3.{}.amazonaws.com", region(wanted));
+    wanted.endpoint.clone().unwrap_or_else(amazon)
+}
+
+/// Where a store is. With a credential that is where the credential belongs.
+fn place(api: Api, opened: Option<Opened>, wanted: &Wanted) -> Result<Place, StepFault> {
+    let public = |name: &str| opened.as_ref().and_then(|opened| opened.public(name));
+    let own_bucket = public(if api == Api::Azure { "container" } else { "bucket" });
+    let bucket = wanted.bucket.clone().or(own_bucket).ok_or_else(|| {
+        StepFault::new("the step does not say in which bucket").help("write it in `bucket`")
+    })?;
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'$');
+    let is_dots = bucket.bytes().all(|b| b == b'.');
+    if is_dots || bucket.len() > BUCKET_LEN_MAX || !bucket.bytes().all(is_name) {
+        return Err(StepFault::new(format!("{} is no name of a bucket", shown(&bucket))));
+    }
+    let region = public("region").or(wanted.region.clone()).unwrap_or_default();
+    let base = match &opened {
+        Some(opened) => locate(opened, "/").map_err(of_connection)?,
+        None => Url::parse(&anonymous(api, wanted)?).map_err(|_| no_endpoint())?,
+    };
+    let is_web = matches!(base.scheme(), "http" | "https") && base.host_str().is_some();
+    if !is_web || !base.username().is_empty() || base.password().is_some() {
+        return Err(no_endpoint());
+    }
+    if let (Some(opened), Some(endpoint)) = (&opened, &wanted.endpoint) {
+        locate(opened, endpoint).map_err(of_connection)?;
+    }
+    Ok(Place { api, base, bucket, region, opened }.with_default_region())
+}
+
+impl Place {
+    fn with_default_region(mut self) -> Place {
+        if self.region.is_empty() && self.api == Api::S3 {
+            self.region.push_str("us-east-1");
+        }
+        self
+    }
+}
+
+/// Where a store is that anybody may read.
+fn anonymous(api: Api, wanted: &Wanted) -> Result<String, StepFault> {
+    match api {
+        Api::S3 | Api::Local => Ok(endpoint(wanted)),
+        Api::Gcs => Ok("https://storage.googleapis.com".to_owned()),
+        Api::Azure => match &wanted.account {
+            Some(name) if name.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+                Ok(format!("https://{name}.blob.core.windows.net"))
+            }
+            Some(_) => Err(StepFault::new("`account` is no name of a storage account")),
+            None => Err(StepFault::new("a store of Azure without `account`")),
+        },
+    }
+}
+
+fn no_endpoint() -> StepFault {
+    StepFault::new("`endpoint` is no URL that begins with `https://` or `http://`")
+}
+
+fn of_connection(error: ApplyError) -> StepFault {
+    if matches!(&error, ApplyError::Misplaced { field } if field == "endpoint") {
+        return no_endpoint().help("keys go over `https` only, or stay on this machine");
+    }
+    let help = match &error {
+        ApplyError::OtherOrigin { .. } => {
+            Some("a credential goes to the server of its connection only".to_owned())
+        }
+        ApplyError::Unencrypted { .. } => {
+            Some("keys go over `https` only, or stay on this machine".to_owned())
+        }
+        _ => None,
+    };
+    StepFault { message: error.to_string(), help }
+}
+
+type Made = (Arc<dyn ObjectStore>, Arc<dyn PaginatedListStore>);
+
+/// What the three builders need. None of them reads the environment, and none gets a credential.
+struct Way<'a> {
+    base: &'a str,
+    bucket: &'a str,
+    region: &'a str,
+    retries: usize,
+}
+
+impl Way<'_> {
+    fn retry(&self) -> RetryConfig {
+        RetryConfig {
+            backoff: BackoffConfig::default(),
+            max_retries: self.retries,
+            retry_timeout: RETRY_TIMEOUT,
+        }
+    }
+
+    fn s3(&self, connector: Connector) -> object_store::Result<Made> {
+        let nobody =
+            AwsCredential { key_id: String::new(), secret_key: String::new(), token: None };
+        let store = AmazonS3Builder::new()
+            .with_endpoint(self.base)
+            .with_allow_http(true)
+            .with_bucket_name(self.bucket)
+            .with_region(self.region)
+            .with_credentials(Arc::new(StaticCredentialProvider::new(nobody)))
+            .with_skip_signature(true)
+            // One by one: deletions in bulk want digests that only its own cryptography makes.
+            .with_disable_bulk_delete(true)
+            .with_retry(self.retry())
+            .with_http_connector(connector)
+            .build()?;
+        let store = Arc::new(store);
+        Ok((store.clone(), store))
+    }
+
+    fn gcs(&self, connector: Connector) -> object_store::Result<Made> {
+        let nobody = GcpCredential { bearer: String::new() };
+        let store = GoogleCloudStorageBuilder::new()
+            .with_base_url(self.base)
+            .with_bucket_name(self.bucket)
+            .with_credentials(Arc::new(StaticCredentialProvider::new(nobody)))
+            .with_skip_signature(true)
+            .with_retry(self.retry())
+            .with_http_connector(connector)
+            .build()?;
+        let store = Arc::new(store);
+        Ok((store.clone(), store))
+    }
+
+    fn azure(&self, connector: Connector) -> object_store::Result<Made> {
+        let nobody = AzureCredential::BearerToken(String::new());
+        let store = MicrosoftAzureBuilder::new()
+            .with_endpoint(self.base.to_owned())
+            .with_allow_http(true)
+            .with_account("account")
+            .with_container_name(self.bucket)
+            .with_credentials(Arc::new(StaticCredentialProvider::new(nobody)))
+            .with_skip_signature(true)
+            .with_retry(self.retry())
+            .with_http_connector(connector)
+            .build()?;
+        let store = Arc::new(store);
+        Ok((store.clone(), store))
+    }
+}
+
+impl Store {
+    /// How a message begins: the operation and the place, masked.
+    pub(super) fn shown(&self, request: &StepRequest, operation: &str, name: &str) -> String {
+        let place = self.uri(name);
+        let masked = request.hiding.text(&format!("{operation} {place}"));
+        masked.as_str().chars().filter(|character| !character.is_control()).collect()
+    }
+
+    /// The place of an object.
+    pub(super) fn uri(&self, name: &str) -> String {
+        let scheme = match self.api {
+            Api::S3 => "s3",
+            Api::Gcs => "gs",
+            Api::Azure => "az",
+            Api::Local => return format!("{}/{name}", self.bucket.trim_end_matches('/')),
+        };
+        format!("{scheme}://{}/{name}", self.bucket)
+    }
+
+    /// The bucket, or the folder that stands for it.
+    pub(super) fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// What to tell of an error.
+    pub(super) fn fault(&self, error: &Error, shown: &str) -> StepFault {
+        let trouble = self.remote.as_ref().and_then(|remote| remote.wire.trouble());
+        told(error, trouble, shown, self.remote.as_ref().map(|remote| remote.server.as_str()))
+    }
+
+    /// Deletes an object, and says whether there was one to delete, as far as the store says so.
+    pub(super) async fn delete(&self, path: &Path, shown: &str) -> Result<bool, StepFault> {
+        let (Api::Azure, Some(remote)) = (self.api, &self.remote) else {
+            return match self.objects.delete(path).await {
+                Ok(()) => Ok(true),
+                Err(error) if self.is_absence(&error) => Ok(false),
+                Err(error) => Err(self.fault(&error, shown)),
+            };
+        };
+        // `object_store` deletes in a batch there, whose parts it would have to sign.
+        let mut url = remote.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push(&self.bucket).extend(path.as_ref().split('/'));
+        }
+        let call = Call { method: Method::DELETE, url, headers: HeaderMap::new(), body: None };
+        let failed = |trouble: Option<Trouble>| {
+            let error =
+                Error::NotImplemented { operation: String::new(), implementer: String::new() };
+            told(&error, trouble, shown, Some(&remote.server))
+        };
+        let sent = remote.wire.send(call).await;
+        let incoming = sent.map_err(|_| failed(remote.wire.trouble()))?;
+        if incoming.status.is_success() {
+            return Ok(true);
+        }
+        remote.wire.refused(incoming).await;
+        match remote.wire.trouble() {
+            Some(trouble) if trouble.is_absence() => Ok(false),
+            trouble => Err(failed(trouble)),
+        }
+    }
+
+    /// Whether an error says that there is no such object.
+    fn is_absence(&self, error: &Error) -> bool {
+        let is_found = matches!(error, Error::NotFound { .. });
+        match self.remote.as_ref().and_then(|remote| remote.wire.trouble()) {
+            Some(trouble) => is_found && trouble.is_absence(),
+            None => is_found,
+        }
+    }
+}
