@@ -6,7 +6,7 @@
 //! tried is up to the step. Of a provider's error only its status and a word are told.
 
 mod anthropic;
-mod events;
+pub(crate) mod events;
 mod fields;
 mod gemini;
 mod openai;

@@ -10,7 +10,7 @@ mod check;
 mod default;
 mod expect;
 pub(crate) mod send;
-mod wanted;
+pub(crate) mod wanted;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -11,6 +11,7 @@ pub mod lender;
 
 mod builtin;
 mod http;
+mod mcp;
 mod object;
 mod sql;
 

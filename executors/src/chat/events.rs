@@ -3,31 +3,42 @@
 use zeroize::Zeroizing;
 
 /// Bytes that one event may have.
-pub(super) const EVENT_LEN_MAX: usize = 1024 * 1024;
+pub(crate) const EVENT_LEN_MAX: usize = 1024 * 1024;
 
 /// An event is larger than allowed.
-pub(super) struct TooLarge;
+pub(crate) struct TooLarge;
 
 /// Takes the stream in pieces.
-#[derive(Default)]
-pub(super) struct Events {
+pub(crate) struct Events {
+    length_max: usize,
     line: Buffer,
     data: Buffer,
     has_data: bool,
 }
 
 /// The data of an event.
-pub(super) type Data = Zeroizing<Vec<u8>>;
+pub(crate) type Data = Zeroizing<Vec<u8>>;
+
+impl Default for Events {
+    fn default() -> Events {
+        Events::within(EVENT_LEN_MAX)
+    }
+}
 
 impl Events {
+    /// Takes events of so many bytes at most.
+    pub(crate) fn within(length_max: usize) -> Events {
+        Events { length_max, line: Buffer::default(), data: Buffer::default(), has_data: false }
+    }
+
     /// The events that end in this piece.
-    pub(super) fn take(&mut self, piece: &[u8]) -> Result<Vec<Data>, TooLarge> {
+    pub(crate) fn take(&mut self, piece: &[u8]) -> Result<Vec<Data>, TooLarge> {
         let mut ended = Vec::new();
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             match part.strip_suffix(b"\n") {
-                None => self.line.push(part)?,
+                None => self.line.push_within(part, self.length_max)?,
                 Some(rest) => {
-                    self.line.push(rest)?;
+                    self.line.push_within(rest, self.length_max)?;
                     ended.extend(self.line_ended()?);
                 }
             }
@@ -36,7 +47,7 @@ impl Events {
     }
 
     /// The event that the stream ended in: some servers leave the last empty line out.
-    pub(super) fn rest(&mut self) -> Result<Option<Data>, TooLarge> {
+    pub(crate) fn rest(&mut self) -> Result<Option<Data>, TooLarge> {
         let last = self.line_ended()?;
         Ok(last.or_else(|| self.event()))
     }
@@ -49,9 +60,10 @@ impl Events {
         }
         if let Some(data) = line.strip_prefix(b"data:") {
             if self.has_data {
-                self.data.push(b"\n")?;
+                self.data.push_within(b"\n", self.length_max)?;
             }
-            self.data.push(data.strip_prefix(b" ").unwrap_or(data))?;
+            let data = data.strip_prefix(b" ").unwrap_or(data);
+            self.data.push_within(data, self.length_max)?;
             self.has_data = true;
         }
         Ok(None)
@@ -64,15 +76,11 @@ impl Events {
 
 /// Bytes that leave no copies behind when they grow.
 #[derive(Default)]
-pub(super) struct Buffer(Zeroizing<Vec<u8>>);
+pub(crate) struct Buffer(Zeroizing<Vec<u8>>);
 
 impl Buffer {
-    fn push(&mut self, bytes: &[u8]) -> Result<(), TooLarge> {
-        self.push_within(bytes, EVENT_LEN_MAX)
-    }
-
     /// Adds bytes unless there are too many then.
-    pub(super) fn push_within(&mut self, bytes: &[u8], length_max: usize) -> Result<(), TooLarge> {
+    pub(crate) fn push_within(&mut self, bytes: &[u8], length_max: usize) -> Result<(), TooLarge> {
         let length = self.0.len() + bytes.len();
         if length > length_max {
             return Err(TooLarge);
@@ -87,7 +95,7 @@ impl Buffer {
     }
 
     /// All of it; nothing stays.
-    pub(super) fn empty(&mut self) -> Data {
+    pub(crate) fn empty(&mut self) -> Data {
         std::mem::take(&mut self.0)
     }
 }

@@ -18,7 +18,7 @@ const FILES_LEN_MAX: u64 = 64 * 1024 * 1024;
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
 /// What a request carries, and what it says it is.
-pub(super) struct Body {
+pub(crate) struct Body {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) content_type: Option<String>,
 }

@@ -285,7 +285,7 @@ fn add_query(url: &mut Url, more: &[u8]) {
 
 impl Credential {
     /// Authenticates a request.
-    fn apply(&self, call: &mut Call, request: &StepRequest) -> Result<(), StepFault> {
+    pub(crate) fn apply(&self, call: &mut Call, request: &StepRequest) -> Result<(), StepFault> {
         match self {
             Credential::Nothing | Credential::Http(HttpCredentials::Nothing) => Ok(()),
             Credential::Connection(opened) => {

@@ -111,7 +111,7 @@ fn place(request: &StepRequest, target: &str) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the header carries the value")]
-fn headers(input: &Input, body: Option<&Body>) -> Result<HeaderMap, StepFault> {
+pub(crate) fn headers(input: &Input, body: Option<&Body>) -> Result<HeaderMap, StepFault> {
     let mut headers = HeaderMap::new();
     for (name, value) in input.entries("headers") {
         let Ok(found) = HeaderName::from_bytes(name.as_bytes()) else {

@@ -6,6 +6,9 @@
 mod database;
 mod http;
 mod http_tls;
+mod mcp;
+#[cfg(feature = "mcp-server")]
+mod mcp_real;
 mod object;
 #[cfg(feature = "moto")]
 mod object_moto;
