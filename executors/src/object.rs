@@ -11,6 +11,7 @@ mod fault;
 mod files;
 mod get;
 mod keys;
+mod place;
 mod put;
 mod store;
 mod wanted;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use subrosa_engine::executor::ExitHow;
 use subrosa_engine::kind::{
-    Field, Kind, Section, Shape, StepFault, StepRequest, StepRunner, alias, refused, section, works,
+    Field, Kind, Section, Shape, StepFault, StepRequest, StepRunner, refused, section, works,
 };
 use subrosa_engine::provider::Asking;
 use subrosa_engine::sink::StepIo;
@@ -69,9 +70,12 @@ static WITH: Section = section(
         works("timeout", Shape::Whole(1), "Seconds that the server may be silent; without it 60."),
         works("retries", Shape::Whole(0), "Repetitions of a request; without it 2."),
         works("force_path_style", Shape::Flag, "`true` is how it is done anyway."),
-        refused("disable_ssl", "would send everything in the open", "write it in `endpoint`"),
+        Field {
+            aliases: &["disableSSL"],
+            ..refused("disable_ssl", "would send everything in the open", "write it in `endpoint`")
+        },
         refused("profile", "is a file of other programs", "use a `connection`, or `secrets:`"),
-        alias("connection", &[], Shape::Text, "The connection that authenticates the requests."),
+        works("connection", Shape::Text, "The connection that authenticates the requests."),
     ],
 );
 

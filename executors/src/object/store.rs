@@ -1,7 +1,6 @@
-//! Which store a step means, and the way there.
+//! The store of a step, and the way there.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AwsCredential};
@@ -13,38 +12,21 @@ use object_store::path::Path;
 use object_store::{
     BackoffConfig, Error, ObjectStore, ObjectStoreExt as _, RetryConfig, StaticCredentialProvider,
 };
-use subrosa_connections::apply::{ApplyError, locate};
-use subrosa_connections::kind::Scheme;
-use subrosa_connections::record::Record;
-use subrosa_connections::types::Types;
-use subrosa_connections::{ConnectionType, Opened};
 use subrosa_engine::kind::{StepFault, StepRequest};
-use subrosa_engine::names::shown;
 use subrosa_http::{Address, Call, HeaderMap, Http, Method, Roots, Url};
-use subrosa_registry::{Scope, SecretRef};
 
 use super::ObjectSteps;
 use super::fault::{Trouble, told};
+use super::place::{Api, api, no_endpoint, own, place};
 use super::wanted::{Operation, Wanted};
 use super::wire::{ANSWER_LEN_MAX, Connector, Wire};
 use crate::http::send::changed;
-use crate::lender::{Credential, Looked};
+use crate::lender::Credential;
 
 /// No request takes as long; how long the server is silent is what counts.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a request is tried again.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(3 * 60);
-/// Letters of a name of a bucket; with them it stays in its place in a URL.
-const BUCKET_LEN_MAX: usize = 255;
-
-/// A kind of store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Api {
-    S3,
-    Gcs,
-    Azure,
-    Local,
-}
 
 /// A store, and how it is named.
 pub(super) struct Store {
@@ -61,15 +43,6 @@ struct Remote {
     wire: Arc<Wire>,
     base: Url,
     server: String,
-}
-
-/// Where a store is, and what signs.
-struct Place {
-    api: Api,
-    base: Url,
-    bucket: String,
-    region: String,
-    opened: Option<Opened>,
 }
 
 impl ObjectSteps {
@@ -137,39 +110,6 @@ impl ObjectSteps {
     }
 }
 
-/// Which kind of store a step means.
-fn api(wanted: &Wanted, looked: &Looked) -> Result<Api, StepFault> {
-    let named = match wanted.store.as_deref() {
-        Some("s3") => Some(Api::S3),
-        Some("gcs") => Some(Api::Gcs),
-        Some("azure") => Some(Api::Azure),
-        Some(_) => Some(Api::Local),
-        None => None,
-    };
-    let Some(kind) = looked.kind() else {
-        let otherwise = if wanted.root.is_some() { Api::Local } else { Api::S3 };
-        return Ok(named.unwrap_or(otherwise));
-    };
-    let of_kind = match kind.apply.scheme {
-        Some(Scheme::AwsV4) => Api::S3,
-        Some(Scheme::AzureSharedKey) => Api::Azure,
-        Some(Scheme::GoogleServiceAccount) => Api::Gcs,
-        Some(Scheme::Driver) | None => {
-            let message = format!("a connection of the type `{}` is for no store", kind.id);
-            return Err(
-                StepFault::new(message).help("those of the types `s3`, `gcs` and `azure_blob` are")
-            );
-        }
-    };
-    match named {
-        Some(named) if named != of_kind => {
-            let message = format!("`store` is another than that of the type `{}`", kind.id);
-            Err(StepFault::new(message).help("remove `store`: the connection says it"))
-        }
-        Some(_) | None => Ok(of_kind),
-    }
-}
-
 fn local(wanted: &Wanted) -> Result<Store, StepFault> {
     let Some(root) = &wanted.root else {
         return Err(StepFault::new("a store of the kind `local` without `root`")
@@ -181,130 +121,6 @@ fn local(wanted: &Wanted) -> Result<Store, StepFault> {
     })?;
     let bucket = root.display().to_string();
     Ok(Store { objects: Arc::new(objects), pages: None, api: Api::Local, bucket, remote: None })
-}
-
-/// The type of connection that is for a kind of store.
-fn shipped(api: Api) -> Option<Arc<ConnectionType>> {
-    static TYPES: OnceLock<Types> = OnceLock::new();
-    let id = match api {
-        Api::S3 => "s3",
-        Api::Gcs => "gcs",
-        Api::Azure => "azure_blob",
-        Api::Local => return None,
-    };
-    TYPES.get_or_init(Types::shipped).get(id).cloned()
-}
-
-/// What a step says itself, as a connection that is kept nowhere; none if it has no key.
-fn own(api: Api, wanted: &Wanted, request: &StepRequest) -> Result<Option<Opened>, StepFault> {
-    if wanted.parts.is_empty() {
-        return Ok(None);
-    }
-    let Some(kind) = shipped(api) else { return Ok(None) };
-    let mut record = Record { kind: kind.id.clone(), ..Record::default() };
-    let account = wanted.account.clone();
-    let fields = [("region", Some(region(wanted))), ("account", account)];
-    for (name, value) in fields {
-        if let Some(value) = value.filter(|_| kind.field(name).is_some()) {
-            record.fields.insert(name.to_owned(), value);
-        }
-    }
-    if api == Api::S3 {
-        record.fields.insert("endpoint".to_owned(), endpoint(wanted));
-    }
-    let mut parts = BTreeMap::new();
-    for (name, value) in &wanted.parts {
-        if *name != "access_key_id" {
-            let values = std::slice::from_ref(value);
-            let hidden = request.hiding.hide(&format!("with/{name}"), values);
-            hidden.map_err(|error| StepFault::new(error.to_string()))?;
-        }
-        parts.insert((*name).to_owned(), value.clone());
-    }
-    let reference = SecretRef::parse("step").expect("`step` is a name");
-    let scope = Scope { workspace: None, environment: None };
-    let address = subrosa_registry::Address { reference, scope };
-    Ok(Some(Opened { kind, address, version: 0, record, parts, retired: Vec::new() }))
-}
-
-fn region(wanted: &Wanted) -> String {
-    wanted.region.clone().unwrap_or_else(|| "us-east-1".to_owned())
-}
-
-fn endpoint(wanted: &Wanted) -> String {
-    let amazon = || format!("https://s3.{}.amazonaws.com", region(wanted));
-    wanted.endpoint.clone().unwrap_or_else(amazon)
-}
-
-/// Where a store is. With a credential that is where the credential belongs.
-fn place(api: Api, opened: Option<Opened>, wanted: &Wanted) -> Result<Place, StepFault> {
-    let public = |name: &str| opened.as_ref().and_then(|opened| opened.public(name));
-    let own_bucket = public(if api == Api::Azure { "container" } else { "bucket" });
-    let bucket = wanted.bucket.clone().or(own_bucket).ok_or_else(|| {
-        StepFault::new("the step does not say in which bucket").help("write it in `bucket`")
-    })?;
-    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'$');
-    let is_dots = bucket.bytes().all(|b| b == b'.');
-    if is_dots || bucket.len() > BUCKET_LEN_MAX || !bucket.bytes().all(is_name) {
-        return Err(StepFault::new(format!("{} is no name of a bucket", shown(&bucket))));
-    }
-    let region = public("region").or(wanted.region.clone()).unwrap_or_default();
-    let base = match &opened {
-        Some(opened) => locate(opened, "/").map_err(of_connection)?,
-        None => Url::parse(&anonymous(api, wanted)?).map_err(|_| no_endpoint())?,
-    };
-    let is_web = matches!(base.scheme(), "http" | "https") && base.host_str().is_some();
-    if !is_web || !base.username().is_empty() || base.password().is_some() {
-        return Err(no_endpoint());
-    }
-    if let (Some(opened), Some(endpoint)) = (&opened, &wanted.endpoint) {
-        locate(opened, endpoint).map_err(of_connection)?;
-    }
-    Ok(Place { api, base, bucket, region, opened }.with_default_region())
-}
-
-impl Place {
-    fn with_default_region(mut self) -> Place {
-        if self.region.is_empty() && self.api == Api::S3 {
-            self.region.push_str("us-east-1");
-        }
-        self
-    }
-}
-
-/// Where a store is that anybody may read.
-fn anonymous(api: Api, wanted: &Wanted) -> Result<String, StepFault> {
-    match api {
-        Api::S3 | Api::Local => Ok(endpoint(wanted)),
-        Api::Gcs => Ok("https://storage.googleapis.com".to_owned()),
-        Api::Azure => match &wanted.account {
-            Some(name) if name.bytes().all(|b| b.is_ascii_alphanumeric()) => {
-                Ok(format!("https://{name}.blob.core.windows.net"))
-            }
-            Some(_) => Err(StepFault::new("`account` is no name of a storage account")),
-            None => Err(StepFault::new("a store of Azure without `account`")),
-        },
-    }
-}
-
-fn no_endpoint() -> StepFault {
-    StepFault::new("`endpoint` is no URL that begins with `https://` or `http://`")
-}
-
-fn of_connection(error: ApplyError) -> StepFault {
-    if matches!(&error, ApplyError::Misplaced { field } if field == "endpoint") {
-        return no_endpoint().help("keys go over `https` only, or stay on this machine");
-    }
-    let help = match &error {
-        ApplyError::OtherOrigin { .. } => {
-            Some("a credential goes to the server of its connection only".to_owned())
-        }
-        ApplyError::Unencrypted { .. } => {
-            Some("keys go over `https` only, or stay on this machine".to_owned())
-        }
-        _ => None,
-    };
-    StepFault { message: error.to_string(), help }
 }
 
 type Made = (Arc<dyn ObjectStore>, Arc<dyn PaginatedListStore>);

@@ -10,13 +10,13 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use crate::peer::{Peer, Received, Reply};
 use crate::world::World;
 
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    pem: String,
+    pub(crate) pem: String,
 }
 
 impl Authority {
-    fn new() -> Authority {
+    pub(crate) fn new() -> Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -24,13 +24,13 @@ impl Authority {
         Authority { issuer: Issuer::new(params, key), pem }
     }
 
-    fn server(&self, params: &CertificateParams) -> ServerConfig {
+    pub(crate) fn server(&self, params: &CertificateParams) -> ServerConfig {
         let key = KeyPair::generate().unwrap();
         config(&params.signed_by(&key, &self.issuer).unwrap(), &key)
     }
 }
 
-fn params(name: &str) -> CertificateParams {
+pub(crate) fn params(name: &str) -> CertificateParams {
     CertificateParams::new(vec![name.to_owned()]).unwrap()
 }
 
@@ -42,7 +42,7 @@ fn config(certificate: &rcgen::Certificate, key: &KeyPair) -> ServerConfig {
     builder.with_single_cert(vec![certificate.der().clone()], key).unwrap()
 }
 
-fn encrypted(config: ServerConfig) -> Peer {
+pub(crate) fn encrypted(config: ServerConfig) -> Peer {
     let config = Arc::new(config);
     let wrap = move |stream| {
         let connection = ServerConnection::new(config.clone()).unwrap();

@@ -6,10 +6,12 @@
 mod database;
 mod http;
 mod http_tls;
+mod kept;
 mod mcp;
 #[cfg(feature = "mcp-server")]
 mod mcp_real;
 mod object;
+mod object_clouds;
 #[cfg(feature = "moto")]
 mod object_moto;
 mod peer;

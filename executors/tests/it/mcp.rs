@@ -1,7 +1,12 @@
 //! Servers of the Model Context Protocol that are as wrong as servers are; `mcp_real` has a right one.
 
 use std::fs;
+use std::sync::Arc;
 
+use subrosa_engine::source::SourceFile;
+use subrosa_executors::KINDS;
+
+use crate::kept::Kept;
 use crate::peer::{Peer, Received, Reply, dead_url};
 use crate::world::{Left, World};
 
@@ -268,4 +273,68 @@ async fn a_redirect_takes_nothing_along() {
         assert!(left.failure().contains(&format!("answered {status}")), "{}", left.failure());
     }
     assert!(foreign.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_connection_goes_to_its_own_server() {
+    let call = |_: &Received| Reply::text(200, r#"{"id":2,"result":{"content":[]}}"#);
+    for (kind, public, secret, expected) in [
+        ("http_bearer", None, "token", "Bearer canary-4711"),
+        ("http_basic", Some(("username", "me")), "password", "Basic bWU6Y2FuYXJ5LTQ3MTE="),
+    ] {
+        let peer = over_http(call);
+        let url = peer.url();
+        let fields: Vec<_> =
+            [Some(("base_url", url.as_str())), public].into_iter().flatten().collect();
+        let kept = Kept::new(kind, &fields, &[(secret, CANARY)]);
+        let world = World::new().with_connection(kept);
+        let fields = "type: mcp, connection: here, with: {tool: t, url";
+        let left = step(&world, &format!("{fields}: /mcp}}")).await;
+        assert_eq!(left.failure(), "", "{kind}");
+        assert!(!left.all().contains(CANARY) && !left.all().contains("Y2FuYXJ5"), "{kind}");
+        let seen = peer.received();
+        assert!(seen.iter().all(|one| one.header("authorization") == Some(expected)), "{seen:?}");
+        let left = step(&world, &format!("{fields}: 'https://other.example/mcp'}}")).await;
+        assert!(left.failure().contains("does not belong"), "{}", left.failure());
+        assert_eq!(peer.received().len(), seen.len());
+    }
+}
+
+/// The first thing that is wrong with a step, or nothing.
+fn wrong(with: &str) -> String {
+    let text = format!("steps: [{{name: s, {with}}}]\n");
+    let source = Arc::new(SourceFile::new("w.yaml", text.as_str()));
+    let found = subrosa_engine::validate(source, KINDS).diagnostics;
+    found.first().map(|problem| problem.message.clone()).unwrap_or_default()
+}
+
+#[test]
+fn what_is_wrong_with_a_step_is_told_before_it_runs() {
+    for (step, expected) in [
+        ("type: mcp, with: {command: s, tool: t}", ""),
+        ("action: mcp.list_tools, with: {url: u}", ""),
+        ("type: mcp_tool, with: {url: u, tool: t, arguments: '$X'}", ""),
+        ("type: mcp, with: {tool: t}", "an `mcp` step without a server"),
+        ("type: mcp, with: {command: s, url: u, tool: t}", "both `command` and `url`"),
+        ("type: mcp, with: {command: s}", "an `mcp` step without a `tool`"),
+        ("type: mcp, with: {command: s, tool: t, headers: {a: b}}", "`headers` beside `command`"),
+        ("type: mcp, with: {url: u, tool: t, args: [a]}", "`args` beside `url`"),
+        ("action: mcp.list_tools, with: {url: u, tool: t}", "`tool` in a step that lists tools"),
+        ("type: mcp, with: {url: u, tool: t, arguments: [1]}", "`arguments` is no mapping"),
+        (
+            "type: mcp, connection: c, with: {command: s, tool: t}",
+            "a credential for a server that is started",
+        ),
+        (
+            "type: mcp, connection: c, credentials_path: p, with: {url: s, tool: t}",
+            "both `connection` and `credentials_path`",
+        ),
+        ("type: mcp, with: {url: s, tool: t, skip_tls_verify: true}", "`skip_tls_verify` would"),
+    ] {
+        let found = wrong(step);
+        assert!(
+            found.starts_with(expected) && found.is_empty() == expected.is_empty(),
+            "{step}: {found}"
+        );
+    }
 }

@@ -1,7 +1,12 @@
 //! Objects in a folder, and in stores that are as wrong as servers are.
 
 use std::fs;
+use std::sync::Arc;
 
+use subrosa_engine::source::SourceFile;
+use subrosa_executors::KINDS;
+
+use crate::http_tls::{Authority, encrypted, params};
 use crate::peer::{Peer, Received, Reply, dead_url};
 use crate::world::{Left, World};
 
@@ -293,4 +298,69 @@ async fn a_missing_bucket_is_not_taken_for_a_missing_object() {
     refused(move |_| Reply::text(404, &no_bucket), delete, "404 (`NoSuchBucket`)").await;
     let (left, _) = against(move |_| Reply::text(404, &no_key), delete).await;
     assert_eq!(left.failure(), "");
+}
+
+/// The first thing that is wrong with a step, or nothing.
+fn wrong(with: &str) -> String {
+    let text = format!("steps: [{{name: s, {with}}}]\n");
+    let source = Arc::new(SourceFile::new("w.yaml", text.as_str()));
+    let found = subrosa_engine::validate(source, KINDS).diagnostics;
+    found.first().map(|problem| problem.message.clone()).unwrap_or_default()
+}
+
+#[test]
+fn what_is_wrong_with_a_step_is_told_before_it_runs() {
+    for (step, expected) in [
+        ("action: object.get, with: {key: k}", ""),
+        ("type: s3, command: upload, with: {key: k, source: f, contentType: t}", ""),
+        ("executor: {type: s3, config: {bucket: b, forcePathStyle: true}}, command: list", ""),
+        ("type: object, with: {key: k}", "an `object` step without an operation"),
+        ("type: object, command: move, with: {key: k}", "`move` is no operation"),
+        ("action: object.get, command: get, with: {key: k}", "the operation is given twice"),
+        ("action: object.get, with: {prefix: k}", "`get` of an object without `key`"),
+        ("action: object.put, with: {key: k}", "`put` of an object without content"),
+        (
+            "action: object.put, with: {key: k, source: a, content: b}",
+            "both `source` and `content`",
+        ),
+        ("action: object.get, with: {key: k, source: a}", "`source` in a step that stores nothing"),
+        ("action: object.list, with: {key: k}", "`key` in a step that lists objects"),
+        ("action: object.delete, with: {key: k, prefix: p}", "both `key` and `prefix`"),
+        ("action: object.delete", "`delete` of an object without `key` or `prefix`"),
+        (
+            "action: object.get, connection: c, with: {key: k, access_key_id: a}",
+            "both `connection` and `access_key_id`",
+        ),
+        ("action: object.get, with: {key: k, disableSSL: true}", "`disableSSL` would"),
+        ("action: object.get, credentials_path: c, with: {key: k}", "`credentials_path` in a step"),
+    ] {
+        let found = wrong(step);
+        assert!(
+            found.starts_with(expected) && found.is_empty() == expected.is_empty(),
+            "{step}: {found}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn servers_are_trusted_by_the_authority_that_is_named_and_sent_nothing_otherwise() {
+    let (authority, world) = (Authority::new(), World::new());
+    world.write("ca.pem", &authority.pem);
+    world.write("c.json", "{\"bearer_auth\": \"canary-4711\"}");
+    let peer = encrypted(authority.server(&params("127.0.0.1")));
+    let object = SIGNED.replace("URL", &peer.url());
+    let put = format!("action: object.put, with: {{{object}, key: k, content: x, retries: 0");
+    let tool =
+        format!("type: mcp, with: {{url: '{}', tool: t, credentials_path: c.json", peer.url());
+    for step_fields in [&put, &tool] {
+        let left = step(&world, &format!("{step_fields}}}")).await;
+        assert!(left.failure().contains("nobody known here signed"), "{}", left.failure());
+        assert!(left.failure().contains("`ca_cert`") && !left.all().contains(CANARY));
+        assert!(peer.received().is_empty());
+    }
+    for step_fields in [put, tool] {
+        let before = peer.received().len();
+        step(&world, &format!("{step_fields}, ca_cert: ca.pem}}")).await;
+        assert!(peer.received().len() > before);
+    }
 }

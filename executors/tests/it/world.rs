@@ -23,13 +23,16 @@ use subrosa_engine::source::SourceFile;
 use subrosa_engine::{Purpose, ResolveOptions, RunOptions, resolve, run, validate};
 use subrosa_executors::{HttpFiles, KINDS, Lender, Means, runners};
 use subrosa_http::{Http, HttpSettings, Roots, Tls};
-use subrosa_registry::{Lookup, SecretRef};
+use subrosa_registry::{Lookup, RecordReader, SecretRef};
 use tempfile::TempDir;
+
+use crate::kept::Kept;
 
 /// A folder to run workflows in.
 pub(crate) struct World {
     folder: Arc<TempDir>,
     http_files: HttpFiles,
+    kept: Option<Arc<Kept>>,
 }
 
 /// What a run left.
@@ -96,10 +99,12 @@ fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_305_600)
 }
 
-fn means(http_files: HttpFiles) -> Means {
+fn means(http_files: HttpFiles, kept: Option<Arc<Kept>>) -> Means {
+    let types = kept.as_ref().map_or_else(Types::shipped, |kept| kept.types());
+    let types = Arc::new(types);
     let connections = Connections {
-        reader: None,
-        types: Arc::new(|| Ok(Arc::new(Types::shipped()))),
+        reader: kept.map(|kept| kept as Arc<dyn RecordReader>),
+        types: Arc::new(move || Ok(types.clone())),
         refresher: Arc::new(Nobody),
         clock: now,
     };
@@ -118,12 +123,21 @@ fn means(http_files: HttpFiles) -> Means {
 
 impl World {
     pub(crate) fn new() -> World {
-        World { folder: Arc::new(TempDir::new().unwrap()), http_files: HttpFiles::default() }
+        World {
+            folder: Arc::new(TempDir::new().unwrap()),
+            http_files: HttpFiles::default(),
+            kept: None,
+        }
     }
 
     /// With credentials for steps that name none.
     pub(crate) fn with_files(self, text: &str) -> World {
         World { http_files: HttpFiles::parse(text).unwrap(), ..self }
+    }
+
+    /// With a connection.
+    pub(crate) fn with_connection(self, kept: Kept) -> World {
+        World { kept: Some(Arc::new(kept)), ..self }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -168,7 +182,7 @@ impl World {
             process_env: vec![("PATH".into(), "/usr/bin:/bin".into())],
             current_dir: self.folder.path().to_path_buf(),
             data_dir: self.path("home"),
-            runners: runners(&means(self.http_files.clone())),
+            runners: runners(&means(self.http_files.clone(), self.kept.clone())),
             providers: Providers { built_in: vec![Arc::new(Said)], find: None },
             registry: None,
             cache: None,
