@@ -177,7 +177,8 @@ impl Large<'_> {
 
     /// Has the store forget what came of an upload that does not become whole.
     async fn take_back(&self, upload: &mut dyn MultipartUpload) {
-        let time = ABORT_MAX.min(self.request.timing.grace);
+        // Less than the grace: whoever waits for us has the same.
+        let time = ABORT_MAX.min(self.request.timing.grace.mul_f64(0.8));
         if !matches!(tokio::time::timeout(time, upload.abort()).await, Ok(Ok(()))) {
             let message = format!("{}: parts of it may be left in the store", self.shown);
             (self.request.warn)(&message);
