@@ -20,10 +20,10 @@ use subrosa_registry::{
 };
 use tokio::sync::OnceCell;
 
-use crate::kind::Auth;
+use crate::kind::{Auth, ConnectionType};
 use crate::opened::{Opened, command};
 use crate::protocol::{Done, Failed, FailedKind};
-use crate::record::{Record, TokenState};
+use crate::record::{ACCESS_TOKEN, Record, TokenState};
 use crate::types::Types;
 
 mod lend;
@@ -120,6 +120,7 @@ impl Provider for Connections {
             refresher: self.refresher.clone(),
             asking: context.asking.clone(),
             opened: OnceCell::new(),
+            unexchanged: OnceCell::new(),
             warnings: Mutex::default(),
             retired_for: Mutex::default(),
         }))
@@ -140,6 +141,8 @@ struct Session {
     refresher: Arc<dyn Refresher>,
     asking: Option<Arc<Asking>>,
     opened: OnceCell<Opened>,
+    /// The same with the token as it was, for who wanted another field.
+    unexchanged: OnceCell<Opened>,
     warnings: Mutex<Vec<ProviderWarning>>,
     /// The variable with which values of versions before are told, until they were.
     retired_for: Mutex<Option<String>>,
@@ -149,7 +152,7 @@ struct Session {
 impl Client for Session {
     async fn fetch(&self, request: &SecretRequest) -> Result<SecretValue, ProviderError> {
         let (name, field) = place(request).ok_or_else(|| malformed(request))?;
-        let opened = self.opened.get_or_try_init(|| self.open(&name, &request.name)).await?;
+        let opened = self.opened_for(field, &name, &request.name).await?;
         self.retired_for
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -185,7 +188,7 @@ impl Client for Session {
 
     fn retired(&self) -> Vec<(String, SecretValue)> {
         let name = self.retired_for.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (Some(name), Some(opened)) = (name, self.opened.get()) else { return Vec::new() };
+        let (Some(name), Some(opened)) = (name, self.opened()) else { return Vec::new() };
         opened.retired.iter().map(|value| (name.clone(), value.clone())).collect()
     }
 
@@ -195,6 +198,32 @@ impl Client for Session {
 }
 
 impl Session {
+    /// The connection with its values. Where its own credentials get its token, that is exchanged only if
+    /// the token is what is wanted: who wants the key file need not reach the service.
+    async fn opened_for(
+        &self,
+        field: &str,
+        name: &SecretRef,
+        secret: &str,
+    ) -> Result<&Opened, ProviderError> {
+        if field != ACCESS_TOKEN {
+            if let Some(opened) = self.opened() {
+                return Ok(opened);
+            }
+            let (_, record) = self.look(name).await?;
+            let kind = self.at.kind(&record, name)?;
+            if gets_token(&kind) {
+                return self.unexchanged.get_or_try_init(|| self.read(name, secret)).await;
+            }
+        }
+        self.opened.get_or_try_init(|| self.open(name, secret)).await
+    }
+
+    /// What was opened.
+    fn opened(&self) -> Option<&Opened> {
+        self.opened.get().or_else(|| self.unexchanged.get())
+    }
+
     /// The connection with its values; its token exchanged first, if it has one that needs it.
     async fn open(&self, name: &SecretRef, secret: &str) -> Result<Opened, ProviderError> {
         let asking = self.asking()?;
@@ -202,7 +231,12 @@ impl Session {
             let (seen, record) = self.look(name).await?;
             self.refresh_if_needed(&record, name, secret, &seen.address).await?;
         }
-        let (at, lookup) = (self.at.clone(), asking.lookup.clone());
+        self.read(name, secret).await
+    }
+
+    /// The connection with its values.
+    async fn read(&self, name: &SecretRef, secret: &str) -> Result<Opened, ProviderError> {
+        let (at, lookup) = (self.at.clone(), self.asking()?.lookup.clone());
         let (name, reference) = (name.clone(), SecretRef::connection(name));
         let (opened, told) = blocking(move || at.open(&lookup, &reference, &name)).await?;
         told.into_iter().for_each(|message| self.warn(secret, message, None));
@@ -235,7 +269,7 @@ impl Session {
         address: &Address,
     ) -> Result<(), ProviderError> {
         let kind = self.at.kind(record, name)?;
-        let gets_token = matches!(kind.auth, Auth::ClientCredentials | Auth::ServiceAccount);
+        let gets_token = gets_token(&kind);
         let Some(tokens) = &record.tokens else {
             return match kind.auth {
                 Auth::OAuth2 => Err(not_authorized(address)),
@@ -290,6 +324,11 @@ impl Session {
         // The broker has asked as often as it made sense.
         Err(ProviderError { kind, message, help, retry: Retry::Never })
     }
+}
+
+/// Whether the connection's own credentials get its tokens.
+fn gets_token(kind: &ConnectionType) -> bool {
+    matches!(kind.auth, Auth::ClientCredentials | Auth::ServiceAccount)
 }
 
 impl At {

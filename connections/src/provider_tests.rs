@@ -286,6 +286,18 @@ async fn a_look_says_what_a_run_would_find() {
     assert_eq!(jira.check("away/x").await, Err(ProviderErrorKind::NotFound));
 }
 
+#[tokio::test]
+async fn who_wants_another_field_than_the_token_of_an_account_has_none_exchanged() {
+    let world = world("gcs", None, &[("key_file", "canary-file"), TOKEN]);
+    let provider = world.provider();
+    let (file, token) = (request("here/key_file"), request("here/access_token"));
+    let client = provider.open(&world.context(), &provider.identity(&file)).await.unwrap();
+    for (request, asked) in [(&file, 0), (&token, 1), (&file, 1), (&token, 1)] {
+        assert!(client.fetch(request).await.is_ok(), "{}", request.key);
+        assert_eq!(world.broker.asked.load(Ordering::Relaxed), asked, "{}", request.key);
+    }
+}
+
 #[test]
 fn a_token_is_due_before_it_ends_and_when_its_age_is_not_known() {
     let check = |refreshed: u64, expires: Option<u64>, now: u64, expected: bool| {

@@ -78,6 +78,7 @@ impl Connections {
             refresher: self.refresher.clone(),
             asking: Some(Arc::new(asking.clone())),
             opened: OnceCell::new(),
+            unexchanged: OnceCell::new(),
             warnings: Mutex::default(),
             retired_for: Mutex::default(),
         })
