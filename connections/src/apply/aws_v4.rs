@@ -2,6 +2,10 @@
 //!
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 //!
+//! The providers sign as well (`providers/src/aws/sign.rs`): there the caller has encoded path and query; here
+//! any request of a step is made canonical by the rules of S3. The crates do not know each other, and what
+//! both share, a chain of HMACs, is shorter than a crate for it would be.
+//!
 //! The path is encoded once, as S3 wants it; other services of AWS would want it twice.
 
 use std::collections::BTreeSet;
