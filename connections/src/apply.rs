@@ -27,7 +27,6 @@ use crate::kind::{Scheme, Template};
 use crate::opened::Opened;
 
 pub(crate) use google::token_address;
-pub use google::{AccountToken, ServiceAccounts, service_account};
 pub(crate) use place::text as place_text;
 pub use place::{locate, url};
 use values::Values;

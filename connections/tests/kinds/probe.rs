@@ -8,12 +8,7 @@ use std::thread;
 use std::time::UNIX_EPOCH;
 
 use async_trait::async_trait;
-use data_encoding::BASE64URL_NOPAD;
-use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey};
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::pki_types::pem::PemObject as _;
 use subrosa_connections::Opened;
-use subrosa_connections::apply::ServiceAccounts;
 use subrosa_connections::probe::{Means, Outcome, Tokens, probe};
 use subrosa_engine::secret::SecretValue;
 use subrosa_http::{Roots, Tls};
@@ -336,74 +331,4 @@ fn a_line_without_an_end_ends_the_try() {
     let (port, _heard) = broker(&"x".repeat(70_000), &[]);
     let nats = opened("nats", &[("host", "127.0.0.1"), ("port", &port), ("token", "t")]);
     assert_eq!(tried(&nats), unexpected("the server's answer is too long"));
-}
-
-/// A key that signs nothing outside of tests.
-const RSA_KEY: &str = include_str!("rsa_key.pem");
-
-#[test]
-fn the_key_file_of_a_service_account_is_exchanged() {
-    let check = |answer: &str, expected: Outcome| {
-        let (address, heard) = answering(answer);
-        let file = serde_json::json!({
-            "type": "service_account",
-            "client_email": "a@books.example",
-            "private_key_id": "7",
-            "private_key": RSA_KEY,
-            "token_uri": format!("{address}/token"),
-        });
-        let account = opened("gcp_service_account", &[("key_file", &file.to_string())]);
-        let client = http();
-        let exchange = ServiceAccounts { http: &client, now: UNIX_EPOCH };
-        assert_eq!(tried_with(&account, Some(&exchange)), expected);
-        (address, heard.recv().unwrap())
-    };
-    let (address, request) = check(&response(200, r#"{"access_token": "canary"}"#), works(None));
-    let head = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=";
-    let assertion = request.split(head).nth(1).unwrap();
-    let (signed, signature) = assertion.rsplit_once('.').unwrap();
-    let decode = |text: &str| BASE64URL_NOPAD.decode(text.as_bytes()).unwrap();
-    let der = PrivatePkcs8KeyDer::from_pem_slice(RSA_KEY.as_bytes()).unwrap();
-    let key = RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).unwrap();
-    let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public().as_ref());
-    public.verify(signed.as_bytes(), &decode(signature)).unwrap();
-    let claims: serde_json::Value =
-        serde_json::from_slice(&decode(signed.split_once('.').unwrap().1)).unwrap();
-    let expected = serde_json::json!({
-        "iss": "a@books.example",
-        "scope": "https://www.googleapis.com/auth/cloud-platform",
-        "aud": format!("{address}/token"),
-        "iat": 0,
-        "exp": 3600,
-    });
-    assert_eq!(claims, expected);
-    check(&response(400, r#"{"error": "invalid_grant canary"}"#), Outcome::Refused);
-    let (address, heard) = answering(&response(200, "[]"));
-    let file = serde_json::json!({
-        "client_email": "a@books.example",
-        "private_key": RSA_KEY,
-        "token_uri": address,
-    });
-    let account = opened("gcp_service_account", &[("key_file", &file.to_string())]);
-    let client = http();
-    let exchange = ServiceAccounts { http: &client, now: UNIX_EPOCH };
-    let why = format!("`{address}` gave something that is no token");
-    assert_eq!(tried_with(&account, Some(&exchange)), unexpected(&why));
-    drop(heard);
-}
-
-#[test]
-fn a_key_file_does_not_send_its_statement_elsewhere() {
-    let client = http();
-    let exchange = ServiceAccounts { http: &client, now: UNIX_EPOCH };
-    let check = |file: serde_json::Value| {
-        let account = opened("gcp_service_account", &[("key_file", &file.to_string())]);
-        let found = tried_with(&account, Some(&exchange));
-        assert_eq!(found, untested("the field `key_file` is no key"), "{file}");
-    };
-    let file = |uri: &str, key: &str| serde_json::json!({ "client_email": "a@b", "private_key": key, "token_uri": uri });
-    check(file("https://evil.example/token", RSA_KEY));
-    check(file("http://oauth2.googleapis.com/token", RSA_KEY));
-    check(file("https://oauth2.googleapis.com/token", "canary"));
-    check(serde_json::json!({}));
 }
