@@ -57,6 +57,13 @@ pub(crate) fn put(
             after.tokens = None;
             forget_tokens(info, &mut change);
         }
+        // Whether the service takes another credential, nobody has asked yet.
+        let is_mended = change.parts.iter().any(|(part, value)| {
+            value.is_some() && kind.field(part).is_some_and(|field| field.is_secret)
+        });
+        if let Some(tokens) = after.tokens.as_mut().filter(|_| is_mended) {
+            tokens.refused = None;
+        }
         change.public = Some(after.to_text());
         // What is there has to be what the change was made from.
         change.expect = known.and_then(|info| info.info.version);

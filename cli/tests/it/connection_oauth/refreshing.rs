@@ -93,6 +93,26 @@ fn a_refused_grant_stops_a_run_before_any_step_and_is_not_asked_again() {
 }
 
 #[test]
+fn another_secret_of_the_client_is_tried_once_more() {
+    let (service, place) = due();
+    service.state().is_over = true;
+    assert_eq!(run(&place, USES).code, 4);
+    assert_eq!(status(&place).1["tokens"]["refused"], "invalid_grant");
+    let asked = service.count("/token");
+    // A public field mends nothing.
+    ok(place.run(&["connection", "edit", "m", "--description", "ours"]));
+    assert_eq!(run(&place, USES).code, 4);
+    assert_eq!(service.count("/token"), asked);
+
+    ok(place.feed(&["connection", "rotate", "m", "--set", "client_secret=-"], b"canary-newer"));
+    let (code, told) = status(&place);
+    assert_eq!((code, &told["tokens"]["refused"]), (0, &Value::Null), "{told:?}");
+    assert_eq!(run(&place, USES).code, 4);
+    assert_eq!(service.count("/token"), asked + 1);
+    assert_eq!(status(&place).1["tokens"]["refused"], "invalid_grant");
+}
+
+#[test]
 fn a_service_out_of_reach_is_warned_of_while_there_is_a_token() {
     let faults: [fn() -> Reply; 2] =
         [|| Reply::text(503, "canary"), || Reply::Raw(b"canary: no HTTP".to_vec())];
