@@ -194,6 +194,8 @@ pub struct OAuth {
     pub device_url: Option<Template>,
     /// Where a token is revoked (RFC 7009).
     pub revoke_url: Option<Template>,
+    /// The server's name, where it says it to the browser (RFC 9207); an answer of another is refused.
+    pub issuer: Option<String>,
     /// What is asked for, unless the connection says otherwise.
     pub scopes: Vec<String>,
     /// What stands between scopes: a space, but for some.

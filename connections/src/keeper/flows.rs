@@ -45,7 +45,7 @@ impl Asking {
             token: endpoint(&oauth.token_url)?,
             device: optional(&oauth.device_url)?,
             revoke: optional(&oauth.revoke_url)?,
-            issuer: None,
+            issuer: oauth.issuer.clone(),
             scope_separator: oauth.scope_separator.clone(),
             extra: oauth.extra.clone(),
             expires_in: oauth.expires_in_s.map(Duration::from_secs),

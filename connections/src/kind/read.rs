@@ -13,6 +13,7 @@ use super::reader::{Map, Notes, Placed, template, wrong_word};
 use super::rules::{self, Place, Scene};
 use super::template::is_word;
 use super::{Apply, Auth, ClientAuth, ConnectionType, Field, Format, OAuth, Template, Test};
+use crate::oauth::Endpoint;
 
 /// Fields a type may have: a form that is longer is no form.
 const FIELDS_MAX: usize = 40;
@@ -29,6 +30,7 @@ const OAUTH: &[&str] = &[
     "token_url",
     "device_url",
     "revoke_url",
+    "issuer",
     "scopes",
     "scope_separator",
     "extra",
@@ -314,12 +316,28 @@ fn oauth(notes: &mut Notes, scene: &Scene<'_>, node: &Node) -> Option<OAuth> {
         token_url: token_url?,
         device_url,
         revoke_url,
+        issuer: issuer(notes, &map),
         scopes,
         scope_separator: separator.map_or_else(|| " ".to_owned(), |found| found.text.clone()),
         extra: extra.map(|(name, (_, text))| (name, text.what)).collect(),
         client_auth: client_auth?,
         expires_in_s: map.whole(notes, "expires_in_s"),
     })
+}
+
+/// The name of a server: an address without a query, compared letter by letter.
+fn issuer(notes: &mut Notes, map: &Map<'_>) -> Option<String> {
+    let found = map.text(notes, "issuer")?;
+    let is_name = Endpoint::parse(&found.what).is_ok() && !found.what.contains(['?', ' ']);
+    if !is_name {
+        notes.wrong(
+            found.span,
+            "the name of the server is no address".to_owned(),
+            "write it as the server's answers have it: `issuer: https://id.example`",
+        );
+        return None;
+    }
+    Some(found.what)
 }
 
 fn file(notes: &mut Notes, scene: &Scene<'_>, map: &Map<'_>) -> BTreeMap<String, String> {

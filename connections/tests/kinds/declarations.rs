@@ -203,6 +203,29 @@ fn fields_hold_together() {
 }
 
 #[test]
+fn a_server_is_named_as_its_answers_have_it() {
+    let shipped = Types::shipped();
+    let issuer = |id: &str| shipped.get(id).unwrap().oauth.as_ref().unwrap().issuer.clone();
+    assert_eq!(issuer("google").as_deref(), Some("https://accounts.google.com"));
+    assert_eq!(issuer("microsoft"), None);
+    let declared = |issuer: &str| {
+        complaints(&format!(
+            "id: tracker\nlabel: Tracker\nsummary: Ours.\nauth: oauth2\nfields:\n  \
+             - {{name: client_id, label: Id, help: It.}}\napply:\n  base_url: https://a.example\n  \
+             headers: {{Authorization: 'Bearer ${{access_token}}'}}\ntest: {{kind: http, url: /}}\n\
+             oauth:\n  authorize_url: https://a.example/a\n  token_url: https://a.example/t\n  \
+             issuer: {issuer}\n"
+        ))
+    };
+    assert_eq!(declared("https://id.example/realms/one"), [""; 0]);
+    for wrong in ["id.example", "http://id.example", "https://id.example/?x=1", "'https://a b'"] {
+        let told = declared(wrong);
+        assert_eq!(told.len(), 1, "{wrong}: {told:?}");
+        assert!(told[0].starts_with("14:11: the name of the server is no address"), "{told:?}");
+    }
+}
+
+#[test]
 fn each_way_to_authenticate_has_what_it_needs() {
     let told = |auth: &str, expected: &[&str]| {
         check("auth: bearer", &format!("auth: {auth}"), expected);
