@@ -16,8 +16,10 @@ pub(super) const LARGE_SIZES: [usize; 4] = [1 << 16, 1 << 17, 1 << 18, 1 << 20];
 /// as much as 30 probes.
 const QUICK_BITS: usize = 256;
 const QUICK_BITS_MIN: usize = 32;
-/// The same for a large one, and for the second table.
+/// The same for a large one.
 const LARGE_BITS: usize = 16;
+/// The same for the second table. More would take room in the second cache from the first one.
+const DOUBTS_BITS: usize = 8;
 /// A second table with more words than this would lie beyond the second cache.
 const DOUBTS_WORDS_MAX: usize = 1 << 17;
 
@@ -64,7 +66,7 @@ pub(super) struct Doubts {
 impl Doubts {
     /// An empty table for so many grams; one that lets everything pass where it would lie beyond the caches.
     pub(super) fn new(gram_count: usize) -> Doubts {
-        let words = (gram_count * LARGE_BITS / 64).next_power_of_two().max(2);
+        let words = (gram_count * DOUBTS_BITS / 64).next_power_of_two().max(2);
         if words > DOUBTS_WORDS_MAX {
             return Doubts { words: vec![u64::MAX], shift: 63 };
         }
