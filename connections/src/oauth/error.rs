@@ -147,8 +147,10 @@ impl OAuthError {
 
     /// Whether the refresh token is no good any more, so that a person has to grant access anew.
     pub fn ends_grant(&self) -> bool {
-        // Some services say it with 200; a 403 may be somebody's on the way.
+        // Some services say it with 200, one says it with 403; the other words may with 403 be somebody's on
+        // the way.
         match self {
+            OAuthError::Refused { word: Some(ErrorWord::InvalidGrant), .. } => true,
             OAuthError::Refused { word: Some(word), status: 200 | 400 | 401, .. } => {
                 word.ends_grant()
             }
@@ -228,9 +230,12 @@ mod tests {
         let text = "`https://id.example` refuses: `temporarily_unavailable`";
         check(&refused(Some(ErrorWord::TemporarilyUnavailable)), text, true, false);
         check(&refused(None), "`https://id.example` refuses (400)", false, false);
-        let word = Some(ErrorWord::InvalidGrant);
-        let on_the_way = OAuthError::Refused { server: server(), status: 403, word };
-        check(&on_the_way, "`https://id.example` refuses: `invalid_grant`", false, false);
+        let forbidden =
+            |word| OAuthError::Refused { server: server(), status: 403, word: Some(word) };
+        let text = "`https://id.example` refuses: `access_denied`";
+        check(&forbidden(ErrorWord::AccessDenied), text, false, false);
+        let text = "`https://id.example` refuses: `invalid_grant`";
+        check(&forbidden(ErrorWord::InvalidGrant), text, false, true);
         let retry_after = Some(Duration::from_secs(7));
         let busy = OAuthError::Busy { server: server(), status: 429, retry_after };
         check(&busy, "`https://id.example` cannot answer now (429)", true, false);

@@ -118,7 +118,15 @@ pub(super) fn own(
     let reference = SecretRef::parse("step").expect("`step` is a name");
     let scope = Scope { workspace: None, environment: None };
     let address = subrosa_registry::Address { reference, scope };
-    Ok(Some(Opened { kind, address, version: 0, record, parts, retired: Vec::new() }))
+    Ok(Some(Opened {
+        kind,
+        address,
+        version: 0,
+        expires: None,
+        record,
+        parts,
+        retired: Vec::new(),
+    }))
 }
 
 fn region(wanted: &Wanted) -> String {
