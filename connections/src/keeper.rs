@@ -11,6 +11,7 @@ mod outcome;
 mod store;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use subrosa_engine::secret::SecretValue;
@@ -73,7 +74,15 @@ impl Keeper {
                 or_gone(flows::test(&opened, self), gone).await
             }
             Task::Authorize(way) => {
-                let granted = or_gone(self.authorize(address, way), gone).await?;
+                // What was granted is not dropped on the way to where it is stored.
+                let is_spent = AtomicBool::new(false);
+                let gone = async {
+                    gone.await;
+                    if is_spent.load(Ordering::SeqCst) {
+                        std::future::pending().await
+                    }
+                };
+                let granted = or_gone(self.authorize(address, way, &is_spent), gone).await?;
                 let (opened, tokens) = granted?;
                 self.keep_granted(&opened, tokens).await
             }
@@ -163,11 +172,12 @@ impl Keeper {
         &self,
         address: &Address,
         way: Way,
+        is_spent: &AtomicBool,
     ) -> Result<Result<(Opened, Tokens), Failed>, Failed> {
         let opened = self.open(address).await?;
         let asking = flows::Asking::new(&opened, self)?;
         let flow = asking.flow(self.clock);
-        let (scopes, ui) = (asking.scopes(), Shown(self.tell.clone()));
+        let (scopes, ui) = (asking.scopes(), Shown { tell: self.tell.clone(), is_spent });
         let tokens = match (opened.kind.auth, way) {
             (Auth::OAuth2, Way::Browser) => {
                 let redirect = redirect(&opened)?;
@@ -357,17 +367,24 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Shows a person what to do, by way of whoever asked.
-struct Shown(Tell);
+/// Shows a person what to do, by way of whoever asked, and notes when a code is spent.
+struct Shown<'a> {
+    tell: Tell,
+    is_spent: &'a AtomicBool,
+}
 
-impl Ui for Shown {
+impl Ui for Shown<'_> {
+    fn exchanging(&self) {
+        self.is_spent.store(true, Ordering::SeqCst);
+    }
+
     fn open(&self, url: &subrosa_http::Url) {
         let within_s = crate::oauth::Limits::default().window.as_secs();
-        (self.0)(Event::OpenUrl { url: url.as_str().to_owned(), within_s });
+        (self.tell)(Event::OpenUrl { url: url.as_str().to_owned(), within_s });
     }
 
     fn enter(&self, code: &crate::oauth::DeviceCode<'_>) {
-        (self.0)(Event::UserCode {
+        (self.tell)(Event::UserCode {
             url: code.page.as_str().to_owned(),
             complete_url: code.page_with_code.map(|url| url.as_str().to_owned()),
             code: code.code.to_owned(),
@@ -376,7 +393,9 @@ impl Ui for Shown {
     }
 
     fn refused(&self, refusal: crate::oauth::Refusal) {
-        (self.0)(Event::Note(format!("a request to the waiting address was refused: {refusal}")));
+        (self.tell)(Event::Note(format!(
+            "a request to the waiting address was refused: {refusal}"
+        )));
     }
 }
 

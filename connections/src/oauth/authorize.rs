@@ -43,6 +43,7 @@ impl Flow<'_> {
         drop(listener);
         let outcome = match callback {
             Callback::Code(code) => {
+                ui.exchanging();
                 let form = Form::of(&[
                     ("grant_type", b"authorization_code"),
                     ("code", &code),

@@ -14,6 +14,9 @@ pub trait Ui: Send + Sync {
 
     /// Something asked at the address that waits for the browser, and was refused; the wait goes on.
     fn refused(&self, refusal: Refusal);
+
+    /// Somebody has granted access, and the code is about to be exchanged: it is spent from here on.
+    fn exchanging(&self) {}
 }
 
 /// A code to enter on any device.

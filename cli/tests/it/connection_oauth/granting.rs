@@ -178,6 +178,23 @@ fn whoever_gives_up_frees_the_port() {
 }
 
 #[test]
+fn who_gives_up_while_the_code_is_exchanged_has_the_grant_all_the_same() {
+    let service = Service::start();
+    let place = service.place();
+    service.state().pauses[1] = std::time::Duration::from_millis(300);
+    let waiting = Waiting::start(&place, &[]);
+    std::thread::scope(|scope| {
+        let page = scope.spawn(|| waiting.grant());
+        eventually("the code is exchanged", || service.state().given == 1);
+        kill_process(Pid::from_child(&waiting.child), Signal::INT).unwrap();
+        assert!(page.join().unwrap().unwrap().contains("Access granted"));
+    });
+    let ended = ok(waiting.end());
+    assert!(ended.stdout.contains("authorized"), "{ended:?}");
+    ok(run(&place, USES));
+}
+
+#[test]
 fn a_port_that_somebody_has_is_told_before_a_page_is_shown() {
     let service = Service::start();
     let place = service.place();
