@@ -14,6 +14,8 @@
 //! byte a thousand times) goes to the automaton, which takes the same time for each byte. Stretches begin
 //! early, so that what may become a needle without its grams being complete is short.
 
+use zeroize::Zeroizing;
+
 use crate::automaton::Automaton;
 use crate::grams::{Anchor, Grams, LONG_GRAM_LEN, MIDDLE_GRAM_LEN, gram_words, is_quick};
 use crate::needles::{Ends, Needle};
@@ -202,7 +204,8 @@ fn stretch(bytes: &[u8], len: usize, window_len: usize, gram_len: usize) -> Stre
         .map(|offset| (variety(&bytes[offset..offset + len]), offset))
         .collect();
     candidates.sort_by_key(|&(variety, _)| std::cmp::Reverse(variety));
-    let mut seen = Vec::with_capacity(len);
+    // Never grows, which would leave copies behind.
+    let mut seen = Zeroizing::new(Vec::with_capacity(len));
     let mut is_single = |offset: usize| {
         let stretch = &bytes[offset..offset + len];
         seen.clear();
