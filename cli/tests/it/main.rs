@@ -46,6 +46,7 @@ mod secret_terminal;
 mod signals;
 mod step_chat;
 mod step_http;
+mod step_object;
 #[cfg(feature = "real-services")]
 mod step_sql;
 mod steps;

@@ -1,0 +1,150 @@
+//! `object` and `mcp` steps of the built program: what they do, and that no credential is shown or sent elsewhere.
+
+use std::fs;
+use std::process::Stdio;
+
+use crate::at_rest::below;
+use crate::peer::{Peer, Received, Reply, dead_url};
+use crate::program::{Ended, Place};
+
+const CANARY: &str = "canary-4711-hunter2";
+
+fn run(place: &Place, workflow: &str) -> Ended {
+    place.write("w.yaml", workflow);
+    let mut command = place.command(&["run", "w.yaml", "--follow"]);
+    Ended::of(&command.env("SOURCE", CANARY).stdin(Stdio::null()).output().unwrap())
+}
+
+/// No output and no file that the program wrote has the canary.
+fn clean(place: &Place, ended: &Ended) {
+    assert!(!format!("{ended:?}").contains(CANARY), "{ended:?}");
+    for path in below(&place.home()).iter().filter(|path| path.is_file()) {
+        let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
+        assert!(!text.contains(CANARY), "{}", path.display());
+    }
+}
+
+/// A connection whose secret field is the canary.
+fn add(place: &Place, words: &[&str]) {
+    let words = [&["connection", "add"], words].concat();
+    let ended = place.feed(&words, CANARY.as_bytes());
+    assert_eq!(ended.code, 0, "{ended:?}");
+}
+
+#[test]
+fn objects_of_a_folder_come_and_go() {
+    let place = Place::new();
+    place.write("report.csv", "a,b\n");
+    let root = place.path().join("store");
+    fs::create_dir(&root).unwrap();
+    let root = root.display();
+    let ended = run(
+        &place,
+        &format!(
+            "type: chain\nsecrets: [{{name: TOKEN, provider: env, key: SOURCE}}]\nsteps:\n\
+             - {{action: object.put, with: {{root: '{root}', key: d/r.csv, source: report.csv}}}}\n\
+             - {{action: object.put, with: {{root: '{root}', key: d/t, content: 'it is $TOKEN'}}}}\n\
+             - {{action: object.get, with: {{root: '{root}', key: d/t}}}}\n\
+             - {{action: object.get, with: {{root: '{root}', key: d/r.csv, destination: back.csv}}}}\n\
+             - {{action: object.delete, with: {{root: '{root}', key: d/r.csv}}}}\n\
+             - {{name: left, action: object.list, with: {{root: '{root}', prefix: d/}}}}\n"
+        ),
+    );
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.stdout.contains("it is *******"), "{ended:?}");
+    assert_eq!(fs::read_to_string(place.path().join("back.csv")).unwrap(), "a,b\n");
+    let left: Vec<&str> =
+        ended.stdout.lines().filter(|line| line.starts_with("left | {")).collect();
+    assert!(left.len() == 1 && left[0].contains(r#""key":"d/t""#), "{ended:?}");
+    clean(&place, &ended);
+}
+
+#[test]
+fn whatever_a_store_does_no_key_is_shown_or_sent_elsewhere() {
+    let elsewhere = Peer::plain(|request: &Received| Reply::text(200, &request.text()));
+    let to = elsewhere.url();
+    let echo = |request: &Received| Reply::text(403, &format!("<Code>{}</Code>", request.text()));
+    let peers = [
+        Peer::plain(echo),
+        Peer::plain(move |_: &Received| Reply::redirect(307, &format!("{to}/b/k"))),
+        Peer::plain(|_: &Received| Reply::Raw(b"no HTTP".to_vec())),
+    ];
+    for url in peers.iter().map(Peer::url).chain([dead_url()]) {
+        let place = Place::new();
+        let (endpoint, id) = (format!("endpoint={url}"), "access_key_id=AKIA1");
+        let set = ["--set", "region=us-east-1", "--set", "bucket=b", "--set", &endpoint];
+        let key = ["--set", id, "--set", "secret_access_key=-"];
+        add(&place, &[&["s3", "store"][..], &set, &key].concat());
+        let ended = run(
+            &place,
+            "steps: [{name: a, action: object.get, connection: store, with: {key: k, timeout: 5}}]\n",
+        );
+        assert_eq!(ended.code, 1, "{ended:?}");
+        assert!(ended.stdout.contains("a: failed ("), "{ended:?}");
+        clean(&place, &ended);
+    }
+    assert!(peers[0].received().iter().all(|request| !request.text().contains(CANARY)));
+    let signed = peers[0].received()[0].header("authorization").unwrap().to_owned();
+    assert!(signed.starts_with("AWS4-HMAC-SHA256 Credential=AKIA1/"), "{signed}");
+    assert!(elsewhere.received().is_empty());
+}
+
+/// A server of tools that says back what a tool was given.
+fn tools(request: &Received) -> Reply {
+    let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let result = match body["method"].as_str() {
+        Some("initialize") => serde_json::json!({
+            "protocolVersion": "2025-06-18", "capabilities": {"tools": {}},
+            "serverInfo": {"name": "s", "version": "1"},
+        }),
+        Some("tools/call") => serde_json::json!({
+            "content": [{"type": "text", "text": request.text()}],
+            "isError": body["params"]["name"] == "fails",
+        }),
+        _ => return Reply::Answer(202, Vec::new(), Vec::new()),
+    };
+    let answer = serde_json::json!({"jsonrpc": "2.0", "id": body["id"], "result": result});
+    let headers = vec!["Content-Type: application/json".to_owned()];
+    Reply::Answer(200, headers, answer.to_string().into_bytes())
+}
+
+#[test]
+fn a_tool_that_says_everything_back_shows_no_token() {
+    let peer = Peer::plain(tools);
+    let place = Place::new();
+    let base = format!("base_url={}", peer.url());
+    add(&place, &["http_bearer", "tools", "--set", &base, "--set", "token=-"]);
+    let step = |tool: &str| {
+        format!(
+            "secrets: [{{name: TOKEN, provider: env, key: SOURCE}}]\n\
+             steps: [{{name: a, action: mcp.call, connection: tools,\n\
+             \x20 with: {{url: /mcp, tool: {tool}, arguments: {{text: 'given $TOKEN'}}}}}}]\n"
+        )
+    };
+    let ended = run(&place, &step("echo"));
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.stdout.contains("given *******"), "{ended:?}");
+    assert!(ended.stdout.contains("uthorization: Bearer *******"), "{ended:?}");
+    clean(&place, &ended);
+    let told = peer.received();
+    let call = told.iter().find(|request| request.text().contains("tools/call")).unwrap();
+    assert_eq!(call.header("authorization"), Some(format!("Bearer {CANARY}").as_str()));
+    assert!(call.text().contains(&format!("given {CANARY}")), "{}", call.text());
+    let ended = run(&place, &step("fails"));
+    assert_eq!(ended.code, 1, "{ended:?}");
+    clean(&place, &ended);
+}
+
+#[test]
+fn validate_and_schema_know_the_kinds() {
+    let place = Place::new();
+    place.write("w.yaml", "steps: [{action: object.get, with: {root: /x, kye: a}}]\n");
+    let ended = place.run(&["validate", "w.yaml"]);
+    assert_eq!(ended.code, 3, "{ended:?}");
+    assert!(ended.stderr.contains("did you mean `key`"), "{ended:?}");
+    place.write("w.yaml", "steps: [{action: mcp.call, with: {command: x, args: []}}]\n");
+    let ended = place.run(&["validate", "w.yaml"]);
+    assert!(ended.code == 3 && ended.stderr.contains("`tool`"), "{ended:?}");
+    let schema = place.run(&["schema"]).stdout;
+    assert!(schema.contains("with_object") && schema.contains("with_mcp"));
+}
