@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use subrosa_engine::provider::{
@@ -26,20 +26,17 @@ use crate::protocol::{Done, Failed, FailedKind};
 use crate::record::{ACCESS_TOKEN, Record, TokenState};
 use crate::types::Types;
 
+mod due;
 mod lend;
 mod refusal;
 
+use due::is_fresh;
+pub use due::{EXPIRES_SOON, ends_at, is_due};
 pub use lend::Seen;
 use refusal::{
     ended, late, malformed, missing_field, newer, no_field, not_authorized, of_lookup, of_registry,
     refused, unreadable,
 };
-
-/// A token that ends within this time is exchanged first.
-pub const FRESH_MARGIN: Duration = Duration::from_secs(60);
-
-/// How far clocks may be apart.
-const CLOCK_SLACK: Duration = Duration::from_secs(5 * 60);
 
 /// How long a run waits for an exchange: less than it waits for a provider, so that what took too long is
 /// only warned of while the token holds. Whoever carries the exchange out goes on.
@@ -415,38 +412,6 @@ impl At {
         });
         grant.into_iter().chain(own).collect()
     }
-}
-
-/// A grant that ends within this time is told.
-pub const EXPIRES_SOON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-/// When access ends unless a person grants it again; `None`: it is not known to.
-pub fn ends_at(tokens: &TokenState) -> Option<SystemTime> {
-    let seconds = match tokens.can_refresh {
-        true => tokens.grant_expires,
-        false => tokens.expires,
-    };
-    seconds.map(at)
-}
-
-/// A moment in seconds since 1970.
-fn at(seconds: u64) -> SystemTime {
-    UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH)
-}
-
-/// Whether the access token should be exchanged: it ends soon, or it is of a time that has not come yet, so
-/// that nobody knows how old it is.
-pub fn is_due(tokens: &TokenState, now: SystemTime) -> bool {
-    let lasts =
-        tokens.expires.map(|ends| Duration::from_secs(ends.saturating_sub(tokens.refreshed)));
-    // Of a token that is short-lived by its nature a part of its life is enough, or it is never good.
-    let margin = lasts.map_or(FRESH_MARGIN, |lasts| FRESH_MARGIN.min(lasts / 4));
-    !is_fresh(tokens, now, margin) || at(tokens.refreshed) > now + CLOCK_SLACK
-}
-
-/// Whether the access token holds for longer than `margin`.
-pub fn is_fresh(tokens: &TokenState, now: SystemTime, margin: Duration) -> bool {
-    tokens.expires.is_none_or(|ends| at(ends) > now + margin)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -297,28 +297,3 @@ async fn who_wants_another_field_than_the_token_of_an_account_has_none_exchanged
         assert_eq!(world.broker.asked.load(Ordering::Relaxed), asked, "{}", request.key);
     }
 }
-
-#[test]
-fn a_token_is_due_before_it_ends_and_when_its_age_is_not_known() {
-    let check = |refreshed: u64, expires: Option<u64>, now: u64, expected: bool| {
-        let tokens = TokenState { refreshed, expires, ..TokenState::default() };
-        assert_eq!(
-            super::is_due(&tokens, super::at(now)),
-            expected,
-            "{refreshed} {expires:?} {now}"
-        );
-    };
-    check(1000, Some(4600), 4539, false);
-    check(1000, Some(4600), 4540, true);
-    check(1000, None, u64::from(u32::MAX), false);
-    // One that never holds for a minute is good for most of its time.
-    check(1000, Some(1040), 1000, false);
-    check(1000, Some(1040), 1029, false);
-    check(1000, Some(1040), 1030, true);
-    check(1000, Some(1000), 1000, true);
-    check(1000, Some(900), 1000, true);
-    // The clock was ahead when it was exchanged, by more than clocks are apart.
-    check(1000, Some(4600), 700, false);
-    check(1000, Some(4600), 699, true);
-    check(1000, None, 699, true);
-}

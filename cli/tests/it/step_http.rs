@@ -29,7 +29,7 @@ fn run(place: &Place, workflow: &str) -> Ended {
 }
 
 /// The steps of every record below a folder.
-fn steps(folder: &Path) -> Vec<Value> {
+pub(crate) fn steps(folder: &Path) -> Vec<Value> {
     let mut found = Vec::new();
     for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         if path.is_dir() {
@@ -43,7 +43,7 @@ fn steps(folder: &Path) -> Vec<Value> {
 }
 
 /// No file that the program wrote holds a value, however it is written.
-fn clean(folder: &Path, values: &[&str]) {
+pub(crate) fn clean(folder: &Path, values: &[&str]) {
     for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         if path.is_dir() {
             clean(&path, values);

@@ -3,9 +3,9 @@
 use std::fs;
 use std::process::Stdio;
 
-use crate::at_rest::below;
 use crate::peer::{Peer, Received, Reply, dead_url};
 use crate::program::{Ended, Place};
+use crate::step_http;
 
 const CANARY: &str = "canary-4711-hunter2";
 
@@ -18,10 +18,7 @@ fn run(place: &Place, workflow: &str) -> Ended {
 /// No output and no file that the program wrote has the canary.
 fn clean(place: &Place, ended: &Ended) {
     assert!(!format!("{ended:?}").contains(CANARY), "{ended:?}");
-    for path in below(&place.home()).iter().filter(|path| path.is_file()) {
-        let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
-        assert!(!text.contains(CANARY), "{}", path.display());
-    }
+    step_http::clean(&place.home(), &[CANARY]);
 }
 
 /// A connection whose secret field is the canary.

@@ -1,14 +1,11 @@
 //! Steps of the built program at a real PostgreSQL, by a connection: what is masked, how sessions are shared,
 //! what a change in mid-run does, and what is left when things go wrong.
 
-use std::fs;
-use std::path::Path;
 use std::process::{Command, Stdio};
-
-use serde_json::Value;
 
 use crate::database::{Database, PASSWORD, mariadb, postgres};
 use crate::program::{Ended, Place, SUBROSA, eventually};
+use crate::step_http::{clean, steps};
 
 /// A server, and a place with the connection `db` to it.
 fn stocked() -> (Database, Place) {
@@ -34,34 +31,8 @@ fn run(place: &Place, workflow: &str) -> Ended {
     for text in [&ended.stdout, &ended.stderr] {
         assert!(!text.contains(PASSWORD), "{text}");
     }
-    clean(&place.home());
+    clean(&place.home(), &[PASSWORD]);
     ended
-}
-
-/// No file that the program wrote has the password.
-fn clean(folder: &Path) {
-    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if path.is_dir() {
-            clean(&path);
-            continue;
-        }
-        let text = String::from_utf8_lossy(&fs::read(&path).unwrap()).into_owned();
-        assert!(!text.contains(PASSWORD), "{}", path.display());
-    }
-}
-
-/// The steps of every record below a folder.
-fn steps(folder: &Path) -> Vec<Value> {
-    let mut found = Vec::new();
-    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-        if path.is_dir() {
-            found.extend(steps(&path));
-        } else if path.ends_with("status.json") {
-            let record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-            found.extend(record["steps"].as_array().unwrap().clone());
-        }
-    }
-    found
 }
 
 fn handshakes(server: &Database) -> usize {
@@ -165,7 +136,7 @@ fn the_last_step_says_goodbye() {
     assert_eq!(ended.code, 0, "{ended:?}");
     assert_eq!(place.find("steps/s.out"), "{\"a\":1}\n");
     assert!(!server.log().contains("user: 'ada'"), "{}", server.log());
-    clean(&place.home());
+    clean(&place.home(), &[PASSWORD]);
 }
 
 #[test]
@@ -184,7 +155,7 @@ fn a_step_that_is_stopped_ends_at_the_server() {
     child.wait().unwrap();
     let cancelled = "canceling statement due to user request";
     eventually("it was cancelled", || server.log().contains(cancelled));
-    clean(&place.home());
+    clean(&place.home(), &[PASSWORD]);
 }
 
 #[test]
