@@ -8,6 +8,7 @@ pub(crate) mod mask;
 pub(crate) mod provider;
 pub(crate) mod scan;
 pub(crate) mod secret;
+pub(crate) mod serve;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use crate::help::exchange::{BACKUP, EXIT_CODES_EXCHANGE, RESTORE};
 use crate::help::key::KEY;
 use crate::help::provider::{CHECK, EXIT_CODES_CHECK, EXIT_CODES_PROVIDERS, PROVIDERS};
 use crate::help::secret::{ENVIRONMENT, EXIT_CODES_SECRET, INIT, SECRET};
+use crate::help::serve::{EXIT_CODES_SERVE, SERVE};
 use crate::help::{
     COMPLETIONS, DRY, EXEC, EXIT_CODES, EXIT_CODES_DRY, EXIT_CODES_FILE, EXIT_CODES_RECORD,
     EXPLAIN, LOGS, MAN, MASK, RETRY, RUN, RUNS, SCAN, SCHEMA, STATUS, TOP, VALIDATE,
@@ -84,6 +86,9 @@ pub(crate) enum Command {
     /// Run again what did not succeed in a run
     #[command(after_help = RETRY, after_long_help = format!("{RETRY}\n\n{EXIT_CODES}"))]
     Retry(RetryArgs),
+    /// Serve web pages and a REST API for workflows, runs and secrets
+    #[command(after_help = SERVE, after_long_help = format!("{SERVE}\n\n{EXIT_CODES_SERVE}"))]
+    Serve(serve::ServeArgs),
     /// Copy standard input to standard output with values masked
     #[command(after_help = MASK)]
     Mask(mask::MaskArgs),

@@ -22,6 +22,7 @@ pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod scan;
 pub(crate) mod secret;
+pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod surplus;
 pub(crate) mod validate;

@@ -10,12 +10,12 @@ use crate::args::key::KeyCommand;
 use crate::args::{Cli, Command};
 use crate::command::{
     ai_key, audit, backup, check, connection, doctor, dry, environment, exec, explain, init, key,
-    logs, mask, pages, providers, restore, retry, run, runs, scan, secret, status, surplus,
+    logs, mask, pages, providers, restore, retry, run, runs, scan, secret, serve, status, surplus,
     validate,
 };
 use crate::failure::{Exit, Failure};
 use crate::wiring::{Named, World};
-use crate::{broker, out, prompt};
+use crate::{broker, out, prompt, runner};
 
 /// The surroundings, and the right to open values in them: steps need it, and who reveals, exports or copies
 /// what is kept.
@@ -32,6 +32,11 @@ impl std::ops::Deref for Opener<'_> {
 /// Serves whoever started us as the process that opens connections.
 pub(crate) fn serve() -> Exit {
     broker::serve::serve(|world| Opener(world))
+}
+
+/// Serves the process that listens as the one that starts runs and changes the registry.
+pub(crate) fn serve_listener() -> Exit {
+    runner::run(|world| Opener(world))
 }
 
 /// Runs the command that the words name, and tells why if it fails.
@@ -75,6 +80,8 @@ fn call(cli: &Cli) -> Result<Exit, Failure> {
         Command::Runs(args) => runs::runs(args, &world),
         Command::Logs(args) => logs::logs(args, &world),
         Command::Retry(args) => retry::retry(args, &opener),
+        // It listens, and gets no way to a value.
+        Command::Serve(args) => serve::serve(args, &world),
         Command::Mask(args) => mask::mask(args, &opener),
         Command::Scan(args) => scan::scan(args, &opener),
         Command::Secret(command) => secret::secret(command, &opener),

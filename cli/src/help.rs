@@ -6,6 +6,7 @@ pub(crate) mod exchange;
 pub(crate) mod key;
 pub(crate) mod provider;
 pub(crate) mod secret;
+pub(crate) mod serve;
 
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:

@@ -29,6 +29,7 @@ mod records;
 mod registry;
 mod render;
 mod report;
+mod runner;
 mod scan;
 mod sealing;
 mod signals;
@@ -53,6 +54,10 @@ fn main() -> ExitCode {
         Some(broker::WORD) => {
             harden::quiet_panics();
             return dispatch::serve().into();
+        }
+        Some(runner::WORD) => {
+            harden::quiet_panics();
+            return dispatch::serve_listener().into();
         }
         Some(trampoline::WORD) => return trampoline::become_command(&arguments[2..]).into(),
         _ => {}

@@ -1,6 +1,6 @@
 //! Which crate may depend on which:
-//! `{masker, registry, http} <- engine <- {connections, providers, exchange} <- executors <- cli`; of the
-//! third group executors know connections only.
+//! `{masker, registry, http} <- engine <- {connections, providers, exchange} <- {executors, server} <- cli`; of
+//! the third group executors and the server know connections only.
 //!
 //! The manifests are read as cargo reads them, dev and build dependencies included. Foreign crates
 //! that would drag a front end, a client or a runtime into the wrong layer are held to theirs.
@@ -11,7 +11,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 /// Every crate of ours, with those of ours it may depend on.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 10] = [
     ("subrosa-masker", &[]),
     ("subrosa-registry", &[]),
     ("subrosa-http", &[]),
@@ -26,6 +26,7 @@ const EDGES: [(&str, &[&str]); 9] = [
         "subrosa-executors",
         &["subrosa-connections", "subrosa-engine", "subrosa-http", "subrosa-registry"],
     ),
+    ("subrosa-server", &["subrosa-connections", "subrosa-engine", "subrosa-registry"]),
     (
         "subrosa",
         &[
@@ -37,17 +38,28 @@ const EDGES: [(&str, &[&str]); 9] = [
             "subrosa-providers",
             "subrosa-exchange",
             "subrosa-executors",
+            "subrosa-server",
         ],
     ),
 ];
 
 /// Foreign crates, each with its companions such as `clap_complete`, and the only crates of ours
 /// that may name them.
-const HELD: [(&str, &[&str]); 6] = [
+const HELD: [(&str, &[&str]); 7] = [
     ("clap", &["subrosa"]),
+    ("axum", &["subrosa-server"]),
     ("kube", &["subrosa-providers"]),
     ("reqwest", &["subrosa-http", "subrosa-providers"]),
-    ("rustls", &["subrosa-http", "subrosa-connections", "subrosa-executors", "subrosa-providers"]),
+    (
+        "rustls",
+        &[
+            "subrosa-http",
+            "subrosa-connections",
+            "subrosa-executors",
+            "subrosa-providers",
+            "subrosa-server",
+        ],
+    ),
     ("vaultrs", &["subrosa-providers"]),
     (
         "tokio",
@@ -56,6 +68,7 @@ const HELD: [(&str, &[&str]); 6] = [
             "subrosa-connections",
             "subrosa-executors",
             "subrosa-providers",
+            "subrosa-server",
             "subrosa",
         ],
     ),
@@ -180,5 +193,5 @@ fn a_held_crate_outside_its_layer_is_named() {
 
 #[test]
 fn a_crate_nobody_placed_is_named() {
-    check("subrosa-server", "serde", &["`subrosa-server` has no place in the order of crates"]);
+    check("subrosa-fleet", "serde", &["`subrosa-fleet` has no place in the order of crates"]);
 }

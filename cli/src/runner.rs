@@ -1,0 +1,140 @@
+//! The runner: does for the process that listens what that one cannot, since it has no key.
+//!
+//! It is asked in JSON lines ([`subrosa_server::channel`]), answers in any order, and ends when nobody can
+//! ask any more. Values come sealed to a key that it made; none goes back. Signals that ask people's programs
+//! to stop are for the process that listens, which ends our input when it is time.
+
+mod refusal;
+mod secrets;
+
+use std::io::{self, BufRead as _, Read as _, Write as _};
+use std::sync::Arc;
+use std::thread;
+
+use subrosa_registry::{Actor, Admin};
+use subrosa_server::channel::{
+    Ask, Asked, By, Call, LINE_LEN_MAX, Refusal, RefusalKind, Said, UnsealingKey,
+};
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::dispatch::Opener;
+use crate::failure::{Exit, Failure};
+use crate::guard::ignore;
+use crate::load;
+use crate::out;
+use crate::registry::OpenSecrets;
+use crate::signals;
+use crate::wiring::{Named, World};
+
+/// The hidden command.
+pub(crate) const WORD: &str = "__runner";
+
+/// Questions that are looked at, at the same time.
+const AT_ONCE: usize = 32;
+
+/// What answers need.
+struct Runner {
+    secrets: OpenSecrets,
+    key: UnsealingKey,
+    clock: fn() -> std::time::SystemTime,
+}
+
+impl Runner {
+    /// The hand of whoever asked; `command` is what the audit log says.
+    fn admin(&self, by: &By, command: &str) -> Admin<'_> {
+        let actor =
+            Actor { user: by.user.clone(), command: command.to_owned(), ..Actor::default() };
+        let mut admin = self.secrets.registry.admin(actor);
+        admin.allow_protected = by.allow_protected;
+        admin
+    }
+}
+
+/// Serves whoever started us.
+pub(crate) fn run(opener: for<'a> fn(&'a World) -> Opener<'a>) -> Exit {
+    match serve(opener) {
+        Ok(()) => Exit::OK,
+        Err(failure) => failure.tell(out::stderr),
+    }
+}
+
+fn serve(opener: for<'a> fn(&'a World) -> Opener<'a>) -> Result<(), Failure> {
+    let world = World::snapshot(Named::default())?;
+    let secrets = opener(&world).open_secrets()?;
+    unlock(&secrets)?;
+    let deaf = ignore(&[signals::INT, signals::TERM, signals::HUP, signals::QUIT]);
+    let runner = Arc::new(Runner { secrets, key: UnsealingKey::generate(), clock: world.clock });
+    say(&Said::Ready { key: runner.key.sealing_key() });
+    let runtime = load::runtime()?;
+    let (sender, mut asked) = mpsc::channel(AT_ONCE);
+    thread::spawn(move || listen(&sender));
+    runtime.block_on(async {
+        let room = Arc::new(Semaphore::new(AT_ONCE));
+        while let Some(asked) = asked.recv().await {
+            let Ok(held) = room.clone().acquire_owned().await else { break };
+            let runner = runner.clone();
+            tokio::task::spawn_blocking(move || {
+                answer(&runner, asked);
+                drop(held);
+            });
+        }
+        // What was begun is finished.
+        let all = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
+        room.acquire_many(all).await.map(drop).ok();
+    });
+    drop(deaf);
+    Ok(())
+}
+
+/// Asks for what opens the registry while there is somebody at the terminal; without a registry, nothing.
+fn unlock(secrets: &OpenSecrets) -> Result<(), Failure> {
+    if secrets.registry.exists()? {
+        secrets.registry.admin(Actor::default()).environments()?;
+    }
+    Ok(())
+}
+
+/// Hands on what is asked until nobody can ask any more.
+fn listen(asked: &mpsc::Sender<Asked>) {
+    let mut input = io::stdin().lock();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut input).take(LINE_LEN_MAX).read_until(b'\n', &mut line);
+        if !matches!(read, Ok(length) if length > 0) {
+            return;
+        }
+        // What is not understood comes from another version, and has no number to answer to.
+        let Ok(one) = serde_json::from_slice(&line) else { return };
+        if asked.blocking_send(one).is_err() {
+            return;
+        }
+    }
+}
+
+fn say(said: &Said) {
+    let Ok(mut line) = serde_json::to_vec(said) else { return };
+    line.push(b'\n');
+    let mut output = io::stdout().lock();
+    // Whoever asked may be gone.
+    output.write_all(&line).and_then(|()| output.flush()).ok();
+}
+
+fn answer(runner: &Runner, Asked { id, by, call }: Asked) {
+    match call {
+        Call::Secrets(call) => secrets::answer(runner, id, &by, call),
+    }
+}
+
+/// Says what came of a question.
+fn reply<A: Ask>(id: u64, outcome: Result<A::Answer, Refusal>) {
+    let said = outcome.and_then(|answer| {
+        let answer = serde_json::value::to_raw_value(&answer).map_err(|_| Refusal {
+            kind: RefusalKind::Broken,
+            message: "the answer cannot be written".to_owned(),
+            help: None,
+        })?;
+        Ok(Said::Answer { id, answer })
+    });
+    say(&said.unwrap_or_else(|refusal| Said::Refused { id, refusal }));
+}

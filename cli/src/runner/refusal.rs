@@ -1,0 +1,58 @@
+//! What the registry refuses, as the API tells it.
+
+use subrosa_engine::remedy::with_causes;
+use subrosa_registry::{InvalidName, RegistryError};
+use subrosa_server::channel::{Refusal, RefusalKind, SealError};
+
+/// A refusal of the registry.
+pub(super) fn registry(error: &RegistryError) -> Refusal {
+    let kind = match error {
+        RegistryError::InvalidValue(_)
+        | RegistryError::InvalidDescription(_)
+        | RegistryError::InvalidRecord(_)
+        | RegistryError::WrongKind(_) => RefusalKind::Invalid,
+        RegistryError::NoStore { .. }
+        | RegistryError::NotFound(_)
+        | RegistryError::NoVersion { .. }
+        | RegistryError::NoValue(_)
+        | RegistryError::UnknownEnvironment { .. } => RefusalKind::NotFound,
+        RegistryError::Exists(_) | RegistryError::StoreExists { .. } => RefusalKind::Exists,
+        RegistryError::Changed { .. } => RefusalKind::Changed,
+        RegistryError::Protected(_) => RefusalKind::Forbidden,
+        RegistryError::File(_)
+        | RegistryError::Key(_)
+        | RegistryError::Damaged { .. }
+        | RegistryError::Missing { .. }
+        | RegistryError::TooNew { .. }
+        | RegistryError::RolledBack { .. }
+        | RegistryError::Unconfirmed { .. }
+        | RegistryError::Audit { .. }
+        | RegistryError::Randomness => RefusalKind::Broken,
+    };
+    let help = match error {
+        RegistryError::InvalidValue(_) => Some("a value has 1 byte to 64 KiB, any but NUL"),
+        RegistryError::Changed { .. } => Some("look at it again, then make the change"),
+        RegistryError::Protected(_) => Some("it takes the role of a manager"),
+        RegistryError::Damaged { .. } | RegistryError::Missing { .. } => {
+            Some("`subrosa doctor` on the server tells what can be done")
+        }
+        _ => None,
+    };
+    Refusal { kind, message: with_causes(error), help: help.map(str::to_owned) }
+}
+
+/// A name that breaks the grammar.
+pub(super) fn name(why: &InvalidName) -> Refusal {
+    invalid(format!("a name breaks the grammar: {why}"))
+}
+
+/// What makes no sense.
+pub(super) fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal { kind: RefusalKind::Invalid, message: message.into(), help: None }
+}
+
+/// A value that was sealed to another runner.
+pub(super) fn sealed(error: SealError) -> Refusal {
+    let help = Some("send it once more".to_owned());
+    Refusal { kind: RefusalKind::Unavailable, message: error.to_string(), help }
+}

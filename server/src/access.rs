@@ -1,0 +1,346 @@
+//! Who may do what: every decision is made here.
+//!
+//! A user has roles, each in a workspace, in the global scope, or everywhere; an admin may do all. What a
+//! caller may not see is [`Verdict::Hidden`], and whoever asks is told that it is not there; what may be
+//! seen and not done is [`Verdict::Forbidden`]. A token may narrow its user's rights and never widens them.
+
+use serde::{Deserialize, Serialize};
+use subrosa_registry::WorkspaceName;
+use utoipa::ToSchema;
+
+/// What somebody may do in a workspace; each role includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Sees workflows, runs, masked logs, and names of secrets and connections.
+    Viewer,
+    /// Starts, stops and retries runs as well, and tests connections.
+    Operator,
+    /// Changes secrets and connections as well, and uses protected environments.
+    Manager,
+}
+
+/// Where a role holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In every workspace and in the global scope.
+    Everywhere,
+    /// In the global scope, where workflows without a workspace are.
+    Global,
+    /// In one workspace.
+    Workspace(WorkspaceName),
+}
+
+/// A role and where it holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Grant {
+    /// The name of a workspace; null: the global scope; `*`: everywhere.
+    #[serde(with = "place")]
+    #[schema(value_type = Option<String>, example = "payments")]
+    pub workspace: Place,
+    /// The role.
+    pub role: Role,
+}
+
+/// All that somebody may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rights {
+    /// Whether everything is allowed.
+    #[serde(default)]
+    pub admin: bool,
+    /// The roles of who is no admin.
+    #[serde(default)]
+    pub grants: Vec<Grant>,
+}
+
+/// What can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Workflow files and what is wrong with them.
+    SeeWorkflows,
+    /// Starting a run, or resolving what one would need.
+    StartRuns,
+    /// Runs, their steps and masked logs.
+    SeeRuns,
+    /// Stopping and retrying runs.
+    SteerRuns,
+    /// Names and dates of secrets.
+    SeeSecrets,
+    /// Any change of a secret.
+    ChangeSecrets,
+    /// Connections, without what is sealed in them.
+    SeeConnections,
+    /// Asking a service whether a connection works.
+    TestConnections,
+    /// Any change of a connection, granting and giving back access.
+    ChangeConnections,
+    /// Which environments there are.
+    SeeEnvironments,
+    /// Reading and changing values of protected environments.
+    UseProtected,
+    /// Protecting, unprotecting and removing environments.
+    ChangeEnvironments,
+    /// What was done with secrets of a workspace.
+    SeeAudit,
+    /// Where the key of the registry is.
+    SeeKeys,
+    /// Users and their roles.
+    ManageUsers,
+    /// One's own password, tokens and sessions.
+    ManageSelf,
+    /// Counters of this server.
+    SeeMetrics,
+}
+
+/// What an action takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// To be signed in.
+    SignIn,
+    /// A role where the thing is; without [`Role::Viewer`] there, the thing is hidden.
+    Role(Role),
+    /// To be an admin; nobody else is told that it exists.
+    Admin,
+}
+
+impl Action {
+    /// Every action, for tables and tests.
+    pub const ALL: [Action; 17] = [
+        Action::SeeWorkflows,
+        Action::StartRuns,
+        Action::SeeRuns,
+        Action::SteerRuns,
+        Action::SeeSecrets,
+        Action::ChangeSecrets,
+        Action::SeeConnections,
+        Action::TestConnections,
+        Action::ChangeConnections,
+        Action::SeeEnvironments,
+        Action::UseProtected,
+        Action::ChangeEnvironments,
+        Action::SeeAudit,
+        Action::SeeKeys,
+        Action::ManageUsers,
+        Action::ManageSelf,
+        Action::SeeMetrics,
+    ];
+
+    /// What it takes.
+    pub fn needs(self) -> Needs {
+        match self {
+            Action::SeeEnvironments | Action::ManageSelf => Needs::SignIn,
+            Action::SeeWorkflows
+            | Action::SeeRuns
+            | Action::SeeSecrets
+            | Action::SeeConnections => Needs::Role(Role::Viewer),
+            Action::StartRuns | Action::SteerRuns | Action::TestConnections => {
+                Needs::Role(Role::Operator)
+            }
+            Action::ChangeSecrets
+            | Action::ChangeConnections
+            | Action::UseProtected
+            | Action::SeeAudit => Needs::Role(Role::Manager),
+            Action::ChangeEnvironments
+            | Action::SeeKeys
+            | Action::ManageUsers
+            | Action::SeeMetrics => Needs::Admin,
+        }
+    }
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may be done.
+    Allowed,
+    /// The thing may be seen, and this may not be done with it.
+    Forbidden,
+    /// The thing may not be seen: to the caller, it is not there.
+    Hidden,
+}
+
+impl Rights {
+    /// An admin's.
+    pub fn admin() -> Rights {
+        Rights { admin: true, grants: Vec::new() }
+    }
+
+    /// The highest role in a workspace, or in the global scope.
+    pub fn role_in(&self, workspace: Option<&WorkspaceName>) -> Option<Role> {
+        if self.admin {
+            return Some(Role::Manager);
+        }
+        let holds = |grant: &&Grant| match (&grant.workspace, workspace) {
+            (Place::Everywhere, _) | (Place::Global, None) => true,
+            (Place::Workspace(granted), Some(asked)) => granted == asked,
+            (Place::Global, Some(_)) | (Place::Workspace(_), None) => false,
+        };
+        self.grants.iter().filter(holds).map(|grant| grant.role).max()
+    }
+
+    /// Whether an action may be done where the thing is that it is about; for things that are in no
+    /// workspace, that is the global scope.
+    pub fn decide(&self, action: Action, workspace: Option<&WorkspaceName>) -> Verdict {
+        match action.needs() {
+            Needs::SignIn => Verdict::Allowed,
+            Needs::Admin if self.admin => Verdict::Allowed,
+            Needs::Admin => Verdict::Hidden,
+            Needs::Role(needed) => match self.role_in(workspace) {
+                Some(role) if role >= needed => Verdict::Allowed,
+                Some(_) => Verdict::Forbidden,
+                None => Verdict::Hidden,
+            },
+        }
+    }
+}
+
+impl Verdict {
+    /// The stricter of two.
+    #[must_use]
+    pub fn and(self, other: Verdict) -> Verdict {
+        match (self, other) {
+            (Verdict::Hidden, _) | (_, Verdict::Hidden) => Verdict::Hidden,
+            (Verdict::Forbidden, _) | (_, Verdict::Forbidden) => Verdict::Forbidden,
+            (Verdict::Allowed, Verdict::Allowed) => Verdict::Allowed,
+        }
+    }
+}
+
+/// A place as JSON: null, `*` or a name.
+mod place {
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use subrosa_registry::WorkspaceName;
+
+    use super::Place;
+
+    pub(super) fn serialize<S: Serializer>(
+        place: &Place,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let text = match place {
+            Place::Everywhere => Some("*"),
+            Place::Global => None,
+            Place::Workspace(name) => Some(name.as_str()),
+        };
+        text.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Place, D::Error> {
+        match Option::<String>::deserialize(deserializer)?.as_deref() {
+            None => Ok(Place::Global),
+            Some("*") => Ok(Place::Everywhere),
+            Some(name) => {
+                WorkspaceName::parse(name).map(Place::Workspace).map_err(D::Error::custom)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use subrosa_registry::WorkspaceName;
+
+    use super::{Action, Grant, Needs, Place, Rights, Role, Verdict};
+
+    fn workspace(name: &str) -> WorkspaceName {
+        WorkspaceName::parse(name).unwrap()
+    }
+
+    fn rights(place: Place, role: Role) -> Rights {
+        Rights { admin: false, grants: vec![Grant { workspace: place, role }] }
+    }
+
+    const ROLES: [Role; 3] = [Role::Viewer, Role::Operator, Role::Manager];
+
+    /// The table of docs/server.md: the least role for each action, where a role counts.
+    #[test]
+    fn a_role_allows_what_it_includes_and_shows_the_rest() {
+        for action in Action::ALL {
+            for role in ROLES {
+                let verdict = rights(Place::Everywhere, role).decide(action, None);
+                let expected = match action.needs() {
+                    Needs::SignIn => Verdict::Allowed,
+                    Needs::Role(needed) if role >= needed => Verdict::Allowed,
+                    Needs::Role(_) => Verdict::Forbidden,
+                    Needs::Admin => Verdict::Hidden,
+                };
+                assert_eq!(verdict, expected, "{role:?} {action:?}");
+            }
+            assert_eq!(Rights::admin().decide(action, None), Verdict::Allowed, "{action:?}");
+        }
+    }
+
+    #[test]
+    fn a_role_holds_where_it_was_given_and_nowhere_else() {
+        let (payments, other) = (workspace("payments"), workspace("other"));
+        let check = |place: Place, at: Option<&WorkspaceName>, expected| {
+            let found = rights(place.clone(), Role::Operator).decide(Action::StartRuns, at);
+            assert_eq!(found, expected, "{place:?} {at:?}");
+        };
+        let here = || Place::Workspace(workspace("payments"));
+        check(here(), Some(&payments), Verdict::Allowed);
+        check(here(), Some(&other), Verdict::Hidden);
+        check(here(), None, Verdict::Hidden);
+        check(Place::Global, None, Verdict::Allowed);
+        check(Place::Global, Some(&payments), Verdict::Hidden);
+        check(Place::Everywhere, None, Verdict::Allowed);
+        check(Place::Everywhere, Some(&other), Verdict::Allowed);
+    }
+
+    #[test]
+    fn who_has_no_role_sees_nothing_but_themselves() {
+        for action in Action::ALL {
+            let expected = match action.needs() {
+                Needs::SignIn => Verdict::Allowed,
+                Needs::Role(_) | Needs::Admin => Verdict::Hidden,
+            };
+            assert_eq!(Rights::default().decide(action, None), expected, "{action:?}");
+        }
+    }
+
+    #[test]
+    fn of_several_roles_the_highest_counts() {
+        let mut both = rights(Place::Everywhere, Role::Viewer);
+        both.grants.push(Grant {
+            workspace: Place::Workspace(workspace("payments")),
+            role: Role::Manager,
+        });
+        let payments = workspace("payments");
+        assert_eq!(both.decide(Action::ChangeSecrets, Some(&payments)), Verdict::Allowed);
+        assert_eq!(both.decide(Action::ChangeSecrets, None), Verdict::Forbidden);
+    }
+
+    #[test]
+    fn of_two_verdicts_the_stricter_counts() {
+        use Verdict::{Allowed, Forbidden, Hidden};
+        for (one, other, both) in [
+            (Allowed, Allowed, Allowed),
+            (Allowed, Forbidden, Forbidden),
+            (Forbidden, Hidden, Hidden),
+            (Hidden, Allowed, Hidden),
+        ] {
+            assert_eq!(one.and(other), both);
+            assert_eq!(other.and(one), both);
+        }
+    }
+
+    #[test]
+    fn a_place_is_null_a_star_or_a_name() {
+        for (text, place) in [
+            ("null", Some(Place::Global)),
+            ("\"*\"", Some(Place::Everywhere)),
+            ("\"payments\"", Some(Place::Workspace(workspace("payments")))),
+            ("\"Pay Ments\"", None),
+        ] {
+            let json = format!("{{\"workspace\":{text},\"role\":\"viewer\"}}");
+            let grant: Option<Grant> = serde_json::from_str(&json).ok();
+            assert_eq!(grant.as_ref().map(|grant| grant.workspace.clone()), place, "{text}");
+            if let Some(grant) = grant {
+                assert_eq!(serde_json::to_string(&grant).unwrap(), json);
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! All routes, and what every request passes before and after them.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Description;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::limits::{self, Pace};
+use crate::metrics::Metrics;
+use crate::people::{People, identify};
+use crate::runner::Runner;
+use crate::secrets::Overview;
+use crate::settings::Settings;
+use crate::{api, health, log, respond, ui};
+
+/// What routes share.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Shared>);
+
+/// The same, behind one pointer.
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) people: People,
+    pub(crate) runner: Runner,
+    pub(crate) overview: Overview,
+    pub(crate) metrics: Metrics,
+    pub(crate) pace: Pace,
+}
+
+impl App {
+    /// Puts the parts together.
+    pub(crate) fn new(shared: Shared) -> App {
+        App(Arc::new(shared))
+    }
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "subrosa",
+    description = "Workflows that need secrets, and their secrets. Values are write-only: no \
+                   answer holds one."
+))]
+struct Api;
+
+fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Api::openapi()).nest("/api/v1", api::routes())
+}
+
+/// The description of the API, OpenAPI 3.1.
+pub fn openapi() -> Description {
+    api().split_for_parts().1
+}
+
+/// Every route, with what each request passes. What is added last is passed first.
+pub(crate) fn router(app: App) -> Router {
+    let (api, _) = api().split_for_parts();
+    let limits = app.settings.limits;
+    Router::new()
+        .merge(api)
+        .merge(health::routes())
+        .merge(ui::routes())
+        .fallback(ui::not_found)
+        .layer(from_fn_with_state(app.clone(), identify))
+        .layer(DefaultBodyLimit::max(limits.body_len_max))
+        .layer(from_fn_with_state(app.clone(), limits::bound))
+        .layer(from_fn(respond::guard_browser))
+        .layer(from_fn_with_state(app.clone(), log::record))
+        .with_state(app)
+}

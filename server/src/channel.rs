@@ -1,0 +1,121 @@
+//! What the HTTP side and the runner say to each other: one JSON line each, any number under way.
+//!
+//! No message has room for a value. What is on its way into the registry, and what a foreign caller shows
+//! to be let in, is [`Sealed`] to a key that the runner made when it started and that never leaves it; there
+//! is no message that brings a value back.
+
+mod sealed;
+pub mod secrets;
+
+use std::time::SystemTime;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+pub use sealed::{Opened, SealError, Sealed, SealingKey, UnsealingKey};
+pub use secrets::ScopeName;
+
+/// Longest line that either side says: a list of some hundred thousand secrets.
+pub const LINE_LEN_MAX: u64 = 256 << 20;
+
+/// Something that the runner can be asked for, and what it answers.
+pub trait Ask: Serialize + DeserializeOwned + Send {
+    /// The answer.
+    type Answer: Serialize + DeserializeOwned + Send;
+
+    /// The same among all that can be asked.
+    fn into_call(self) -> Call;
+}
+
+/// Everything that the runner can be asked for, by the room that it is in.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {
+    /// About secrets and environments.
+    Secrets(secrets::SecretsCall),
+}
+
+/// On whose behalf something is asked for: the audit log says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct By {
+    /// The name of the user, or what stands for one: `hook deploy`.
+    pub user: String,
+    /// Whether protected environments may be used and changed.
+    pub allow_protected: bool,
+}
+
+/// What the HTTP side says.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Asked {
+    /// Tells answers apart.
+    pub id: u64,
+    /// On whose behalf.
+    pub by: By,
+    /// What is asked for.
+    pub call: Call,
+}
+
+/// What the runner says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    /// First: it is ready, and this is what it is sealed to.
+    Ready {
+        /// The public half.
+        key: SealingKey,
+    },
+    /// The answer to what was asked under this number.
+    Answer {
+        /// Which one.
+        id: u64,
+        /// An [`Ask::Answer`].
+        answer: Box<RawValue>,
+    },
+    /// It cannot be done.
+    Refused {
+        /// Which one.
+        id: u64,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// Why something cannot be done, in words that may be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What kind of refusal.
+    pub kind: RefusalKind,
+    /// What was found; never a value.
+    pub message: String,
+    /// How to mend it, if that is known.
+    #[serde(default)]
+    pub help: Option<String>,
+}
+
+/// What a caller may branch on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    /// What was sent makes no sense.
+    Invalid,
+    /// There is no such thing.
+    NotFound,
+    /// There is one already.
+    Exists,
+    /// Somebody else has changed it since it was read.
+    Changed,
+    /// It takes a leave that the caller does not have.
+    Forbidden,
+    /// What is shown to be let in is wrong.
+    Unauthenticated,
+    /// A service that has to be asked is out of reach.
+    Unavailable,
+    /// The registry, the disk, or a bug.
+    Broken,
+}
+
+/// A moment as the channel and the API write it: RFC 3339, UTC, whole seconds.
+pub fn stamp(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}

@@ -1,0 +1,31 @@
+//! The HTTP side of subrosa: REST API, web UI, webhooks, people.
+//!
+//! This process shows and changes, and can open nothing: the key of the registry never comes here. What
+//! takes a value is done by the runner, a process of its own ([`channel`]), and what is on its way to it
+//! is sealed to a key that only the runner has ([`channel::Sealed`]). Records of runs are read from disk:
+//! they hold no value. Who may do what is decided in [`access`] and nowhere else.
+
+pub mod access;
+mod api;
+mod app;
+pub mod channel;
+mod extract;
+mod health;
+mod limits;
+mod listen;
+mod log;
+mod metrics;
+mod people;
+mod problem;
+mod respond;
+mod runner;
+mod secrets;
+mod serve;
+mod settings;
+mod shelf;
+mod ui;
+
+pub use app::openapi;
+pub use axum::http::Uri;
+pub use serve::{ServeError, Stop, serve};
+pub use settings::{Limits, Settings, TlsFiles};

@@ -1,0 +1,168 @@
+//! What answers have in common: pages of lists, tags against lost updates, headers that guard browsers.
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::problem::Problem;
+
+/// Items of a page where nothing is said.
+const LIMIT_DEFAULT: usize = 100;
+/// Most items of a page.
+const LIMIT_MAX: usize = 1000;
+
+/// Which page of a list.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageQuery {
+    /// How many items at most: 1 to 1000.
+    #[param(minimum = 1, maximum = 1000)]
+    pub(crate) limit: Option<usize>,
+    /// Where to go on: `next` of the page before.
+    pub(crate) cursor: Option<String>,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Page<T> {
+    /// The items.
+    pub(crate) items: Vec<T>,
+    /// The `cursor` of the next page; null: this is the last.
+    pub(crate) next: Option<String>,
+}
+
+impl PageQuery {
+    /// How many items at most.
+    pub(crate) fn limit(&self) -> Result<usize, Problem> {
+        match self.limit {
+            None => Ok(LIMIT_DEFAULT),
+            Some(limit) if (1..=LIMIT_MAX).contains(&limit) => Ok(limit),
+            Some(_) => Err(Problem::invalid("`limit` is 1 to 1000")),
+        }
+    }
+
+    /// The page of a list that is sorted by `key`: what comes after the cursor.
+    pub(crate) fn page<T>(
+        &self,
+        items: impl Iterator<Item = T>,
+        key: impl Fn(&T) -> String,
+    ) -> Result<Page<T>, Problem> {
+        let limit = self.limit()?;
+        let after = self.cursor.as_deref().map(decode).transpose()?;
+        let is_after = |item: &T| after.as_ref().is_none_or(|after| key(item) > *after);
+        let mut items: Vec<T> = items.filter(is_after).take(limit + 1).collect();
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| has_more).map(|last| encode(&key(last)));
+        Ok(Page { items, next })
+    }
+}
+
+fn encode(key: &str) -> String {
+    data_encoding::BASE64URL_NOPAD.encode(key.as_bytes())
+}
+
+fn decode(cursor: &str) -> Result<String, Problem> {
+    let bytes = data_encoding::BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| Problem::invalid("`cursor` is not one that a page gave as `next`"))
+}
+
+/// The version that `If-Match` demands; `None`: any.
+pub(crate) fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(shown) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let text = shown.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let number = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    let number = number.and_then(|text| text.parse().ok());
+    number
+        .map(Some)
+        .ok_or_else(|| Problem::invalid("`If-Match` is no tag that was given as `ETag`: `\"3\"`"))
+}
+
+/// The tag of a version.
+pub(crate) fn version_tag(version: Option<u64>) -> HeaderValue {
+    HeaderValue::from_str(&format!("\"{}\"", version.unwrap_or(0)))
+        .unwrap_or(HeaderValue::from_static("\"0\""))
+}
+
+/// Pages run our scripts and styles only, talk to us only, and are shown in no frame.
+const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+     frame-ancestors 'none'";
+
+const GUARDS: [(HeaderName, HeaderValue); 5] = [
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_POLICY)),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+];
+
+/// Adds to each answer what tells browsers to be careful; nothing is kept by caches unless its route says so.
+pub(crate) async fn guard_browser(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in GUARDS {
+        headers.entry(name).or_insert(value);
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderMap;
+
+    use super::{PageQuery, expected_version};
+
+    #[test]
+    fn pages_follow_each_other_without_gap_or_repetition() {
+        let all: Vec<String> = (0..7).map(|n| format!("item-{n}")).collect();
+        let (mut seen, mut cursor, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let query = PageQuery { limit: Some(3), cursor };
+            let page = query.page(all.iter().cloned(), String::clone).unwrap();
+            seen.extend(page.items);
+            pages += 1;
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!((seen, pages), (all, 3));
+    }
+
+    #[test]
+    fn a_limit_or_cursor_that_is_none_is_refused() {
+        for (limit, cursor) in [(Some(0), None), (Some(1001), None), (None, Some("%"))] {
+            let query = PageQuery { limit, cursor: cursor.map(str::to_owned) };
+            assert!(query.page(std::iter::empty::<String>(), String::clone).is_err());
+        }
+    }
+
+    #[test]
+    fn a_tag_is_a_version_in_quotes() {
+        let check = |text: Option<&'static str>, expected: Option<Option<u64>>| {
+            let mut headers = HeaderMap::new();
+            if let Some(text) = text {
+                headers.insert("if-match", text.parse().unwrap());
+            }
+            assert_eq!(expected_version(&headers).ok(), expected, "{text:?}");
+        };
+        check(None, Some(None));
+        check(Some("*"), Some(None));
+        check(Some("\"3\""), Some(Some(3)));
+        check(Some("3"), None);
+        check(Some("\"x\""), None);
+    }
+}

@@ -1,0 +1,125 @@
+//! Starts a server, and ends it with grace.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use crate::app::{self, App, Shared};
+use crate::limits::Pace;
+use crate::listen::{Listening, counter, listen};
+use crate::log;
+use crate::metrics::Metrics;
+use crate::people::People;
+use crate::runner::runner;
+use crate::secrets::Overview;
+use crate::settings::{Settings, TlsFiles};
+use crate::shelf::ShelfError;
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Nobody else may listen there.
+    #[error("cannot listen on {0}")]
+    Bind(std::net::SocketAddr, #[source] io::Error),
+    /// The certificate or its key is no good.
+    #[error("cannot use `{file}`: {why}")]
+    Tls {
+        /// Which file.
+        file: String,
+        /// Why not.
+        why: String,
+    },
+    /// What the server keeps cannot be read.
+    #[error(transparent)]
+    Kept(#[from] ShelfError),
+    /// The runner did not come up.
+    #[error("the runner did not come up")]
+    Runner,
+    /// The system gave no randomness.
+    #[error("the system gives no randomness")]
+    Randomness,
+}
+
+/// Says that a server is to stop.
+pub type Stop = watch::Receiver<bool>;
+
+/// Serves until `stop` is told, then lets runs finish. `ready` gets the address, and the link that lets the
+/// first admin in.
+///
+/// # Errors
+/// [`ServeError`], before anything is served.
+pub async fn serve(
+    settings: Settings,
+    stop: Stop,
+    ready: impl FnOnce(&str, Option<&str>),
+) -> Result<(), ServeError> {
+    let people = People::open(&settings)?;
+    let tls = settings.tls.as_ref().map(acceptor).transpose()?;
+    let bound = TcpListener::bind(settings.bind).await;
+    let listener = bound.map_err(|error| ServeError::Bind(settings.bind, error))?;
+    let address = listener.local_addr().map_err(|e| ServeError::Bind(settings.bind, e))?;
+    let (asks, keeper) = runner(&settings);
+    let clock = settings.clock;
+    let tell = move |message: &str| log::tell(clock(), "error", message, &[]);
+    let kept = tokio::spawn(keeper.keep(stop.clone(), tell));
+    let mut told = stop.clone();
+    tokio::select! {
+        is_ready = asks.wait_ready() => if !is_ready {
+            return Err(ServeError::Runner);
+        },
+        _ = told.wait_for(|stop| *stop) => {
+            kept.await.ok();
+            return Ok(());
+        }
+    }
+    let link = people.offer_link(settings.admin_link).map_err(|_| ServeError::Randomness)?;
+    let base = base(&settings, address);
+    let link = link.map(|token| format!("{base}/welcome?token={token}"));
+    let metrics = Metrics::new();
+    let (limits, count) = (settings.limits, counter(&metrics));
+    let overview = Overview::new(&settings.data_dir);
+    let pace = Pace::new(limits.per_second, limits.requests_max);
+    let app = App::new(Shared { settings, people, runner: asks, overview, metrics, pace });
+    ready(&base, link.as_deref());
+    listen(Listening { listener, tls, router: app::router(app), limits, count }, stop).await;
+    kept.await.ok();
+    Ok(())
+}
+
+/// How the server is reached.
+fn base(settings: &Settings, address: std::net::SocketAddr) -> String {
+    match &settings.public_url {
+        Some(url) => url.to_string().trim_end_matches('/').to_owned(),
+        None if settings.tls.is_some() => format!("https://{address}"),
+        None => format!("http://{address}"),
+    }
+}
+
+fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, ServeError> {
+    let failed =
+        |file: &Path, why: String| ServeError::Tls { file: file.display().to_string(), why };
+    let certificates = File::open(&files.certificate)
+        .map_err(|error| failed(&files.certificate, error.to_string()))?;
+    let certificates: Result<Vec<_>, _> =
+        CertificateDer::pem_reader_iter(BufReader::new(certificates)).collect();
+    let certificates = certificates
+        .ok()
+        .filter(|certificates| !certificates.is_empty())
+        .ok_or_else(|| failed(&files.certificate, "it holds no certificate in PEM".to_owned()))?;
+    // What is wrong with a key is not repeated.
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|_| {
+        failed(&files.key, "it is not there or holds no private key in PEM".to_owned())
+    })?;
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .map_err(|error| failed(&files.certificate, error.to_string()))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}

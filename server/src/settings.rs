@@ -1,0 +1,76 @@
+//! What a server is started with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use axum::http::Uri;
+
+/// What a server is started with. Nothing else of the surroundings is read.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it listens.
+    pub bind: SocketAddr,
+    /// How it is reached from outside, if a proxy stands before it: `https://flows.example.com`.
+    pub public_url: Option<Uri>,
+    /// Certificate and key, for TLS of its own.
+    pub tls: Option<TlsFiles>,
+    /// The folder with the workflow files.
+    pub workflows: PathBuf,
+    /// The folder with records of runs, and with what the server keeps.
+    pub data_dir: PathBuf,
+    /// The program and its words that make the runner.
+    pub runner: Vec<std::ffi::OsString>,
+    /// Variables for the runner beside those of the surroundings.
+    pub runner_env: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    /// Whether a link that lets an admin in is printed although there is one already.
+    pub admin_link: bool,
+    /// Whether each request is told on standard error.
+    pub log_requests: bool,
+    /// The wall clock.
+    pub clock: fn() -> SystemTime,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Files in PEM.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The certificate and those above it.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// What bounds a request, and all of them together.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of a body.
+    pub body_len_max: usize,
+    /// How long the head of a request may take to arrive.
+    pub head: Duration,
+    /// How long the answer to a request may take to begin.
+    pub answer: Duration,
+    /// Connections at the same time.
+    pub connections_max: usize,
+    /// Requests under way at the same time, live streams aside.
+    pub requests_max: usize,
+    /// Requests in a second from one address, over a while; a burst may have ten times as many.
+    pub per_second: u32,
+    /// How long runs may go on after the server was asked to stop.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            body_len_max: 1 << 20,
+            head: Duration::from_secs(10),
+            answer: Duration::from_secs(30),
+            connections_max: 4096,
+            requests_max: 512,
+            per_second: 5000,
+            grace: Duration::from_secs(30 * 60),
+        }
+    }
+}

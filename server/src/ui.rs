@@ -1,0 +1,115 @@
+//! The web UI: pages made here, with little script. Each page is a template below `templates/`, which
+//! escapes what it is given.
+
+mod secrets;
+mod welcome;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::get;
+
+use crate::app::App;
+use crate::people::Caller;
+use crate::problem::Problem;
+
+/// Every page, and what pages load.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/", get(|| async { Redirect::to("/secrets") }))
+        .route("/assets/style.css", get(style))
+        .merge(welcome::routes())
+        .merge(secrets::routes())
+}
+
+async fn style() -> impl IntoResponse {
+    let kind = HeaderValue::from_static("text/css; charset=utf-8");
+    let keep = HeaderValue::from_static("public, max-age=3600");
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep)];
+    (headers, include_str!("../assets/style.css"))
+}
+
+/// The parts of the site: the path of each one's first page, and its name.
+pub(crate) const PARTS: &[(&str, &str)] = &[("/secrets", "Secrets")];
+
+/// What every page of somebody who is in shows around its content.
+pub(crate) struct Frame {
+    /// The user's name.
+    pub(crate) user: String,
+    /// What forms show.
+    pub(crate) csrf: String,
+    /// The part of the site that this is: the path of its first page.
+    pub(crate) part: &'static str,
+    /// What the user is told of what was just done.
+    pub(crate) notice: Option<String>,
+}
+
+impl Frame {
+    /// For a caller in a part of the site.
+    pub(crate) fn new(caller: &Caller, part: &'static str) -> Frame {
+        Frame {
+            user: caller.name.clone(),
+            csrf: caller.form_token().to_owned(),
+            part,
+            notice: None,
+        }
+    }
+}
+
+/// A page; a template that fails is a bug.
+pub(crate) fn page(template: &impl Template) -> Result<Html<String>, Problem> {
+    template.render().map(Html).map_err(|_| Problem::broken("the page cannot be made"))
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage<'a> {
+    status: u16,
+    detail: &'a str,
+    help: Option<&'a str>,
+}
+
+/// A refusal, as a page; who has to sign in is led there.
+pub(crate) struct Refused(pub(crate) Problem);
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Refused {
+        Refused(problem)
+    }
+}
+
+impl From<crate::channel::Refusal> for Refused {
+    fn from(refusal: crate::channel::Refusal) -> Refused {
+        Refused(refusal.into())
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let Refused(problem) = self;
+        let status = problem.status();
+        if status == StatusCode::UNAUTHORIZED {
+            return Redirect::to("/login").into_response();
+        }
+        let shown = ProblemPage {
+            status: status.as_u16(),
+            detail: problem.detail(),
+            help: problem.remedy(),
+        };
+        match page(&shown) {
+            Ok(html) => (status, html).into_response(),
+            Err(problem) => problem.into_response(),
+        }
+    }
+}
+
+/// What there is no route for.
+pub(crate) async fn not_found(request: Request) -> Response {
+    let problem = Problem::not_found();
+    match request.uri().path().starts_with("/api/") {
+        true => problem.into_response(),
+        false => Refused(problem).into_response(),
+    }
+}
