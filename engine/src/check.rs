@@ -29,6 +29,7 @@ pub(crate) fn check(
         workflows.push(workflow(notes, source, draft, name));
     }
     documents::check_calls(notes, &workflows);
+    documents::check_triggers(notes, &workflows);
     let mut workflows = workflows.into_iter();
     let main = workflows.next()?;
     let children: BTreeMap<String, Workflow> =
@@ -43,6 +44,7 @@ fn workflow(notes: &mut Notes, source: &Arc<SourceFile>, draft: Draft, name: Str
     for (key, step) in steps.handlers {
         *handler(&mut handlers, key) = Some(step);
     }
+    let trigger = draft.trigger.and_then(|trigger| trigger.named(notes, &name));
     let workflow = Workflow {
         name,
         description: draft.description,
@@ -54,6 +56,7 @@ fn workflow(notes: &mut Notes, source: &Arc<SourceFile>, draft: Draft, name: Str
         environment: draft.environment,
         masking: draft.masking,
         audit_required: draft.audit_required,
+        trigger,
         working_dir: draft.working_dir,
         shell: draft.shell,
         steps: graph::connect(notes, steps.steps, draft.chain),

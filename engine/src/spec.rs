@@ -15,6 +15,7 @@ mod policies;
 mod read;
 mod secrets;
 mod steps;
+mod trigger;
 mod typed;
 mod words;
 mod workflow;

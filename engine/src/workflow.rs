@@ -47,6 +47,8 @@ pub struct Workflow {
     pub masking: Masking,
     /// `audit: required`; without it a run goes on although the audit log cannot be written.
     pub audit_required: bool,
+    /// `trigger:`.
+    pub trigger: Option<HttpTrigger>,
     /// `working_dir:`.
     pub working_dir: Option<Text>,
     /// `shell:`.
@@ -83,6 +85,55 @@ impl Workflow {
     pub fn folder(&self) -> PathBuf {
         self.source.path().parent().map_or_else(PathBuf::new, Path::to_path_buf)
     }
+}
+
+/// `trigger.http:`: a call that starts the workflow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpTrigger {
+    /// The last part of its address.
+    pub name: String,
+    /// The file with what callers have to show; `None`: that of the server, if it has one.
+    pub credentials_path: Option<Text>,
+    /// How callers have to sign.
+    pub signature: Option<Signature>,
+    /// Whether callers have to show a user's token as well.
+    pub needs_user: bool,
+    /// Whether callers have to show nothing.
+    pub is_anonymous: bool,
+    /// The parameter that gets the body.
+    pub body: String,
+    /// Parameters from a JSON body, each with its JSON pointer.
+    pub params: Vec<(String, String)>,
+    /// Bytes that the body may have.
+    pub body_len_max: usize,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// `trigger.http.signature:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// How callers sign.
+    pub scheme: SignatureScheme,
+    /// What holds the signing secret, in the workflow's scope.
+    pub secret: SecretRef,
+    /// How old a signed time may be.
+    pub within: Duration,
+}
+
+/// How a caller signs a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureScheme {
+    /// `X-Hub-Signature-256: sha256=HEX` over the body.
+    Github,
+    /// `X-Gitlab-Token`: the secret itself.
+    Gitlab,
+    /// `X-Slack-Signature: v0=HEX` over version, time and body.
+    Slack,
+    /// `webhook-signature: v1,BASE64` over id, time and body (Standard Webhooks).
+    Standard,
+    /// `Stripe-Signature: t=TIME,v1=HEX` over time and body.
+    Stripe,
 }
 
 /// `environment:`.

@@ -48,6 +48,17 @@ fn stem(source: &SourceFile) -> String {
     if stem.is_empty() || stem == "-" { "workflow".to_owned() } else { stem.into_owned() }
 }
 
+/// Only the first document is started from outside; a trigger of another would never be pulled.
+pub(super) fn check_triggers(notes: &mut Notes, workflows: &[Workflow]) {
+    for trigger in workflows.iter().skip(1).filter_map(|child| child.trigger.as_ref()) {
+        notes.add(
+            Diagnostic::error("misplaced-field", "`trigger` in a document that is called")
+                .at(trigger.span, "")
+                .help("move it to the first document of the file"),
+        );
+    }
+}
+
 /// Reports a circle of calls between documents of the file. A target that is none of them is a file,
 /// which is not looked at here; one with a `$` is known at run time only.
 pub(super) fn check_calls(notes: &mut Notes, workflows: &[Workflow]) {

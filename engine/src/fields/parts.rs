@@ -46,6 +46,72 @@ pub(crate) static MASKING: Section = Section {
     ],
 };
 
+/// `trigger:`.
+pub(crate) static TRIGGER: Section = Section {
+    name: "`trigger`",
+    id: "trigger",
+    fields: &[works(
+        "http",
+        Shape::Object(&TRIGGER_HTTP),
+        "A `POST` to `/hooks/NAME` of `subrosa serve` starts the workflow.",
+    )],
+};
+
+/// `trigger.http:`.
+pub(crate) static TRIGGER_HTTP: Section = Section {
+    name: "`http`",
+    id: "trigger_http",
+    fields: &[
+        works("name", Shape::Text, "`NAME` of the address; without it the workflow's name."),
+        works(
+            "credentials_path",
+            Shape::Text,
+            "The file with the bearer token, or the user name and password, that callers have to show; without it what the server was started with.",
+        ),
+        works("signature", Shape::Object(&SIGNATURE), "Callers have to sign the body."),
+        works(
+            "user",
+            Shape::OneOf(&["required", "optional"]),
+            "`required`: callers have to show a user's token as well, who may start runs here.",
+        ),
+        works("anonymous", Shape::Flag, "`true`: callers have to show nothing."),
+        works(
+            "body",
+            Shape::Text,
+            "The parameter that gets the body; without it `WEBHOOK_PAYLOAD`.",
+        ),
+        works(
+            "params",
+            Shape::TextMap,
+            "Parameters from a JSON body, each by a JSON pointer: `{BRANCH: /ref}`.",
+        ),
+        works(
+            "max_body",
+            Shape::Whole(1),
+            "Bytes that the body may have: at most 98304, as without it.",
+        ),
+    ],
+};
+
+/// `trigger.http.signature:`.
+pub(crate) static SIGNATURE: Section = Section {
+    name: "`signature`",
+    id: "trigger_signature",
+    fields: &[
+        works(
+            "scheme",
+            Shape::OneOf(&["github", "gitlab", "slack", "standard", "stripe"]),
+            "How the caller signs. `standard`: Standard Webhooks.",
+        ),
+        works("ref", Shape::Text, "The key of the registry that holds the signing secret."),
+        works(
+            "within_sec",
+            Shape::Whole(1),
+            "How old a signed time may be; without it 300. Schemes without a time have none.",
+        ),
+    ],
+};
+
 /// `handler_on:`.
 pub(crate) static HANDLERS: Section = Section {
     name: "`handler_on`",

@@ -73,8 +73,8 @@ mod tests {
     use super::table;
     use crate::fields::{
         CONDITION, CONTINUE_ON, DEFAULTS, EXEC, EXECUTOR, HANDLERS, MASKING, OUTPUT, OUTPUT_ENTRY,
-        PARALLEL, PARAM, REPEAT, RETRY, SECRET, STDOUT, STDOUT_OUTPUTS, STEP, Section, WITH_CALL,
-        WITH_EXEC, WITH_SHELL, WORKFLOW,
+        PARALLEL, PARAM, REPEAT, RETRY, SECRET, SIGNATURE, STDOUT, STDOUT_OUTPUTS, STEP, Section,
+        TRIGGER, TRIGGER_HTTP, WITH_CALL, WITH_EXEC, WITH_SHELL, WORKFLOW,
     };
 
     const SECTIONS: &[&Section] = &[
@@ -83,6 +83,9 @@ mod tests {
         &SECRET,
         &MASKING,
         &PARAM,
+        &TRIGGER,
+        &TRIGGER_HTTP,
+        &SIGNATURE,
         &HANDLERS,
         &DEFAULTS,
         &CONDITION,

@@ -1,6 +1,8 @@
 //! The fields of a workflow.
 
-use super::{DEFAULTS, Field, HANDLERS, MASKING, Section, Shape, Status, alias, refused, works};
+use super::{
+    DEFAULTS, Field, HANDLERS, MASKING, Section, Shape, Status, TRIGGER, alias, refused, works,
+};
 
 const NOT_RUN: &str = "is not run by subrosa";
 const NOT_YET: &str = "is not run by subrosa yet";
@@ -47,6 +49,7 @@ pub(crate) static WORKFLOW: Section = Section {
             "`required`: no value is taken from the registry unless its audit log can be written.",
         ),
         works("masking", Shape::Object(&MASKING), "How values are hidden."),
+        works("trigger", Shape::Object(&TRIGGER), "What starts the workflow, beside people."),
         works("working_dir", Shape::Text, "Folder of the steps; without it the file's folder."),
         works("shell", Shape::Texts, "Shell of the steps, with arguments: `bash -e`."),
         works("shell_args", Shape::Texts, "More arguments of `shell`."),
@@ -93,7 +96,7 @@ pub(crate) static WORKFLOW: Section = Section {
             "limit runs where they are started, with `flock`",
         ),
         refused("worker_selector", "needs a server with workers", "start subrosa on that machine"),
-        refused("webhook", "needs a server", "start the workflow from what receives the call"),
+        refused("webhook", "has another form here", "write `trigger: {http: ...}`"),
         refused("resources", "limits resources of workers", "use `systemd-run` or `ulimit`"),
         refused(
             "retry_policy",

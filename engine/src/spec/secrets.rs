@@ -127,7 +127,8 @@ fn source(notes: &mut Notes, fields: &Fields<'_>) -> Source {
                         .help("options are settings of a provider; a `ref` has none"),
                 );
             }
-            parse_ref(notes, &reference)
+            let span = reference.span;
+            parse_ref(notes, &reference).map(|reference| (SecretSource::Ref(reference), span))
         }
         (None, Some(provider), Some(key)) => {
             let span = key.span;
@@ -154,9 +155,10 @@ fn source(notes: &mut Notes, fields: &Fields<'_>) -> Source {
     }
 }
 
-fn parse_ref(notes: &mut Notes, reference: &Text) -> Source {
+/// A key of the registry.
+pub(super) fn parse_ref(notes: &mut Notes, reference: &Text) -> Option<SecretRef> {
     let reason = match SecretRef::parse(&reference.raw) {
-        Ok(parsed) => return Some((SecretSource::Ref(parsed), reference.span)),
+        Ok(parsed) => return Some(parsed),
         Err(reason) => reason,
     };
     let why = match reason {

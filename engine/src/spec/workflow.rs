@@ -20,6 +20,7 @@ use super::labels::labels;
 use super::read::Fields;
 use super::secrets::secrets;
 use super::steps::{Steps, log_output, steps};
+use super::trigger::{TriggerDraft, trigger};
 use super::{Notes, env, params};
 
 /// A document whose parts are read; names and references are not checked against each other.
@@ -47,6 +48,8 @@ pub(crate) struct Draft {
     pub(crate) masking: Masking,
     /// `audit: required`.
     pub(crate) audit_required: bool,
+    /// `trigger.http:`.
+    pub(crate) trigger: Option<TriggerDraft>,
     /// `working_dir:`.
     pub(crate) working_dir: Option<Text>,
     /// `shell:`.
@@ -92,6 +95,7 @@ pub(crate) fn decode(notes: &mut Notes, node: &Node) -> Draft {
         environment: environment(notes, &fields),
         masking: masking(notes, &fields),
         audit_required: fields.word(notes, "audit", &["required", "optional"]) == Some("required"),
+        trigger: fields.get("trigger").and_then(|n| trigger(notes, n)),
         working_dir: fields.trimmed(notes, "working_dir"),
         shell: shell(notes, &fields),
         steps: steps(notes, &fields),

@@ -29,6 +29,14 @@ pub(crate) fn outline(workflow: &Workflow) -> String {
     if workflow.audit_required {
         writeln!(out, "  audit required").unwrap();
     }
+    if let Some(trigger) = &workflow.trigger {
+        let path = trigger.credentials_path.as_ref().map(|path| path.raw.as_str());
+        let signature = trigger.signature.as_ref();
+        let signature = signature.map(|s| (s.scheme, s.secret.as_str(), s.within));
+        let flags = (trigger.needs_user, trigger.is_anonymous, trigger.body_len_max);
+        writeln!(out, "  hook {} {path:?} {signature:?} {flags:?}", trigger.name).unwrap();
+        writeln!(out, "    body {} {:?}", trigger.body, trigger.params).unwrap();
+    }
     if let Some(dir) = &workflow.working_dir {
         writeln!(out, "  dir {}", dir.raw).unwrap();
     }
