@@ -9,6 +9,7 @@
 
 pub mod apply;
 pub mod files;
+pub mod inbound;
 pub mod keeper;
 pub mod kind;
 pub mod oauth;
