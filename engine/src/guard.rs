@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::process::Pid;
 
@@ -46,6 +46,39 @@ impl Guard {
         let mut notes = shared.notes.lock().unwrap_or_else(PoisonError::into_inner);
         // A full disk costs the guard, not the run.
         let _unnoted = notes.write_all(line.as_bytes()).err();
+    }
+}
+
+/// Notes the process groups that steps start by themselves, so that they are ended if the engine is killed.
+#[derive(Clone)]
+pub struct Groups(Arc<Guard>);
+
+impl Groups {
+    pub(crate) fn new(guard: Arc<Guard>) -> Groups {
+        Groups(guard)
+    }
+
+    /// Has a group ended if the engine is killed before this is dropped; `id` is that of its first process.
+    pub fn watch(&self, id: u32) -> Watched {
+        let group = i32::try_from(id).ok().and_then(Pid::from_raw);
+        if let Some(group) = group {
+            self.0.watch(group);
+        }
+        Watched { group, guard: self.0.clone() }
+    }
+}
+
+/// A process group that is noted for as long as this lives.
+pub struct Watched {
+    group: Option<Pid>,
+    guard: Arc<Guard>,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let Some(group) = self.group {
+            self.guard.forget(group);
+        }
     }
 }
 

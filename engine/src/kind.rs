@@ -26,6 +26,7 @@ use crate::workflow::Typed;
 mod input;
 
 pub use crate::fields::{Field, Section, Shape, alias, refused, section, table, works};
+pub use crate::guard::{Groups, Watched};
 pub use input::Input;
 pub use subrosa_masker::MaskedText;
 
@@ -135,6 +136,8 @@ pub struct StepRequest {
     pub hiding: Hiding,
     /// When to end.
     pub timing: Timing,
+    /// Where process groups are noted that it starts.
+    pub groups: Groups,
     /// Where the use of shared clients is noted.
     pub usage: Usage,
     /// Keeps what was said and done, beside the logs.

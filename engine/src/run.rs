@@ -14,7 +14,7 @@ use subrosa_masker::MaskedText;
 use crate::cancel::{Stop, StopToken};
 use crate::event::{EventSink, RunEvent, RunStatus, Timestamp};
 use crate::executor::{Executor, Local};
-use crate::guard::Guard;
+use crate::guard::{Groups, Guard};
 use crate::host::Host;
 use crate::masks::Masks;
 use crate::recorder::Events;
@@ -78,6 +78,8 @@ pub(crate) struct Shared {
     pub(crate) host: Arc<Host>,
     pub(crate) events: Events,
     pub(crate) executor: Box<dyn Executor>,
+    /// Where steps note process groups that they start by themselves.
+    pub(crate) groups: Groups,
     pub(crate) masks: Arc<Masks>,
     pub(crate) run: String,
     /// The engine's log, for `DAG_RUN_LOG_FILE`.
@@ -173,10 +175,11 @@ fn start(
         None => run_id((host.clock)()).map_err(failed)?,
     };
     let dir = RunDir::create(&host.data_dir, name.as_str(), &run).map_err(failed)?;
-    let guard = Guard::start(host.guard.as_deref(), dir.path());
+    let guard = Arc::new(Guard::start(host.guard.as_deref(), dir.path()));
     let shared = Shared {
         events: Events::open(&dir, events).map_err(failed)?,
-        executor: Box::new(Local::new(guard)),
+        executor: Box::new(Local::new(guard.clone())),
+        groups: Groups::new(guard),
         host: host.clone(),
         masks: masks.clone(),
         run,

@@ -57,10 +57,13 @@ fn a_stop_ends_whatever_is_going_on_and_tells_the_signal() {
 }
 
 #[test]
-fn a_killed_engine_leaves_no_condition_and_no_grandchild() {
+fn a_killed_engine_leaves_no_condition_no_server_and_no_grandchild() {
     let in_step = format!("steps: ['({WAIT}) & wait']\n");
     let in_condition = format!("steps: [{{name: a, run: 'true', preconditions: ['{WAIT}']}}]\n");
-    for workflow in [in_step, in_condition] {
+    let in_server = format!(
+        "steps: [{{name: a, type: mcp, with: {{command: sh, args: ['-c', '{WAIT}'], tool: t}}}}]\n"
+    );
+    for workflow in [in_step, in_condition, in_server] {
         let place = Place::new();
         let (child, pid) = started(&place, &workflow);
         send(&child, Signal::KILL);

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -34,12 +34,12 @@ use crate::sink::{StepIo, StreamEnd};
 
 /// Runs commands on this machine.
 pub(crate) struct Local {
-    guard: Guard,
+    guard: Arc<Guard>,
     programs: Programs,
 }
 
 impl Local {
-    pub(crate) fn new(guard: Guard) -> Local {
+    pub(crate) fn new(guard: Arc<Guard>) -> Local {
         Local { guard, programs: Programs::default() }
     }
 }

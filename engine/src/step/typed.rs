@@ -89,6 +89,7 @@ impl StepRun {
             asking,
             hiding: Hiding::new(shared.masks.clone()),
             timing,
+            groups: shared.groups.clone(),
             usage: self.usage(),
             keep: self.keep(),
             warn: self.warn(),

@@ -2,7 +2,7 @@
 //! output, a line each.
 //!
 //! It gets the variables of the step and nothing else. It leads a group of processes, and the group ends with
-//! the step, whatever becomes of that.
+//! the step, whatever becomes of that, and with the program, should that be killed.
 
 use std::ffi::OsStr;
 use std::io;
@@ -11,7 +11,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use subrosa_engine::kind::{StepFault, StepRequest};
+use subrosa_engine::kind::{StepFault, StepRequest, Watched};
 use subrosa_engine::names::shown;
 use subrosa_engine::sink::StepIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -44,13 +44,16 @@ pub(super) struct Stdio {
     shown: String,
 }
 
-/// The processes of a server, killed when this is dropped.
-struct Group(Option<Pid>);
+/// The processes of a server, killed when this is dropped, or when the program is killed.
+struct Group {
+    id: Option<Pid>,
+    _watched: Option<Watched>,
+}
 
 impl Group {
     /// Gone groups are no error: the aim is reached.
     fn send(&self, signal: Signal) {
-        if let Some(id) = self.0 {
+        if let Some(id) = self.id {
             let _gone = kill_process_group(id, signal).err();
         }
     }
@@ -119,8 +122,11 @@ impl Stdio {
                 .help("is it in `PATH`? `command` is the program alone; `args` has its arguments"),
             kind => failed(kind),
         })?;
-        let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let group = Group(id);
+        let id = child.id();
+        let group = Group {
+            id: id.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)),
+            _watched: id.map(|id| request.groups.watch(id)),
+        };
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let stdout = stdout.ok_or_else(|| failed(io::ErrorKind::BrokenPipe))?;
