@@ -192,6 +192,28 @@ async fn transactions_sessions_and_cancelling() {
     let left = stage.run(&steps).await;
     let shown: Vec<String> = (0..5).map(|index| left.log(&format!("s{index}.out"))).collect();
     assert_eq!(shown[1..], ["{\"a\":null}\n", "{\"n\":2}\n", "{\"a\":1}\n", "{\"a\":1}\n"]);
+    // Counters, too.
+    stage
+        .out("CREATE TABLE c (id INT AUTO_INCREMENT PRIMARY KEY, n INT) AUTO_INCREMENT = 41", "")
+        .await;
+    let insert = "INSERT INTO c (n) VALUES (1)";
+    let counters = "SELECT LAST_INSERT_ID() AS id";
+    let warned = "SELECT :v + 1 AS n";
+    let steps = [
+        stage.text("s0", insert, "max_connections: 1"),
+        stage.text("s1", counters, "max_connections: 1").replace("{name", "{depends: [s0], name"),
+        stage
+            .text("s2", warned, "max_connections: 1, params: {v: '1x'}")
+            .replace("{name", "{depends: [s1], name"),
+        stage
+            .text("s3", "SHOW WARNINGS", "max_connections: 1")
+            .replace("{name", "{depends: [s2], name"),
+    ];
+    let left = stage.run(&steps.concat()).await;
+    assert_eq!(left.log("s1.out"), "{\"id\":0}\n", "{}", left.record());
+    assert_eq!((left.log("s2.out").as_str(), left.log("s3.out").as_str()), ("{\"n\":2}\n", ""));
+    let both = format!("{insert}; SELECT LAST_INSERT_ID() AS id");
+    assert_eq!(stage.out(&both, "").await, "{\"id\":42}\n");
     // What is cut off ends at the server.
     let late = "PLACE: it took more than 1 second and was cancelled";
     stage.refused("SELECT SLEEP(600)", "timeout: 1", late).await;
