@@ -2,6 +2,8 @@
 //!
 //! Called before anything else in `main`; nothing here allocates or fails.
 
+use std::path::Path;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{out, terminal};
@@ -15,9 +17,15 @@ pub(crate) fn harden() {
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).ok();
 }
 
-/// Makes a panic say where it happened and never what its message was.
+/// Makes a panic say where it happened and never what its message was. One of a library that is held, and told
+/// as the failure of a step, says nothing.
 pub(crate) fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
+        // Our own files are named from the workspace on, those of libraries from the root.
+        let is_ours = panic.location().is_none_or(|at| Path::new(at.file()).is_relative());
+        if subrosa_executors::holds_panics() && !is_ours {
+            return;
+        }
         terminal::restore();
         let place = panic
             .location()

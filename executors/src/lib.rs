@@ -10,12 +10,14 @@ pub mod clients;
 pub mod lender;
 
 mod builtin;
+mod contained;
 mod http;
 mod mcp;
 mod object;
 mod sql;
 
 pub use builtin::{KINDS, runners};
+pub use contained::holds_panics;
 pub use http::{HTTP, HttpFiles, NoHttpFiles};
 pub use lender::{Credential, Lender, MakeHttp, Means};
 pub use sql::{MYSQL, POSTGRES, SQLITE};

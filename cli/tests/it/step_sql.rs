@@ -203,6 +203,29 @@ fn whatever_goes_wrong_no_password_is_shown() {
 }
 
 #[test]
+fn a_driver_that_breaks_over_what_it_was_told_is_told_as_the_step() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // A message that is shorter than its own length.
+        std::io::Write::write_all(&mut stream, b"R\0\0\0\0").unwrap();
+        std::io::copy(&mut stream, &mut std::io::sink())
+    });
+    let dsn = format!("postgres://ada@{address}/books?sslmode=disable");
+    let place = Place::new();
+    let ended = run(
+        &place,
+        &format!(
+            "steps: [{{name: s, type: postgres, command: SELECT 1, with: {{dsn: '{dsn}'}}}}]\n"
+        ),
+    );
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stdout.contains("answered something else than asked for"), "{ended:?}");
+    assert!(!format!("{ended:?}").contains("broke"), "{ended:?}");
+}
+
+#[test]
 fn validate_dry_and_schema_know_the_kinds() {
     let place = Place::new();
     let good = "steps:\n- {name: a, type: postgres, with: {dsn: 'postgres://ada@h/d'}, command: SELECT 1}\n\

@@ -6,12 +6,12 @@
 
 use std::error::Error;
 use std::io;
-use std::panic::AssertUnwindSafe;
 
-use futures_util::FutureExt as _;
 use rustls::CertificateError;
 use sqlx::error::DatabaseError;
 use subrosa_engine::kind::StepFault;
+
+use crate::contained::contained;
 
 /// Characters of a server's sentence that are shown.
 const SENTENCE_LEN_MAX: usize = 300;
@@ -69,8 +69,7 @@ pub(super) fn meaning(place: &str, refusal: Refusal, sql: &str, error: &sqlx::Er
 pub(super) async fn guarded<T, E: From<sqlx::Error>>(
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
-    let ended = AssertUnwindSafe(work).catch_unwind().await;
-    ended.unwrap_or_else(|_| Err(sqlx::Error::Protocol(String::new()).into()))
+    contained(work).await.unwrap_or_else(|| Err(sqlx::Error::Protocol(String::new()).into()))
 }
 
 /// A fault with the name of the place before it.
