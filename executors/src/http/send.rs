@@ -25,6 +25,8 @@ const REDIRECTS_MAX: usize = 10;
 /// The pause before the first repetition, and the longest, if the server names none.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// A server that asks for a longer pause is not asked again: it would hold the step for as long as it likes.
+const ASKED_PAUSE_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// No answer.
 struct Lost {
@@ -69,7 +71,13 @@ impl HttpSteps {
         loop {
             let ended = Box::pin(self.once(request, &wanted)).await;
             let asked = match &ended {
-                Ok(came) if is_busy(came.incoming.status) => came.incoming.retry_after(),
+                Ok(came) if is_busy(came.incoming.status) => {
+                    let asked = came.incoming.retry_after();
+                    if asked > Some(ASKED_PAUSE_MAX) {
+                        left = 0;
+                    }
+                    asked
+                }
                 Err(lost) if lost.is_passing => None,
                 Ok(_) | Err(_) => {
                     left = 0;

@@ -338,6 +338,11 @@ async fn what_may_be_repeated_is_and_nothing_else() {
     assert_eq!(count(busy, "with: {url: URL, retries: 2}").await, (3, true));
     assert_eq!(count(many, "with: {url: URL, retries: 3}").await, (3, true));
     assert_eq!(count(busy, "with: {url: URL, retries: 1}").await, (2, false));
+    let later = || Reply::Answer(503, vec!["Retry-After: 301".to_owned()], Vec::new());
+    let bounded = "timeout_sec: 30, with: {url: URL, retries: 2}";
+    let began = std::time::Instant::now();
+    assert_eq!(count(later, bounded).await, (1, false));
+    assert!(began.elapsed().as_secs() < 20, "it was not waited for");
     assert_eq!(count(busy, "with: {url: URL}").await, (1, false));
     assert_eq!(count(busy, "with: {url: URL, method: '${M:-POST}', retries: 2}").await, (1, false));
     assert_eq!(count(|| Reply::text(500, ""), "with: {url: URL, retries: 2}").await, (1, false));
