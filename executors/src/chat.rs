@@ -27,7 +27,7 @@ use subrosa_http::header::CONTENT_TYPE;
 use subrosa_http::{Fault, Http, Incoming, Roots};
 
 use crate::clients::{Clients, Identity};
-use crate::lender::{Looked, Means};
+use crate::lender::Means;
 use events::{Buffer, Data, Events};
 use prompt::Prompt;
 use reply::{Broken, Piece, Reply};
@@ -83,14 +83,14 @@ impl Chat {
         let lender = &self.means.lender;
         let looked = lender.look(request).await?;
         let service = Service::of(request, &looked)?;
-        let (_, version) = looked.identity(request.connection.as_deref());
-        let holder = holder(request, &looked);
+        let identity = looked.identity(request.connection.as_deref());
         let credential = lender.open(request, looked).await?;
+        let key = service.key(request, &credential)?;
         // After the credential is hidden: a message may hold it.
         let prompt = Prompt::of(&request.input, &request.hiding);
-        let ready = service.request(request, &prompt, &credential)?;
-        drop(credential);
-        let client = self.client(request, &ready, (&holder, version)).await?;
+        let ready = service.request(request, &prompt, (&credential, &key))?;
+        drop((credential, key));
+        let client = self.client(request, &ready, identity).await?;
         let Ready { call, server, key, .. } = ready;
         let incoming =
             patiently(client.open(call)).await.map_err(|fault| of_fault(fault, &server))?;
@@ -116,9 +116,9 @@ impl Chat {
         &self,
         request: &StepRequest,
         ready: &Ready,
-        (holder, version): (&str, Identity),
+        (holder, version): (Identity, Identity),
     ) -> Result<Arc<Http>, StepFault> {
-        let identity = Identity::of([holder.as_bytes(), ready.server.as_bytes()]);
+        let identity = holder.and([ready.server.as_bytes()]);
         let shown = match &request.connection {
             Some(name) => format!("chat {name}"),
             None => format!("chat {}", ready.server),
@@ -131,17 +131,6 @@ impl Chat {
             joined.unwrap_or_else(|_| Err(StepFault::new("no HTTP client can be made")))
         };
         self.clients.get((identity, version), (&request.usage, &shown), open).await
-    }
-}
-
-/// What tells the credential from others.
-fn holder(request: &StepRequest, looked: &Looked) -> String {
-    match looked {
-        Looked::Connection(_) => {
-            format!("connection {}", request.connection.as_deref().unwrap_or_default())
-        }
-        Looked::File(path, ..) => format!("file {}", path.display()),
-        Looked::Nothing => "nothing".to_owned(),
     }
 }
 

@@ -420,6 +420,25 @@ fn a_file_gives_a_token_and_nothing_else() {
 }
 
 #[test]
+fn a_key_that_is_no_secret_is_masked_in_what_the_model_is_told() {
+    let peer = Peer::saying(Script::whole("200 OK", &reply("openai", false, &["hello ", KEY])));
+    let place = Place::new();
+    let text = format!(
+        "env: [{{LATER: '{KEY}'}}]\nsteps: [{{name: ask, action: chat.completion, with: {{\
+         provider: openai, model: m, api_key_name: LATER, base_url: '{}', messages: \
+         [{{role: user, content: 'mine is ${{LATER}}'}}]}}}}]\n",
+        peer.url
+    );
+    place.write("w.yaml", &text);
+    assert_eq!(place.run(&["run", "w.yaml"]).code, 0);
+    let heard = &peer.heard()[0];
+    assert_eq!(heard.json()["messages"][0]["content"], "mine is *******");
+    assert_eq!(heard.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
+    assert_eq!(place.find("steps/ask.out"), "hello *******\n");
+    check("the transcript", place.find("steps/ask.chat.json").as_bytes());
+}
+
+#[test]
 fn a_key_that_is_not_there_is_missed_and_one_is_not_sent_in_the_open() {
     let place = Place::new();
     for (provider, name) in [

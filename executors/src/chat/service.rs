@@ -110,6 +110,12 @@ pub(super) struct Service {
     pub(super) protocol: Protocol,
 }
 
+/// An API key, and what holds it, as it may be shown.
+pub(super) struct Key {
+    holder: String,
+    value: SecretValue,
+}
+
 /// A request that is ready to go.
 pub(super) struct Ready {
     pub(super) call: Call,
@@ -162,7 +168,7 @@ impl Service {
         &self,
         request: &StepRequest,
         prompt: &Prompt,
-        credential: &Credential,
+        (credential, key): (&Credential, &Option<Key>),
     ) -> Result<Ready, StepFault> {
         let base = self.base(credential)?;
         let url = self.url(&base, prompt)?;
@@ -175,7 +181,7 @@ impl Service {
             headers.insert("anthropic-version", HeaderValue::from_static(anthropic::VERSION));
         }
         let mut call = Call { method: Method::POST, url, headers, body: Some(body) };
-        let key = match credential {
+        let holder = match credential {
             Credential::Connection(opened) => {
                 let context = Context { now: (request.clock)(), token: None };
                 let name = shown(&opened.name());
@@ -183,26 +189,37 @@ impl Service {
                     .map_err(|error| of_connection(&name, &error))?;
                 Some(format!("the connection {name}"))
             }
-            Credential::Http(HttpCredentials::Bearer(token)) => {
-                self.put_key(&mut call, &address, "the file of `credentials_path`", token)?
-            }
-            Credential::Http(HttpCredentials::Basic { .. }) => {
-                return Err(StepFault::new(
-                    "the file of `credentials_path` has a user name and a password",
-                )
-                .help("models are asked with a token: `{\"bearer_auth\": ...}`"));
-            }
-            Credential::Http(HttpCredentials::Nothing) => None,
-            Credential::Nothing => match self.variable(request)? {
-                Some((name, value)) => {
-                    let hidden = request.hiding.hide(&name, std::slice::from_ref(&value));
-                    hidden.map_err(|error| StepFault::new(error.to_string()))?;
-                    self.put_key(&mut call, &address, &format!("the variable `{name}`"), &value)?
-                }
+            Credential::Http(_) | Credential::Nothing => match key {
+                Some(key) => self.put_key(&mut call, &address, key)?,
                 None => None,
             },
         };
-        Ok(Ready { call, address, server, key })
+        Ok(Ready { call, address, server, key: holder })
+    }
+
+    /// The API key, hidden in all that leaves from now on; none if a connection has it, or nobody.
+    pub(super) fn key(
+        &self,
+        request: &StepRequest,
+        credential: &Credential,
+    ) -> Result<Option<Key>, StepFault> {
+        match credential {
+            Credential::Connection(_) | Credential::Http(HttpCredentials::Nothing) => Ok(None),
+            Credential::Http(HttpCredentials::Bearer(token)) => {
+                let holder = "the file of `credentials_path`".to_owned();
+                Ok(Some(Key { holder, value: token.clone() }))
+            }
+            Credential::Http(HttpCredentials::Basic { .. }) => {
+                Err(StepFault::new("the file of `credentials_path` has a user name and a password")
+                    .help("models are asked with a token: `{\"bearer_auth\": ...}`"))
+            }
+            Credential::Nothing => {
+                let Some((name, value)) = self.variable(request)? else { return Ok(None) };
+                let hidden = request.hiding.hide(&name, std::slice::from_ref(&value));
+                hidden.map_err(|error| StepFault::new(error.to_string()))?;
+                Ok(Some(Key { holder: format!("the variable `{name}`"), value }))
+            }
+        }
     }
 
     /// The variable that holds the key, with its value.
@@ -288,8 +305,7 @@ impl Service {
         &self,
         call: &mut Call,
         address: &Address,
-        holder: &str,
-        key: &SecretValue,
+        Key { holder, value: key }: &Key,
     ) -> Result<Option<String>, StepFault> {
         if !address.is_encrypted() && !address.is_loopback() {
             let message =
@@ -305,7 +321,7 @@ impl Service {
             StepFault::new(format!("{holder} has a line ending or another control character"))
         })?;
         call.headers.insert(name, value);
-        Ok(Some(holder.to_owned()))
+        Ok(Some(holder.clone()))
     }
 }
 
