@@ -54,8 +54,11 @@ enum Ended {
     Done,
     /// The server refused it, and is ready for more.
     Refused(StepFault),
+    /// The session is of no use any more.
     Broken(StepFault),
-    /// It has to be ended at the server.
+    /// It was given up here, and has to be ended at the server.
+    Undone(StepFault),
+    /// The same: its time is over.
     Cut(ExitHow),
     Late(u64),
 }
@@ -90,20 +93,33 @@ async fn written<S: Session>(
     let written = if ran.is_ok() { rows.finish().await } else { rows.flush().await };
     if let Err(error) = written {
         let message = format!("the output cannot be written: {}", error.kind());
-        return Ended::Broken(StepFault::new(message));
+        return Ended::Undone(StepFault::new(message));
     }
     match ran {
         Ok(()) => Ended::Done,
-        Err(failed) if failed.is_ready => Ended::Refused(failed.fault),
-        Err(failed) => Ended::Broken(failed.fault),
+        Err(Failed { fault, left }) => match left {
+            Left::Ready => Ended::Refused(fault),
+            Left::Broken => Ended::Broken(fault),
+            Left::AtWork => Ended::Undone(fault),
+        },
     }
 }
 
 /// Why a statement did not end well.
 struct Failed {
     fault: StepFault,
-    /// Whether the session is ready for another statement.
-    is_ready: bool,
+    left: Left,
+}
+
+/// How a failure leaves a session.
+#[derive(PartialEq, Eq)]
+enum Left {
+    /// For another statement.
+    Ready,
+    /// Of no use.
+    Broken,
+    /// The server may still be at it.
+    AtWork,
 }
 
 /// Waits until a statement has taken too long.
@@ -141,7 +157,9 @@ async fn transact<S: Session>(
         }
         Err(mut failed) => {
             // The server rolls back when the session is closed, too.
-            failed.is_ready = failed.is_ready && guarded(session.command("ROLLBACK")).await.is_ok();
+            if failed.left == Left::Ready && guarded(session.command("ROLLBACK")).await.is_err() {
+                failed.left = Left::Broken;
+            }
             Err(failed)
         }
     }
@@ -152,9 +170,12 @@ impl Named<'_> {
         match broken {
             Broken::Driver(error) => Failed {
                 fault: meaning(self.place, self.refusal, sql, &error),
-                is_ready: matches!(error, sqlx::Error::Database(_)),
+                left: match error {
+                    sqlx::Error::Database(_) => Left::Ready,
+                    _ => Left::Broken,
+                },
             },
-            Broken::Fault(fault) => Failed { fault: at(self.place, fault), is_ready: false },
+            Broken::Fault(fault) => Failed { fault: at(self.place, fault), left: Left::AtWork },
         }
     }
 
@@ -166,7 +187,7 @@ impl Named<'_> {
         let fault = StepFault::new(format!(
             "{place}: the connection broke at the end of the transaction; whether it was committed is not known"
         ));
-        Failed { fault, is_ready: false }
+        Failed { fault, left: Left::Broken }
     }
 }
 

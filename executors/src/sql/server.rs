@@ -74,6 +74,10 @@ impl<S: Session> ServerSteps<S> {
                 Err(fault)
             }
             Ended::Broken(fault) => Err(fault),
+            Ended::Undone(fault) => {
+                lease.cancel(&way.login).await;
+                Err(fault)
+            }
             Ended::Cut(how) => {
                 lease.cancel(&way.login).await;
                 Ok(how)

@@ -80,6 +80,10 @@ impl StepRunner for SqliteSteps {
                 file.close().await;
                 Err(fault)
             }
+            Ended::Undone(fault) => {
+                end(&login, file).await;
+                Err(fault)
+            }
             Ended::Cut(how) => {
                 end(&login, file).await;
                 Ok(how)

@@ -272,10 +272,13 @@ async fn transactions_sessions_and_cancelling() {
     let slow =
         stage.text("s", "SELECT pg_sleep(600)", "").replace("{name", "{timeout_sec: 1, name");
     assert!(stage.run(&slow).await.failure().contains("time"));
+    // So is what is given up here: a result that cannot be written, while the server is at the next one.
+    let twice = "SELECT n AS a, repeat('x', 1000) AS a FROM generate_series(1, 100) AS n; SELECT pg_sleep(600)";
+    stage.refused(twice, "", "two columns of the result are named `a`").await;
     let idle = format!("{busy} AND pid <> pg_backend_pid()");
     assert_eq!(stage.out(&idle, "").await, "{\"n\":0}\n");
     let log = stage.server.log();
-    assert_eq!(log.matches("canceling statement due to user request").count(), 4, "{log}");
+    assert_eq!(log.matches("canceling statement due to user request").count(), 5, "{log}");
     assert!(!log.contains("connection to client lost"), "{log}");
 }
 
