@@ -183,17 +183,15 @@ fn comment(text: &str, nests: bool) -> usize {
     let (mut depth, mut at) = (1_usize, 2);
     while depth > 0 {
         let Some(rest) = text.get(at..) else { return text.len() };
-        let Some(close) = rest.find("*/") else { return text.len() };
-        match rest.find("/*").filter(|open| nests && *open < close) {
-            Some(open) => {
-                depth += 1;
-                at += open + 2;
-            }
-            None => {
-                depth -= 1;
-                at += close + 2;
-            }
+        // Whichever comes first: a look for one of them alone would read all of the rest, again and again.
+        let is_end = |pair: &[u8]| pair == b"*/" || nests && pair == b"/*";
+        let Some(next) = rest.as_bytes().windows(2).position(is_end) else { return text.len() };
+        if rest.as_bytes()[next] == b'*' {
+            depth -= 1;
+        } else {
+            depth += 1;
         }
+        at += next + 2;
     }
     at
 }
@@ -288,6 +286,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn comments_within_comments_are_read_once() {
+        let deep = 100_000;
+        let text = format!("{} SELECT 1 {}", "/*".repeat(deep), "*/".repeat(deep));
+        let began = std::time::Instant::now();
+        check(Dialect::Postgres, &text, &text, &[], 0);
+        assert!(began.elapsed().as_secs() < 5);
     }
 
     #[test]
