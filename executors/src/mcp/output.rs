@@ -48,8 +48,8 @@ pub(super) fn write(
     let Ok(items) = serde_json::from_str::<Vec<Item>>(content) else { return Ok(None) };
     if wants_json && !given.is_error {
         let structured = given.structured.map(RawValue::get).filter(|text| *text != "null");
-        line(structured.unwrap_or(content), hiding, io)?;
-        return Ok(Some(true));
+        let is_read = line(structured.unwrap_or(content), hiding, io)?;
+        return Ok(is_read.then_some(true));
     }
     for item in items {
         let text = item.text.or(item.resource.and_then(|resource| resource.text));
@@ -71,14 +71,16 @@ pub(super) fn write(
     Ok(Some(!given.is_error))
 }
 
-/// Writes a JSON document as a line; texts in it are masked one by one before they are shown.
-pub(super) fn line(document: &str, hiding: &Hiding, io: &mut StepIo) -> io::Result<()> {
-    let Ok(value) = serde_json::from_str::<Value>(document) else { return Ok(()) };
+/// Writes a JSON document as a line; texts in it are masked one by one before they are shown. Says whether it
+/// could be read: one that is too deep cannot.
+pub(super) fn line(document: &str, hiding: &Hiding, io: &mut StepIo) -> io::Result<bool> {
+    let Ok(value) = serde_json::from_str::<Value>(document) else { return Ok(false) };
     let mut raw = Zeroizing::new(Vec::with_capacity(document.len() + 1));
     // JSON has line endings between values only.
     raw.extend(document.bytes().map(|b| if matches!(b, b'\n' | b'\r') { b' ' } else { b }));
     raw.push(b'\n');
     let mut shown = hiding.line(value);
     shown.push(b'\n');
-    io.split().0.write_apart(&raw, &shown)
+    io.split().0.write_apart(&raw, &shown)?;
+    Ok(true)
 }

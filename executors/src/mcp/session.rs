@@ -171,7 +171,9 @@ async fn list(link: &mut Link<'_>, step: &StepRequest, io: &mut StepIo) -> Resul
         let page = link.ask(id, request(id, "tools/list", &params), io).await?;
         let page: Page<'_> = serde_json::from_slice(&page).map_err(|_| link.no_answer())?;
         for tool in &page.tools {
-            output::line(tool.get(), &step.hiding, io).map_err(unwritten)?;
+            if !output::line(tool.get(), &step.hiding, io).map_err(unwritten)? {
+                return Err(link.no_answer());
+            }
         }
         match page.next.filter(|next| next.get() != "null") {
             Some(next) => params = joined(&[b"{\"cursor\":", next.get().as_bytes(), b"}"]),

@@ -122,6 +122,8 @@ async fn what_goes_wrong_at_a_program_is_told_without_what_it_said() {
     assert_eq!(left.err(), "last words *******\n");
     refused("HELLO; echo 'canary-4711 {'", "", "something that is no message").await;
     refused(&result("{\"content\":7}"), "", "no answer of the protocol").await;
+    let deep = format!("{{\"structuredContent\":{}1{}}}", "[".repeat(500), "]".repeat(500));
+    refused(&result(&deep), "output: json", "no answer of the protocol").await;
     refused("HELLO; while :; do printf 'canary-4711'; done", "max_bytes: 10000", "more than 10000")
         .await;
     refused("HELLO; sleep 100", "timeout: 1", "did not answer in time").await;
