@@ -23,6 +23,7 @@ pub(super) fn check(step: &Typed) -> Vec<Diagnostic> {
     problems.extend(target(step, operation));
     problems.extend(content(step, operation));
     problems.extend(credentials(step));
+    problems.extend(addresses(step));
     problems
 }
 
@@ -112,6 +113,17 @@ fn content(step: &Typed, operation: Operation) -> Option<Diagnostic> {
             Some(problem.at(step.span, "in this step").help("remove it, or store with `put`"))
         }
     }
+}
+
+fn addresses(step: &Typed) -> Option<Diagnostic> {
+    let is_refused = step.get("force_path_style") == Some(&Tree::Flag(false));
+    is_refused.then(|| {
+        let message = "`force_path_style: false` in a step";
+        let problem = Diagnostic::error("wrong-value", message);
+        problem
+            .at(step.span, "in this step")
+            .help("the bucket is always in the path of the URL; remove it")
+    })
 }
 
 fn credentials(step: &Typed) -> Option<Diagnostic> {

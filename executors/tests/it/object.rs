@@ -314,6 +314,7 @@ fn what_is_wrong_with_a_step_is_told_before_it_runs() {
         ("action: object.get, with: {key: k}", ""),
         ("type: s3, command: upload, with: {key: k, source: f, contentType: t}", ""),
         ("executor: {type: s3, config: {bucket: b, forcePathStyle: true}}, command: list", ""),
+        ("type: s3, command: list, with: {forcePathStyle: false}", "`force_path_style: false`"),
         ("type: object, with: {key: k}", "an `object` step without an operation"),
         ("type: object, command: move, with: {key: k}", "`move` is no operation"),
         ("action: object.get, command: get, with: {key: k}", "the operation is given twice"),
