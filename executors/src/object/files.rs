@@ -31,11 +31,13 @@ impl Begun {
         }
         let folder = path.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(folder)?;
-        let name = path.file_name().ok_or_else(|| io::Error::other("it is no name of a file"))?;
-        let name = name.to_string_lossy();
+        if path.file_name().is_none() {
+            return Err(io::Error::other("it is no name of a file"));
+        }
         for _ in 0..NAMES_MAX {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let own = folder.join(format!(".{name}.{}-{count}.part", std::process::id()));
+            // Without the name of the file: that may be as long as names can be.
+            let own = folder.join(format!(".subrosa.{}-{count}.part", std::process::id()));
             let mut options = OpenOptions::new();
             match options.write(true).create_new(true).mode(0o600).open(&own) {
                 Ok(file) => return Ok(Begun { file: Some(file), own, path: path.to_owned() }),
@@ -132,6 +134,9 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"whole");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
         assert!(Begun::new(folder.path()).is_err());
+        let long = folder.path().join("n".repeat(255));
+        Begun::new(&long).unwrap().finish().unwrap();
+        assert!(long.exists());
     }
 
     #[tokio::test]
