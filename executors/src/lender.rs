@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use subrosa_connections::files::{HttpCredentials, HttpFile, load};
+use subrosa_connections::files::{HttpCredentials, HttpFile, load, recognise};
 use subrosa_connections::provider::{Connections, Seen};
 use subrosa_connections::{ConnectionType, Opened};
 use subrosa_engine::kind::{StepFault, StepRequest};
+use subrosa_engine::names;
 use subrosa_engine::provider::{Asking, ProviderError};
 use subrosa_engine::secret::SecretValue;
 use subrosa_http::{Address, Http, Roots};
+use zeroize::Zeroizing;
 
 use crate::clients::Identity;
 use crate::http::{HttpFiles, NoHttpFiles};
@@ -45,6 +47,18 @@ pub enum Looked {
     Nothing,
 }
 
+/// A file with the keys of a service, read.
+pub(crate) struct KeyFile {
+    /// The file, as it may be shown.
+    pub(crate) shown: String,
+    /// The type of connection that it would be.
+    pub(crate) kind: &'static str,
+    /// All of it. Nothing in it is hidden yet.
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+    /// What tells it from others, and this version of it from those before.
+    pub(crate) identity: (Identity, Identity),
+}
+
 /// What a step is authenticated with. It is dropped with the call that needed it.
 pub enum Credential {
     /// A connection with its values.
@@ -63,9 +77,7 @@ impl Looked {
                 Identity::of([b"connection", name.unwrap_or_default().as_bytes()]),
                 Identity::of([seen.place.as_bytes()]),
             ),
-            Looked::File(path, _, version) => {
-                (Identity::of([b"file", path.as_os_str().as_encoded_bytes()]), *version)
-            }
+            Looked::File(path, _, version) => (of_file(path), *version),
             Looked::Nothing => (Identity::of([b"nothing".as_slice()]), Identity::of([])),
         }
     }
@@ -124,6 +136,24 @@ impl Lender {
         file(request, path)
     }
 
+    /// Reads the file with the keys of a service that a step names.
+    ///
+    /// # Errors
+    /// [`StepFault`]: it is not there, anybody may change it, or nobody knows what it is.
+    pub(crate) fn keys(&self, request: &StepRequest, path: &Path) -> Result<KeyFile, StepFault> {
+        let shown = path.display().to_string();
+        let loaded = load(path).map_err(|error| StepFault::new(error.to_string()))?;
+        loaded.warnings.iter().for_each(|warning| (request.warn)(warning));
+        let found = recognise(&loaded.bytes)
+            .map_err(|error| StepFault::new(format!("`{shown}` has no credentials: {error}")))?;
+        if !found.unknown.is_empty() {
+            let keys: Vec<String> = found.unknown.iter().map(|key| names::shown(key)).collect();
+            (request.warn)(&format!("`{shown}` has keys that mean nothing: {}", keys.join(", ")));
+        }
+        let identity = (of_file(path), Identity::of([loaded.bytes.as_slice()]));
+        Ok(KeyFile { shown, kind: found.kind, bytes: loaded.bytes, identity })
+    }
+
     /// Opens what was looked at. Its values are hidden in all that leaves from now on.
     ///
     /// # Errors
@@ -154,6 +184,11 @@ impl Lender {
             }
         }
     }
+}
+
+/// What tells a file of credentials from others.
+fn of_file(path: &Path) -> Identity {
+    Identity::of([b"file", path.as_os_str().as_encoded_bytes()])
 }
 
 fn hide(request: &StepRequest, whose: &str, values: &[SecretValue]) -> Result<(), StepFault> {

@@ -11,6 +11,7 @@ mod fault;
 mod files;
 mod get;
 mod keys;
+mod own;
 mod place;
 mod put;
 mod store;
@@ -76,6 +77,7 @@ static WITH: Section = section(
         },
         refused("profile", "is a file of other programs", "use a `connection`, or `secrets:`"),
         works("connection", Shape::Text, "The connection that authenticates the requests."),
+        works("credentials_path", Shape::Text, "A JSON file with the keys, for S3 and Azure."),
     ],
 );
 

@@ -127,7 +127,12 @@ fn addresses(step: &Typed) -> Option<Diagnostic> {
 }
 
 fn credentials(step: &Typed) -> Option<Diagnostic> {
-    let part = PARTS.into_iter().find(|name| step.get(name).is_some())?;
-    let connection = step.connection.as_ref()?;
-    Some(twice(&format!("both `connection` and `{part}`"), connection.span))
+    let part = PARTS.into_iter().find(|name| step.get(name).is_some());
+    let (first, given, second) = match (&step.connection, &step.credentials_path, part) {
+        (Some(given), Some(_), _) => ("connection", given, "credentials_path"),
+        (Some(given), None, Some(part)) => ("connection", given, part),
+        (None, Some(given), Some(part)) => ("credentials_path", given, part),
+        (_, _, _) => return None,
+    };
+    Some(twice(&format!("both `{first}` and `{second}`"), given.span))
 }

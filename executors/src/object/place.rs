@@ -1,23 +1,16 @@
 //! Which store a step means, where it is, and what signs its requests.
 //!
-//! With a credential a store is where the credential belongs. What a step says itself is taken as a
-//! connection that is kept nowhere, so that both are judged by the same rules.
-
-use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+//! With a credential a store is where the credential belongs.
 
 use subrosa_connections::apply::{ApplyError, locate};
 use subrosa_connections::kind::Scheme;
-use subrosa_connections::record::Record;
-use subrosa_connections::types::Types;
 use subrosa_connections::{ConnectionType, Opened};
-use subrosa_engine::kind::{StepFault, StepRequest};
+use subrosa_engine::kind::StepFault;
 use subrosa_engine::names::shown;
 use subrosa_http::Url;
-use subrosa_registry::{Scope, SecretRef};
 
+use super::own::endpoint;
 use super::wanted::Wanted;
-use crate::lender::Looked;
 
 /// Letters of a name of a bucket; with them it stays in its place in a URL.
 const BUCKET_LEN_MAX: usize = 255;
@@ -40,8 +33,8 @@ pub(super) struct Place {
     pub(super) opened: Option<Opened>,
 }
 
-/// Which kind of store a step means.
-pub(super) fn api(wanted: &Wanted, looked: &Looked) -> Result<Api, StepFault> {
+/// Which kind of store a step means; `kind` is the type of its credential.
+pub(super) fn api(wanted: &Wanted, kind: Option<&ConnectionType>) -> Result<Api, StepFault> {
     let named = match wanted.store.as_deref() {
         Some("s3") => Some(Api::S3),
         Some("gcs") => Some(Api::Gcs),
@@ -49,7 +42,7 @@ pub(super) fn api(wanted: &Wanted, looked: &Looked) -> Result<Api, StepFault> {
         Some(_) => Some(Api::Local),
         None => None,
     };
-    let Some(kind) = looked.kind() else {
+    let Some(kind) = kind else {
         let otherwise = if wanted.root.is_some() { Api::Local } else { Api::S3 };
         return Ok(named.unwrap_or(otherwise));
     };
@@ -71,71 +64,6 @@ pub(super) fn api(wanted: &Wanted, looked: &Looked) -> Result<Api, StepFault> {
         }
         Some(_) | None => Ok(of_kind),
     }
-}
-
-/// The type of connection that is for a kind of store.
-fn shipped(api: Api) -> Option<Arc<ConnectionType>> {
-    static TYPES: OnceLock<Types> = OnceLock::new();
-    let id = match api {
-        Api::S3 => "s3",
-        Api::Gcs => "gcs",
-        Api::Azure => "azure_blob",
-        Api::Local => return None,
-    };
-    TYPES.get_or_init(Types::shipped).get(id).cloned()
-}
-
-/// What a step says itself, as a connection that is kept nowhere; none if it has no key.
-pub(super) fn own(
-    api: Api,
-    wanted: &Wanted,
-    request: &StepRequest,
-) -> Result<Option<Opened>, StepFault> {
-    if wanted.parts.is_empty() {
-        return Ok(None);
-    }
-    let Some(kind) = shipped(api) else { return Ok(None) };
-    let mut record = Record { kind: kind.id.clone(), ..Record::default() };
-    let account = wanted.account.clone();
-    let fields = [("region", Some(region(wanted))), ("account", account)];
-    for (name, value) in fields {
-        if let Some(value) = value.filter(|_| kind.field(name).is_some()) {
-            record.fields.insert(name.to_owned(), value);
-        }
-    }
-    if api == Api::S3 {
-        record.fields.insert("endpoint".to_owned(), endpoint(wanted));
-    }
-    let mut parts = BTreeMap::new();
-    for (name, value) in &wanted.parts {
-        if *name != "access_key_id" {
-            let values = std::slice::from_ref(value);
-            let hidden = request.hiding.hide(&format!("with/{name}"), values);
-            hidden.map_err(|error| StepFault::new(error.to_string()))?;
-        }
-        parts.insert((*name).to_owned(), value.clone());
-    }
-    let reference = SecretRef::parse("step").expect("`step` is a name");
-    let scope = Scope { workspace: None, environment: None };
-    let address = subrosa_registry::Address { reference, scope };
-    Ok(Some(Opened {
-        kind,
-        address,
-        version: 0,
-        expires: None,
-        record,
-        parts,
-        retired: Vec::new(),
-    }))
-}
-
-fn region(wanted: &Wanted) -> String {
-    wanted.region.clone().unwrap_or_else(|| "us-east-1".to_owned())
-}
-
-fn endpoint(wanted: &Wanted) -> String {
-    let amazon = || format!("https://s3.{}.amazonaws.com", region(wanted));
-    wanted.endpoint.clone().unwrap_or_else(amazon)
 }
 
 /// Where a store is. With a credential that is where the credential belongs.

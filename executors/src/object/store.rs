@@ -12,14 +12,17 @@ use object_store::path::Path;
 use object_store::{
     BackoffConfig, Error, ObjectStore, ObjectStoreExt as _, RetryConfig, StaticCredentialProvider,
 };
+use subrosa_connections::Opened;
 use subrosa_engine::kind::{StepFault, StepRequest};
 use subrosa_http::{Address, Call, HeaderMap, Http, Method, Roots, Url};
 
 use super::ObjectSteps;
 use super::fault::{Trouble, told};
-use super::place::{Api, api, no_endpoint, own, place};
+use super::own::{kind_of, of_fields, of_file};
+use super::place::{Api, api, no_endpoint, place};
 use super::wanted::{Operation, Wanted};
 use super::wire::{ANSWER_LEN_MAX, Connector, Wire};
+use crate::clients::Identity;
 use crate::http::send::changed;
 use crate::lender::Credential;
 
@@ -45,6 +48,14 @@ struct Remote {
     server: String,
 }
 
+/// What a step is authenticated with.
+struct Held {
+    /// The kind of store that it is for.
+    api: Api,
+    opened: Option<Opened>,
+    versions: (Identity, Identity),
+}
+
 impl ObjectSteps {
     /// The store of a step, with its credential, which is opened for the step alone.
     pub(super) async fn store(
@@ -52,16 +63,10 @@ impl ObjectSteps {
         request: &StepRequest,
         wanted: &Wanted,
     ) -> Result<Store, StepFault> {
-        let looked = self.means.lender.look(request).await?;
-        let api = api(wanted, &looked)?;
+        let Held { api, opened, versions } = self.held(request, wanted).await?;
         if api == Api::Local {
             return local(wanted);
         }
-        let versions = looked.identity(request.connection.as_deref());
-        let opened = match self.means.lender.open(request, looked).await? {
-            Credential::Connection(opened) => Some(*opened),
-            Credential::Http(_) | Credential::Nothing => own(api, wanted, request)?,
-        };
         let place = place(api, opened, wanted)?;
         let server = place.base.origin().ascii_serialization();
         let http = self.client((request, wanted), &server, versions).await?;
@@ -85,12 +90,32 @@ impl ObjectSteps {
         Ok(Store { objects, pages: Some(pages), api, bucket, remote: Some(remote) })
     }
 
+    /// What the step is authenticated with.
+    async fn held(&self, request: &StepRequest, wanted: &Wanted) -> Result<Held, StepFault> {
+        let lender = &self.means.lender;
+        if let (None, Some(path)) = (&request.connection, &request.credentials_path) {
+            let file = lender.keys(request, path)?;
+            let kind = kind_of(&file)?;
+            let api = api(wanted, Some(&kind))?;
+            let opened = of_file(kind, &file, (wanted, request))?;
+            return Ok(Held { api, opened: Some(opened), versions: file.identity });
+        }
+        let looked = lender.look(request).await?;
+        let api = api(wanted, looked.kind().map(Arc::as_ref))?;
+        let versions = looked.identity(request.connection.as_deref());
+        let opened = match lender.open(request, looked).await? {
+            Credential::Connection(opened) => Some(*opened),
+            Credential::Http(_) | Credential::Nothing => of_fields(api, wanted, request)?,
+        };
+        Ok(Held { api, opened, versions })
+    }
+
     /// The client that steps with the same credential share for a server.
     async fn client(
         &self,
         (request, wanted): (&StepRequest, &Wanted),
         server: &str,
-        (identity, version): (crate::clients::Identity, crate::clients::Identity),
+        (identity, version): (Identity, Identity),
     ) -> Result<Arc<Http>, StepFault> {
         let address = Address::parse(server).map_err(|_| no_endpoint())?;
         let roots: Roots = wanted.roots();

@@ -333,7 +333,15 @@ fn what_is_wrong_with_a_step_is_told_before_it_runs() {
             "both `connection` and `access_key_id`",
         ),
         ("action: object.get, with: {key: k, disableSSL: true}", "`disableSSL` would"),
-        ("action: object.get, credentials_path: c, with: {key: k}", "`credentials_path` in a step"),
+        ("action: object.get, credentials_path: c, with: {key: k}", ""),
+        (
+            "action: object.get, credentials_path: c, connection: d, with: {key: k}",
+            "both `connection` and `credentials_path`",
+        ),
+        (
+            "action: object.get, credentials_path: c, with: {key: k, account_key: a}",
+            "both `credentials_path` and `account_key`",
+        ),
     ] {
         let found = wrong(step);
         assert!(

@@ -158,3 +158,83 @@ async fn a_connection_for_something_else_is_refused() {
     let left = step(&world, "object.get", "store: gcs, bucket: b, key: k").await;
     assert!(left.failure().contains("`store` is another"), "{}", left.failure());
 }
+
+#[tokio::test]
+async fn a_file_has_keys_that_count_from_the_next_step_on() {
+    let (peer, world) = (Peer::plain(store(listed)), World::new());
+    let keys = |secret: &str| {
+        format!(
+            "{{\"aws_access_key_id\": \"AKIDX\", \"aws_secret_access_key\": \"{secret}\", \
+             \"aws_region\": \"r1\", \"aws_endpoint\": \"{}\", \"note\": \"{CANARY}-n\"}}",
+            peer.url()
+        )
+    };
+    let file = world.write("keys.json", &keys(CANARY));
+    world.write("other.json", &keys("canary-4712"));
+    let put = |name: &str| {
+        let with = "{bucket: box, key: k, content: 'says canary-4711 canary-4712'}";
+        format!(
+            "  - {{name: {name}, action: object.put, credentials_path: keys.json, with: {with}}}\n"
+        )
+    };
+    let change = format!("  - {{name: change, run: 'cp other.json {}'}}\n", file.display());
+    let get = "  - {name: s, action: object.get, credentials_path: keys.json, with: {bucket: box, key: k}}\n";
+    let steps = [&put("a"), &put("b"), &change, &put("c"), get].concat();
+    let left = world.run(&format!("type: chain\nsteps:\n{steps}")).await;
+    let record = left.record();
+    assert_eq!(record["status"], "succeeded", "{record}");
+    let opened = |index: usize| record["steps"][index]["clients"][0]["opened"].as_u64();
+    assert_eq!([opened(0), opened(1), opened(3), opened(4)], [Some(1), Some(0), Some(1), Some(0)]);
+    assert_eq!(left.out(), "says ******* *******");
+    let all = left.all();
+    assert!(!all.contains("canary-4712") && !all.contains(CANARY), "{all}");
+    assert!(left.warnings()[0].ends_with("has keys that mean nothing: `note`"), "{all}");
+    for request in peer.received() {
+        let header = request.header("authorization").unwrap_or_default();
+        assert!(header.starts_with("AWS4-HMAC-SHA256 Credential=AKIDX/"), "{header}");
+        assert!(header.contains("/r1/s3/"), "{header}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_for_no_store_sends_nothing() {
+    let peer = Peer::plain(|_| Reply::text(200, ""));
+    for (file, with, message) in [
+        ("{\"aws_access_key_id\": \"canary-4711", "", "no JSON object"),
+        ("{\"x\": \"canary-4711\"}", "", "none of the shapes that are known"),
+        ("{\"bearer_auth\": \"canary-4711\"}", "", "is no file with keys of S3 or Azure"),
+        (
+            "{\"private_key\": \"canary-4711\", \"client_email\": \"a@b.example\"}",
+            "",
+            "`subrosa connection add gcs NAME --from-file FILE`",
+        ),
+        (
+            "{\"azure_storage_account_name\": \"a\", \"azure_storage_account_key\": \"Y2FuYXJ5LTQ3MTE=\"}",
+            ", store: s3",
+            "`store` is another than that of the type `azure_blob`",
+        ),
+        (
+            "{\"aws_access_key_id\": \"A\", \"aws_secret_access_key\": \"canary-4711\", \
+             \"aws_endpoint\": \"http://192.0.2.1\"}",
+            "",
+            "it is not encrypted",
+        ),
+        (
+            "{\"aws_access_key_id\": \"A\", \"aws_secret_access_key\": \"canary-4711\", \
+             \"aws_endpoint\": \"https://a.example\"}",
+            ", endpoint: URL",
+            "does not belong to the connection",
+        ),
+    ] {
+        let world = World::new();
+        world.write("keys.json", file);
+        let with = format!("{{bucket: box, key: k{}}}", with.replace("URL", &peer.url()));
+        let step =
+            format!("{{name: s, action: object.get, credentials_path: keys.json, with: {with}}}");
+        let left = world.run(&format!("steps: [{step}]\n")).await;
+        assert!(left.failure().contains(message), "{file}: {}", left.failure());
+        let all = left.all();
+        assert!(!all.contains(CANARY) && !all.contains(KEY), "{all}");
+    }
+    assert!(peer.received().is_empty());
+}
