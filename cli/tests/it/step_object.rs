@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Stdio;
 
 use crate::peer::{Peer, Received, Reply, dead_url};
-use crate::program::{Ended, Place};
+use crate::program::{Ended, Place, SUBROSA};
 use crate::step_http;
 
 const CANARY: &str = "canary-4711-hunter2";
@@ -130,6 +130,81 @@ fn a_tool_that_says_everything_back_shows_no_token() {
     let ended = run(&place, &step("fails"));
     assert_eq!(ended.code, 1, "{ended:?}");
     clean(&place, &ended);
+}
+
+/// A step of each kind here, with the connection of a type that it is for.
+const KINDS: [(&str, &str, &str, &str); 3] = [
+    ("http_bearer", "base_url", "token=-", "action: mcp.call, with: {url: /mcp, tool: t}"),
+    (
+        "openai",
+        "base_url",
+        "api_key=-",
+        "type: chat, with: {model: m, stream: false, messages: [{role: user, content: hi}]}",
+    ),
+    ("s3", "endpoint", "secret_access_key=-", "action: object.get, with: {bucket: b, key: k}"),
+];
+
+/// A server of all three kinds.
+fn everything(request: &Received) -> Reply {
+    let headers = ["Last-Modified: Mon, 01 Jan 2024 00:00:00 GMT", "ETag: \"e\""];
+    match request.line.split(['?', ' ']).nth(1).unwrap() {
+        "/mcp" => tools(request),
+        "/b/k" => Reply::Answer(200, headers.map(str::to_owned).to_vec(), b"an object".to_vec()),
+        _ => {
+            Reply::text(200, r#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}]}"#)
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_changes_in_mid_run_counts_from_the_next_step_on() {
+    for (kind, base, secret, fields) in KINDS {
+        let (peer, place) = (Peer::plain(everything), Place::new());
+        let base = format!("{base}={}", peer.url());
+        let mut words = vec![kind, "here", "--set", &base, "--set", secret];
+        if kind == "s3" {
+            words.extend(["--set", "region=r", "--set", "bucket=b", "--set", "access_key_id=K1"]);
+        }
+        add(&place, &words);
+        let home = place.home().display().to_string();
+        let subrosa = |words: &str| format!("SUBROSA_HOME='{home}' '{SUBROSA}' connection {words}");
+        let id = if kind == "s3" { "--set access_key_id=K2" } else { "" };
+        let edit = format!("printf canary-4712 | {}", subrosa("edit here --set"));
+        let step = |name: &str| format!("- {{name: {name}, {fields}, connection: here}}\n");
+        let ended = run(
+            &place,
+            &format!(
+                "type: chain\nsteps:\n{}{}- {{name: edit, run: \"{edit} {secret} {id}\"}}\n{}{}\
+                 - {{name: disable, run: \"{}\"}}\n{}",
+                step("a"),
+                step("b"),
+                step("c"),
+                step("d"),
+                subrosa("disable here"),
+                step("e")
+            ),
+        );
+        assert!(ended.stdout.contains("disabled"), "{kind}: {ended:?}");
+        assert!(!format!("{ended:?}").contains("canary-4712"), "{ended:?}");
+        clean(&place, &ended);
+        let steps = step_http::steps(&place.home().join("runs"));
+        let of = |name: &str| steps.iter().find(|step| step["name"] == name).unwrap();
+        let opened = ["a", "b", "c", "d"].map(|name| of(name)["clients"][0]["opened"].as_u64());
+        assert_eq!(opened, [Some(1), Some(0), Some(1), Some(0)], "{kind}");
+        assert_eq!(of("e")["status"], "failed", "{kind}");
+        let mut seen: Vec<String> = peer
+            .received()
+            .iter()
+            .map(|one| one.header("authorization").unwrap())
+            .map(|text| text.split('/').next().unwrap().to_owned())
+            .collect();
+        seen.dedup();
+        let expected = match kind {
+            "s3" => ["AWS4-HMAC-SHA256 Credential=K1", "AWS4-HMAC-SHA256 Credential=K2"],
+            _ => [&*format!("Bearer {CANARY}"), "Bearer canary-4712"],
+        };
+        assert_eq!(seen, expected, "{kind}");
+    }
 }
 
 #[test]
