@@ -81,7 +81,7 @@ impl StepRunner for Chat {
 impl Chat {
     async fn ask(&self, request: &StepRequest, io: &mut StepIo) -> Result<(), StepFault> {
         let lender = &self.means.lender;
-        let looked = lender.look(request).await?;
+        let looked = lender.look(request, &self.clients).await?;
         let service = Service::of(request, &looked)?;
         let identity = looked.identity(request.connection.as_deref());
         let credential = lender.open(request, looked).await?;

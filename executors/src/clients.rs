@@ -23,24 +23,34 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// What two steps must have in common to share a client. It may be made of secrets and is kept as a digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Identity([u8; 32]);
+pub struct Identity {
+    /// What it was made of first: the credential.
+    holder: [u8; 32],
+    whole: [u8; 32],
+}
 
 impl Identity {
     /// One made of parts, each by itself: `ab`, `c` is another than `a`, `bc`.
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Identity {
-        let mut digest = Sha256::new();
-        for part in parts {
-            digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
-            digest.update(part);
-        }
-        Identity(digest.finalize().into())
+        let whole = digest(parts);
+        Identity { holder: whole, whole }
     }
 
     /// This one and more that steps must have in common.
     #[must_use]
     pub fn and<'a>(&'a self, more: impl IntoIterator<Item = &'a [u8]>) -> Identity {
-        Identity::of([self.0.as_slice()].into_iter().chain(more))
+        let whole = digest([self.whole.as_slice()].into_iter().chain(more));
+        Identity { holder: self.holder, whole }
     }
+}
+
+fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+        digest.update(part);
+    }
+    digest.finalize().into()
 }
 
 /// The clients of one kind.
@@ -122,6 +132,12 @@ impl<C: Send + Sync> Clients<C> {
         if slots.get(&identity).is_some_and(is_it) {
             slots.remove(&identity);
         }
+    }
+
+    /// Lets all clients of a credential go, whatever else their identities are made of: it is not to be used any
+    /// more.
+    pub fn close(&self, credential: &Identity) {
+        self.slots().retain(|identity, _| identity.holder != credential.holder);
     }
 
     fn slots(&self) -> MutexGuard<'_, BTreeMap<Identity, Slot<C>>> {
@@ -258,6 +274,21 @@ mod tests {
             clients.get(identity, (&nobody(), "c"), || async { Ok(index) }).await.unwrap();
         }
         assert_eq!(clients.slots().len(), CLIENTS_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_credential_opened_is_closed_with_it() {
+        let (clients, count) = (Clients::default(), AtomicUsize::new(0));
+        let make = async |identity: Identity| {
+            let open = || async { Ok(count.fetch_add(1, Ordering::Relaxed)) };
+            clients.get((identity, id("1")), (&nobody(), "c"), open).await.unwrap()
+        };
+        let here = Arc::downgrade(&make(id("a").and([b"here".as_slice()])).await);
+        let there = Arc::downgrade(&make(id("a").and([b"there".as_slice()])).await);
+        let other = Arc::downgrade(&make(id("b").and([b"here".as_slice()])).await);
+        clients.close(&id("a"));
+        let left = [here, there, other].map(|client| client.upgrade().is_some());
+        assert_eq!(left, [false, false, true]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use subrosa_engine::secret::SecretValue;
 use subrosa_http::{Address, Http, Roots};
 use zeroize::Zeroizing;
 
-use crate::clients::Identity;
+use crate::clients::{Clients, Identity};
 use crate::http::{HttpFiles, NoHttpFiles};
 
 /// What kinds of steps need of the surroundings.
@@ -73,10 +73,9 @@ impl Looked {
     /// What tells the credential from others, and this version of it from those before.
     pub fn identity(&self, name: Option<&str>) -> (Identity, Identity) {
         match self {
-            Looked::Connection(seen) => (
-                Identity::of([b"connection", name.unwrap_or_default().as_bytes()]),
-                Identity::of([seen.place.as_bytes()]),
-            ),
+            Looked::Connection(seen) => {
+                (of_connection(name.unwrap_or_default()), Identity::of([seen.place.as_bytes()]))
+            }
             Looked::File(path, _, version) => (of_file(path), *version),
             Looked::Nothing => (Identity::of([b"nothing".as_slice()]), Identity::of([])),
         }
@@ -109,11 +108,26 @@ impl Lender {
         Ok(told.collect())
     }
 
-    /// Looks at what a step names: whether it may be used now, and its version.
+    /// Looks at what a step names: whether it may be used now, and its version. If it may not be, the clients
+    /// that were made with it are let go.
     ///
     /// # Errors
     /// [`StepFault`]: it is not there, not to be used, or the step names two.
-    pub async fn look(&self, request: &StepRequest) -> Result<Looked, StepFault> {
+    pub async fn look<C: Send + Sync>(
+        &self,
+        request: &StepRequest,
+        clients: &Clients<C>,
+    ) -> Result<Looked, StepFault> {
+        let looked = self.look_at(request).await;
+        if looked.is_err() {
+            let name = request.connection.as_deref().map(of_connection);
+            let file = request.credentials_path.as_deref().map(of_file);
+            name.iter().chain(&file).for_each(|credential| clients.close(credential));
+        }
+        looked
+    }
+
+    async fn look_at(&self, request: &StepRequest) -> Result<Looked, StepFault> {
         match (&request.connection, &request.credentials_path) {
             (Some(_), Some(_)) => {
                 Err(StepFault::new("both `connection` and `credentials_path`")
@@ -184,6 +198,11 @@ impl Lender {
             }
         }
     }
+}
+
+/// What tells a connection from others.
+fn of_connection(name: &str) -> Identity {
+    Identity::of([b"connection", name.as_bytes()])
 }
 
 /// What tells a file of credentials from others.

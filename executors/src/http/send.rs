@@ -161,7 +161,7 @@ impl HttpSteps {
         wanted: &Wanted,
         hop: &Hop,
     ) -> Result<Looked, StepFault> {
-        let looked = self.means.lender.look(request).await?;
+        let looked = self.means.lender.look(request, &self.clients).await?;
         if !matches!(looked, Looked::Nothing) || wanted.headers.contains_key(AUTHORIZATION) {
             return Ok(looked);
         }

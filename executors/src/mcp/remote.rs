@@ -204,7 +204,7 @@ impl<'a> Remote<'a> {
 
     /// Sends a message with the credential, which is opened for it alone.
     async fn send(&mut self, method: Method, body: Option<Bytes>) -> Result<Incoming, StepFault> {
-        let looked = self.steps.means.lender.look(self.request).await?;
+        let looked = self.steps.means.lender.look(self.request, &self.steps.clients).await?;
         let versions = looked.identity(self.request.connection.as_deref());
         let credential = self.steps.means.lender.open(self.request, looked).await?;
         let url = place(&credential, self.target)?;

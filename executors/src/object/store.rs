@@ -100,7 +100,7 @@ impl ObjectSteps {
             let opened = of_file(kind, &file, (wanted, request))?;
             return Ok(Held { api, opened: Some(opened), versions: file.identity });
         }
-        let looked = lender.look(request).await?;
+        let looked = lender.look(request, &self.clients).await?;
         let api = api(wanted, looked.kind().map(Arc::as_ref))?;
         let versions = looked.identity(request.connection.as_deref());
         let opened = match lender.open(request, looked).await? {

@@ -96,7 +96,7 @@ impl<S: Session> ServerSteps<S> {
         wanted: &Wanted,
     ) -> Result<Way<S::Login>, StepFault> {
         let name = request.connection.as_deref();
-        let looked = self.lender.look(request).await?;
+        let looked = self.lender.look(request, &self.clients).await?;
         let (identity, version) = looked.identity(name);
         let flavor = self.server.flavor;
         let (endpoint, identity, whose) = match self.lender.open(request, looked).await? {
