@@ -13,8 +13,12 @@ use super::FileError;
 /// Bytes that a file of credentials may have.
 const FILE_LEN_MAX: usize = 1024 * 1024;
 
-/// A file's bytes, and what is to be said about its mode.
-#[derive(Debug)]
+/// A file's bytes, and what is to be said about its mode. It cannot be printed:
+///
+/// ```compile_fail
+/// fn is_shown<T: std::fmt::Debug>() {}
+/// is_shown::<subrosa_connections::files::Loaded>();
+/// ```
 pub struct Loaded {
     /// All of it; wiped when it is dropped.
     pub bytes: Zeroizing<Vec<u8>>,
