@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -54,7 +54,9 @@ fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
 }
 
 /// The clients of one kind.
-pub struct Clients<C>(Mutex<BTreeMap<Identity, Slot<C>>>);
+pub struct Clients<C>(Arc<Table<C>>);
+
+type Table<C> = Mutex<BTreeMap<Identity, Slot<C>>>;
 
 struct Slot<C> {
     version: Identity,
@@ -70,7 +72,7 @@ enum State<C> {
 
 impl<C> Default for Clients<C> {
     fn default() -> Clients<C> {
-        Clients(Mutex::default())
+        Clients(Arc::default())
     }
 }
 
@@ -81,7 +83,7 @@ enum Turn<C> {
     Make(watch::Sender<Option<Result<Arc<C>, StepFault>>>),
 }
 
-impl<C: Send + Sync> Clients<C> {
+impl<C: Send + Sync + 'static> Clients<C> {
     /// The client of an identity, for a version of its credential. `shown` is its name in the record.
     ///
     /// # Errors
@@ -125,11 +127,7 @@ impl<C: Send + Sync> Clients<C> {
     /// Lets a client go that turned out to be of no use any more, unless there is another by now.
     pub fn forget(&self, identity: Identity, client: &Arc<C>) {
         let mut slots = self.slots();
-        let is_it = |slot: &Slot<C>| match &slot.state {
-            State::Open(open) => Arc::ptr_eq(open, client),
-            State::Opening(_) => false,
-        };
-        if slots.get(&identity).is_some_and(is_it) {
+        if slots.get(&identity).is_some_and(|slot| slot.has(client)) {
             slots.remove(&identity);
         }
     }
@@ -141,7 +139,7 @@ impl<C: Send + Sync> Clients<C> {
     }
 
     fn slots(&self) -> MutexGuard<'_, BTreeMap<Identity, Slot<C>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 
     fn turn(&self, identity: Identity, version: Identity) -> Turn<C> {
@@ -179,6 +177,7 @@ impl<C: Send + Sync> Clients<C> {
             Ok(client) => {
                 let state = State::Open(client.clone());
                 slots.insert(identity, Slot { version, state, used: Instant::now() });
+                tokio::spawn(watch(Arc::downgrade(&self.0), identity, Arc::downgrade(client)));
             }
             Err(_) => {
                 slots.remove(&identity);
@@ -187,9 +186,41 @@ impl<C: Send + Sync> Clients<C> {
     }
 }
 
+fn locked<C>(table: &Table<C>) -> MutexGuard<'_, BTreeMap<Identity, Slot<C>>> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets a client go when nobody used it for a while: steps of other kinds may go on for hours.
+async fn watch<C>(table: Weak<Table<C>>, identity: Identity, client: Weak<C>) {
+    let mut until = Instant::now() + IDLE;
+    loop {
+        tokio::time::sleep_until(until).await;
+        let (Some(table), Some(client)) = (table.upgrade(), client.upgrade()) else { return };
+        let mut slots = locked(&table);
+        let Some(slot) = slots.get_mut(&identity).filter(|slot| slot.has(&client)) else { return };
+        // The table has it, and we: whoever else has it is at work with it.
+        if Arc::strong_count(&client) > 2 {
+            slot.used = Instant::now();
+        }
+        until = slot.used + IDLE;
+        if until <= Instant::now() {
+            slots.remove(&identity);
+            return;
+        }
+    }
+}
+
 impl<C> Slot<C> {
     fn is_idle(&self, now: Instant) -> bool {
-        matches!(self.state, State::Open(_)) && now.duration_since(self.used) > IDLE
+        let is_free = matches!(&self.state, State::Open(client) if Arc::strong_count(client) == 1);
+        is_free && now.duration_since(self.used) > IDLE
+    }
+
+    fn has(&self, client: &Arc<C>) -> bool {
+        match &self.state {
+            State::Open(open) => Arc::ptr_eq(open, client),
+            State::Opening(_) => false,
+        }
     }
 }
 
@@ -266,9 +297,19 @@ mod tests {
     async fn what_is_not_used_goes() {
         let (clients, count) = (Clients::default(), AtomicUsize::new(0));
         let first = Arc::downgrade(&get(&clients, "a", "1", &count).await.unwrap());
-        tokio::time::advance(Duration::from_secs(61)).await;
-        get(&clients, "b", "1", &count).await.unwrap();
+        let used = get(&clients, "u", "1", &count).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(59)).await;
+        assert!(first.upgrade().is_some());
+        // Nobody asks for another.
+        tokio::time::sleep(Duration::from_secs(2)).await;
         assert!(first.upgrade().is_none());
+        // What somebody is at work with is not idle, however long that takes.
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(*get(&clients, "u", "1", &count).await.unwrap(), *used);
+        let gone = Arc::downgrade(&used);
+        drop(used);
+        tokio::time::sleep(Duration::from_secs(121)).await;
+        assert!(gone.upgrade().is_none());
         for index in 0..CLIENTS_MAX {
             let identity = (id(&index.to_string()), id("1"));
             clients.get(identity, (&nobody(), "c"), || async { Ok(index) }).await.unwrap();

@@ -113,7 +113,7 @@ impl Lender {
     ///
     /// # Errors
     /// [`StepFault`]: it is not there, not to be used, or the step names two.
-    pub async fn look<C: Send + Sync>(
+    pub async fn look<C: Send + Sync + 'static>(
         &self,
         request: &StepRequest,
         clients: &Clients<C>,
