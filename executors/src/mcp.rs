@@ -6,6 +6,7 @@
 //! error through the masks; messages of failures have none of it. Nothing of a call is kept.
 
 mod check;
+mod lines;
 mod message;
 mod output;
 mod remote;

@@ -19,9 +19,9 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
 
+use super::lines::{Lines, Outbox};
 use super::message::{Bytes, Heard, hear};
 use super::wanted::Wanted;
-use crate::chat::events::{Buffer, TooLarge};
 
 /// Bytes that are read at a time.
 const PIECE_LEN: usize = 64 * 1024;
@@ -62,28 +62,6 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.send(Signal::KILL);
-    }
-}
-
-/// Lines that come in pieces.
-struct Lines {
-    begun: Buffer,
-    length_max: usize,
-}
-
-impl Lines {
-    fn take(&mut self, piece: &[u8]) -> Result<Vec<Bytes>, TooLarge> {
-        let mut whole = Vec::new();
-        for part in piece.split_inclusive(|byte| *byte == b'\n') {
-            match part.strip_suffix(b"\n") {
-                None => self.begun.push_within(part, self.length_max)?,
-                Some(rest) => {
-                    self.begun.push_within(rest, self.length_max)?;
-                    whole.push(self.begun.empty());
-                }
-            }
-        }
-        Ok(whole)
     }
 }
 
@@ -130,7 +108,7 @@ impl Stdio {
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let stdout = stdout.ok_or_else(|| failed(io::ErrorKind::BrokenPipe))?;
-        let lines = Lines { begun: Buffer::default(), length_max: wanted.length_max };
+        let lines = Lines::within(wanted.length_max);
         Ok(Stdio { group, child, stdin, stdout, stderr, lines, timeout: wanted.timeout, shown })
     }
 
@@ -318,29 +296,6 @@ impl Stdio {
     }
 }
 
-/// What is to be written.
-#[derive(Default)]
-struct Outbox {
-    bytes: Bytes,
-    sent: usize,
-}
-
-impl Outbox {
-    /// Adds a message, in a buffer that leaves no copies behind.
-    fn add(&mut self, message: &[u8]) {
-        let rest = self.rest();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(rest.len() + message.len() + 1));
-        bytes.extend_from_slice(rest);
-        bytes.extend_from_slice(message);
-        bytes.push(b'\n');
-        *self = Outbox { bytes, sent: 0 };
-    }
-
-    fn rest(&self) -> &[u8] {
-        self.bytes.get(self.sent..).unwrap_or_default()
-    }
-}
-
 fn unwritten(error: io::Error) -> StepFault {
     StepFault::new(format!("cannot write the output of the step: {error}"))
 }
@@ -363,41 +318,5 @@ async fn read(stderr: Option<&mut ChildStderr>, bytes: &mut [u8]) -> io::Result<
     match stderr {
         Some(stderr) => stderr.read(bytes).await,
         None => Ok(0),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Lines, Outbox};
-    use crate::chat::events::Buffer;
-
-    fn check(pieces: &[&str], expected: Option<&[&str]>) {
-        let mut lines = Lines { begun: Buffer::default(), length_max: 4 };
-        let mut found = Vec::new();
-        for piece in pieces {
-            match lines.take(piece.as_bytes()) {
-                Ok(more) => found.extend(more),
-                Err(_) => return assert_eq!(expected, None, "{pieces:?}"),
-            }
-        }
-        let found: Vec<_> = found.iter().map(|line| std::str::from_utf8(line).unwrap()).collect();
-        assert_eq!(Some(found.as_slice()), expected, "{pieces:?}");
-    }
-
-    #[test]
-    fn lines_come_in_pieces_and_are_bounded() {
-        check(&["a\nb", "c\n", "d"], Some(&["a", "bc"]));
-        check(&["\n\n1234\n"], Some(&["", "", "1234"]));
-        check(&["123", "45\n"], None);
-        check(&["12345"], None);
-    }
-
-    #[test]
-    fn what_was_sent_is_not_sent_again() {
-        let mut outbox = Outbox::default();
-        outbox.add(b"abc");
-        outbox.sent = 2;
-        outbox.add(b"d");
-        assert_eq!(outbox.rest(), b"c\nd\n");
     }
 }
