@@ -226,6 +226,7 @@ impl RegistryArgs {
             allow_expired: self.allow_expired,
             checks_connections: !self.no_check,
             logins: Logins::default(),
+            run_id: None,
         }
     }
 }

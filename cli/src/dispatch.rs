@@ -35,8 +35,13 @@ pub(crate) fn serve() -> Exit {
 }
 
 /// Serves the process that listens as the one that starts runs and changes the registry.
-pub(crate) fn serve_listener() -> Exit {
-    runner::run(|world| Opener(world))
+pub(crate) fn serve_listener(words: &[OsString]) -> Exit {
+    runner::run(words, |world| Opener(world))
+}
+
+/// Carries out one run for the process that [`serve_listener`] is.
+pub(crate) fn carry_out_run() -> Exit {
+    runner::process::run(|world| Opener(world))
 }
 
 /// Runs the command that the words name, and tells why if it fails.

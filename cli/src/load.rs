@@ -89,7 +89,7 @@ impl Unresolved {
     }
 }
 
-/// Resolves every secret; a signal ends it.
+/// Resolves every secret and tells what is worth a warning; a signal ends it.
 pub(crate) async fn resolve(
     loaded: &Loaded,
     params: &[ParamArg],
@@ -97,6 +97,19 @@ pub(crate) async fn resolve(
     options: ResolveOptions,
     signals: &mut Signals,
     world: &World,
+) -> Result<Resolved, Unresolved> {
+    let resolved = resolve_quietly(loaded, params, host, options, signals).await?;
+    tell_warnings(loaded, &resolved, world);
+    Ok(resolved)
+}
+
+/// Resolves every secret; a signal ends it.
+pub(crate) async fn resolve_quietly(
+    loaded: &Loaded,
+    params: &[ParamArg],
+    host: &Host,
+    options: ResolveOptions,
+    signals: &mut Signals,
 ) -> Result<Resolved, Unresolved> {
     let logins = options.logins.clone();
     let resolved = tokio::select! {
@@ -107,10 +120,13 @@ pub(crate) async fn resolve(
             return Err(Unresolved::Stopped(Exit::signal(number)));
         }
     };
-    let resolved = resolved.map_err(|failure| Unresolved::Failed(Box::new(failure)))?;
+    resolved.map_err(|failure| Unresolved::Failed(Box::new(failure)))
+}
+
+/// Tells what the resolution found worth a warning.
+pub(crate) fn tell_warnings(loaded: &Loaded, resolved: &Resolved, world: &World) {
     let masks = resolved.masks();
     tell(&loaded.excerpts().masks(&masks), resolved.warnings(), world);
-    Ok(resolved)
 }
 
 /// Tells what the resolution did, in numbers.

@@ -57,7 +57,11 @@ fn main() -> ExitCode {
         }
         Some(runner::WORD) => {
             harden::quiet_panics();
-            return dispatch::serve_listener().into();
+            return dispatch::serve_listener(&arguments[2..]).into();
+        }
+        Some(runner::RUN_WORD) => {
+            harden::quiet_panics();
+            return dispatch::carry_out_run().into();
         }
         Some(trampoline::WORD) => return trampoline::become_command(&arguments[2..]).into(),
         _ => {}

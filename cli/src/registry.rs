@@ -24,7 +24,7 @@ use crate::out;
 use crate::wiring::World;
 
 pub(crate) use failure::command;
-pub(crate) use keys::ask_for_broker;
+pub(crate) use keys::{ask_for_broker, remember};
 
 /// A registry that is shown and changed, and where its parts are. It gives no value.
 pub(crate) struct Secrets {

@@ -4,19 +4,28 @@
 //! ask any more. Values come sealed to a key that it made; none goes back. Signals that ask people's programs
 //! to stop are for the process that listens, which ends our input when it is time.
 
+mod line;
+mod order;
+pub(crate) mod process;
 mod refusal;
+mod runs;
 mod secrets;
 
+use std::ffi::OsString;
 use std::io::{self, BufRead as _, Read as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use subrosa_registry::{Actor, Admin};
+use subrosa_server::channel::runs::{RunsCall, StopRun};
 use subrosa_server::channel::{
     Ask, Asked, By, Call, LINE_LEN_MAX, Refusal, RefusalKind, Said, UnsealingKey,
 };
 use tokio::sync::{Semaphore, mpsc};
 
+use self::runs::Runs;
 use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::guard::ignore;
@@ -29,6 +38,9 @@ use crate::wiring::{Named, World};
 /// The hidden command.
 pub(crate) const WORD: &str = "__runner";
 
+/// The hidden command for one run.
+pub(crate) const RUN_WORD: &str = process::WORD;
+
 /// Questions that are looked at, at the same time.
 const AT_ONCE: usize = 32;
 
@@ -37,6 +49,7 @@ struct Runner {
     secrets: OpenSecrets,
     key: UnsealingKey,
     clock: fn() -> std::time::SystemTime,
+    runs: Arc<Runs>,
 }
 
 impl Runner {
@@ -50,40 +63,93 @@ impl Runner {
     }
 }
 
+/// The words after the hidden one: the folder with the workflow files, and how long runs may go on once the
+/// server was asked to stop, in milliseconds.
+pub(crate) fn words(folder: &Path, grace: Duration) -> [OsString; 2] {
+    [folder.into(), grace.as_millis().to_string().into()]
+}
+
+fn parse(words: &[OsString]) -> Option<(PathBuf, Duration)> {
+    let [folder, grace] = words else { return None };
+    let grace = grace.to_str()?.parse().ok()?;
+    Some((folder.into(), Duration::from_millis(grace)))
+}
+
 /// Serves whoever started us.
-pub(crate) fn run(opener: for<'a> fn(&'a World) -> Opener<'a>) -> Exit {
-    match serve(opener) {
+pub(crate) fn run(words: &[OsString], opener: for<'a> fn(&'a World) -> Opener<'a>) -> Exit {
+    let Some((folder, grace)) = parse(words) else { return Exit::USAGE };
+    match serve(folder, grace, opener) {
         Ok(()) => Exit::OK,
         Err(failure) => failure.tell(out::stderr),
     }
 }
 
-fn serve(opener: for<'a> fn(&'a World) -> Opener<'a>) -> Result<(), Failure> {
+fn serve(
+    folder: PathBuf,
+    grace: Duration,
+    opener: for<'a> fn(&'a World) -> Opener<'a>,
+) -> Result<(), Failure> {
     let world = World::snapshot(Named::default())?;
     let secrets = opener(&world).open_secrets()?;
     unlock(&secrets)?;
     let deaf = ignore(&[signals::INT, signals::TERM, signals::HUP, signals::QUIT]);
-    let runner = Arc::new(Runner { secrets, key: UnsealingKey::generate(), clock: world.clock });
+    let runs = Arc::new(Runs::new(folder, world.executable.clone(), world.clock));
+    let (key, clock) = (UnsealingKey::generate(), world.clock);
+    let runner = Arc::new(Runner { secrets, key, clock, runs });
     say(&Said::Ready { key: runner.key.sealing_key() });
     let runtime = load::runtime()?;
-    let (sender, mut asked) = mpsc::channel(AT_ONCE);
+    let (sender, mut questions) = mpsc::channel(AT_ONCE);
     thread::spawn(move || listen(&sender));
     runtime.block_on(async {
         let room = Arc::new(Semaphore::new(AT_ONCE));
-        while let Some(asked) = asked.recv().await {
-            let Ok(held) = room.clone().acquire_owned().await else { break };
-            let runner = runner.clone();
-            tokio::task::spawn_blocking(move || {
-                answer(&runner, asked);
-                drop(held);
-            });
+        while let Some(asked) = questions.recv().await {
+            if matches!(asked.call, Call::Runs(RunsCall::Finish(_))) {
+                finish(&runner.runs, &mut questions, grace).await;
+                break;
+            }
+            take(&runner, &room, asked).await;
         }
+        // Nobody steers what still goes on.
+        runner.runs.stop_all().await;
         // What was begun is finished.
         let all = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
         room.acquire_many(all).await.map(drop).ok();
     });
     drop(deaf);
     Ok(())
+}
+
+/// Lets runs go on until they have ended, their time is over, or nobody is there any more.
+async fn finish(runs: &Runs, questions: &mut mpsc::Receiver<Asked>, grace: Duration) {
+    runs.finish();
+    tokio::select! {
+        () = runs.ended() => {}
+        () = tokio::time::sleep(grace) => {}
+        () = async { while questions.recv().await.is_some() {} } => {}
+    }
+}
+
+/// Has a question answered.
+async fn take(runner: &Arc<Runner>, room: &Arc<Semaphore>, Asked { id, by, call }: Asked) {
+    let runner = runner.clone();
+    match call {
+        Call::Runs(RunsCall::StartRun(asked)) => {
+            tokio::spawn(
+                async move { runner.runs.clone().start(id, by, asked, &runner.key).await },
+            );
+        }
+        Call::Runs(RunsCall::StopRun(asked)) => {
+            reply::<StopRun>(id, Ok(runner.runs.stop(&asked)));
+        }
+        Call::Runs(RunsCall::Finish(_)) => {}
+        call => {
+            let Ok(held) = room.clone().acquire_owned().await else { return };
+            tokio::task::spawn_blocking(move || {
+                answer(&runner, id, &by, call);
+                drop(held);
+            });
+        }
+    }
 }
 
 /// Asks for what opens the registry while there is somebody at the terminal; without a registry, nothing.
@@ -120,9 +186,11 @@ fn say(said: &Said) {
     output.write_all(&line).and_then(|()| output.flush()).ok();
 }
 
-fn answer(runner: &Runner, Asked { id, by, call }: Asked) {
+fn answer(runner: &Runner, id: u64, by: &By, call: Call) {
     match call {
-        Call::Secrets(call) => secrets::answer(runner, id, &by, call),
+        Call::Secrets(call) => secrets::answer(runner, id, by, call),
+        // These wait for processes, and are looked at before.
+        Call::Runs(_) => {}
     }
 }
 

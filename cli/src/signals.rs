@@ -51,6 +51,18 @@ impl Signals {
             .map_err(|error| Failure::engine(format!("cannot listen for signals: {error}")))
     }
 
+    /// Takes numbers from elsewhere as if they were signals.
+    pub(crate) fn also_from(&self, mut numbers: UnboundedReceiver<i32>) {
+        let sender = self.sender.clone();
+        tokio::spawn(async move {
+            while let Some(number) = numbers.recv().await {
+                if sender.send(number).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
     /// The next signal.
     pub(crate) async fn next(&mut self) -> i32 {
         match self.receiver.recv().await {

@@ -60,5 +60,6 @@ pub use resolve::{
     ResolveOptions, Resolved, ResolvedSecret, Summary, check_secrets, probe_providers, resolve,
 };
 pub use run::{RunError, RunOptions, RunReport, record_unstarted, run};
+pub use rundir::run_id;
 pub use schema::schema;
 pub use validate::{CODES, Code, Validation, validate};

@@ -37,6 +37,12 @@ pub struct RunRecord<T = String> {
     pub workflow: T,
     /// Its file, absolute.
     pub file: T,
+    /// The workspace of its label.
+    #[serde(default = "none")]
+    pub workspace: Option<T>,
+    /// Who started it: a user, here or of a server, or a hook.
+    #[serde(default = "none")]
+    pub by: Option<T>,
     /// The environment of the registry that was chosen for it.
     pub environment: Option<T>,
     /// Whether `--env` chose it: then it holds for called workflows too.
@@ -97,6 +103,11 @@ pub struct SecretRecord<T = String> {
 /// What records of before say by saying nothing.
 fn yes() -> bool {
     true
+}
+
+/// The same, where it is nothing.
+fn none<T>() -> Option<T> {
+    None
 }
 
 /// Where the registry had a value.

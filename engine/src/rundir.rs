@@ -156,8 +156,12 @@ fn checksum(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
-/// `20261122T153205-k3v9x2`: sorts by time, differs between runs of one second.
-pub(crate) fn run_id(now: SystemTime) -> io::Result<String> {
+/// The id of a run that is to come, `20261122T153205-k3v9x2`: sorts by time, differs between runs of one
+/// second.
+///
+/// # Errors
+/// The system gives no randomness.
+pub fn run_id(now: SystemTime) -> io::Result<String> {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut random = [0u8; 6];
     getrandom::fill(&mut random).map_err(|_| io::Error::other("no randomness to be had"))?;

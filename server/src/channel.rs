@@ -4,6 +4,7 @@
 //! to be let in, is [`Sealed`] to a key that the runner made when it started and that never leaves it; there
 //! is no message that brings a value back.
 
+pub mod runs;
 mod sealed;
 pub mod secrets;
 
@@ -34,6 +35,8 @@ pub trait Ask: Serialize + DeserializeOwned + Send {
 pub enum Call {
     /// About secrets and environments.
     Secrets(secrets::SecretsCall),
+    /// About runs.
+    Runs(runs::RunsCall),
 }
 
 /// On whose behalf something is asked for: the audit log says so.

@@ -10,6 +10,7 @@ mod api;
 mod app;
 pub mod channel;
 mod extract;
+pub mod folder;
 mod health;
 mod limits;
 mod listen;
@@ -27,5 +28,5 @@ mod ui;
 
 pub use app::openapi;
 pub use axum::http::Uri;
-pub use serve::{ServeError, Stop, serve};
+pub use serve::{ServeError, Stop, Stopping, serve};
 pub use settings::{Limits, Settings, TlsFiles};

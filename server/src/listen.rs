@@ -13,12 +13,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::metrics::Metrics;
+use crate::serve::Stopping;
 use crate::settings::Limits;
 
 /// How long a TLS handshake may take.
@@ -64,7 +65,7 @@ pub(crate) fn counter(metrics: &Metrics) -> Arc<dyn Fn(i64) + Send + Sync> {
 }
 
 /// Accepts connections until `stop` is told, then lets those there are finish what they have begun.
-pub(crate) async fn listen(listening: Listening, stop: watch::Receiver<bool>) {
+pub(crate) async fn listen(listening: Listening, stop: Stopping) {
     let Listening { listener, tls, router, limits, count } = listening;
     let room = Arc::new(Semaphore::new(limits.connections_max));
     let mut connections = JoinSet::new();
@@ -74,7 +75,7 @@ pub(crate) async fn listen(listening: Listening, stop: watch::Receiver<bool>) {
         let Ok(held) = room.clone().acquire_owned().await else { break };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = told.wait_for(|stop| *stop) => break,
+            _ = told.wait_for(|stop| stop.is_told()) => break,
         };
         let Ok((stream, from)) = accepted else {
             tokio::time::sleep(PAUSE).await;
@@ -101,7 +102,7 @@ async fn converse(
     tls: Option<TlsAcceptor>,
     router: Router,
     limits: Limits,
-    stop: watch::Receiver<bool>,
+    stop: Stopping,
 ) {
     // Small answers are not to wait for each other.
     stream.set_nodelay(true).ok();
@@ -121,7 +122,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     peer: Peer,
     router: Router,
     limits: Limits,
-    mut stop: watch::Receiver<bool>,
+    mut stop: Stopping,
 ) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let router = router.clone();
@@ -138,7 +139,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     tokio::select! {
         // What breaks a connection is its caller's business.
         _ = connection.as_mut() => return,
-        _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+        _ = stop.wait_for(|stop| stop.is_told()) => connection.as_mut().graceful_shutdown(),
     }
     connection.await.ok();
 }

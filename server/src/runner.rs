@@ -1,8 +1,8 @@
 //! The runner, seen from here: a process that can do what this one cannot.
 //!
 //! It is started with the server and again if it ends. Any number of questions may be under way; what was
-//! asked of a runner that ended is answered with [`RefusalKind::Unavailable`], done or not. It ends when its
-//! standard input does.
+//! asked of a runner that ended is answered with [`RefusalKind::Unavailable`], done or not. It ends with the last
+//! run once it was told that nothing more will be asked, and stops runs and ends when its standard input does.
 
 use std::collections::HashMap;
 use std::process::Stdio;
@@ -15,9 +15,11 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::channel::runs::Finish;
 use crate::channel::{
     Ask, Asked, By, LINE_LEN_MAX, Refusal, RefusalKind, Said, Sealed, SealingKey,
 };
+use crate::serve::{Stop, Stopping};
 use crate::settings::Settings;
 
 /// How long to wait before a runner that ended is started again.
@@ -125,11 +127,7 @@ impl Drop for Forget<'_> {
 
 impl Keeper {
     /// Keeps a runner there until `stop` is told; then its input ends, and its end is waited for.
-    pub(crate) async fn keep(
-        mut self,
-        mut stop: watch::Receiver<bool>,
-        tell: impl Fn(&str) + Send + Sync,
-    ) {
+    pub(crate) async fn keep(mut self, mut stop: Stopping, tell: impl Fn(&str) + Send + Sync) {
         loop {
             match self.start() {
                 Ok((mut child, input, output)) => {
@@ -137,7 +135,7 @@ impl Keeper {
                     self.ready.send_replace(None);
                     lock(&self.waiting).clear();
                     let ended = child.wait().await;
-                    let is_over = *stop.borrow();
+                    let is_over = stop.borrow().is_told();
                     if is_over {
                         return;
                     }
@@ -172,7 +170,7 @@ impl Keeper {
         &mut self,
         mut input: ChildStdin,
         output: BufReader<ChildStdout>,
-        stop: &mut watch::Receiver<bool>,
+        stop: &mut Stopping,
     ) {
         let listening = listen(output, &self.waiting, &self.ready);
         tokio::pin!(listening);
@@ -188,16 +186,34 @@ impl Keeper {
                 () = told(stop) => break,
             }
         }
-        drop(input);
-        // It still answers what it was asked, and lets runs finish.
+        // It still answers what it was asked, and lets runs finish. The end of its input would stop them.
+        while let Ok(line) = self.lines.try_recv() {
+            input.write_all(&line).await.ok();
+        }
+        if let Some(line) = finish() {
+            input.write_all(&line).await.and(input.flush().await).ok();
+        }
+        tokio::select! {
+            () = &mut listening => return,
+            _ = stop.wait_for(|stop| *stop == Stop::Now) => drop(input),
+        }
         listening.await;
     }
 }
 
 /// Waits until it is said that the server is to stop.
-async fn told(stop: &mut watch::Receiver<bool>) {
+async fn told(stop: &mut Stopping) {
     // Whoever would say it being gone means the same.
-    stop.wait_for(|stop| *stop).await.map(drop).ok();
+    stop.wait_for(|stop| stop.is_told()).await.map(drop).ok();
+}
+
+/// The line that says that nothing more will be asked. It is not answered.
+fn finish() -> Option<Vec<u8>> {
+    let by = By { user: String::new(), allow_protected: false };
+    let asked = Asked { id: u64::MAX, by, call: Finish {}.into_call() };
+    let mut line = serde_json::to_vec(&asked).ok()?;
+    line.push(b'\n');
+    Some(line)
 }
 
 async fn listen(

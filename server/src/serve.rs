@@ -47,8 +47,26 @@ pub enum ServeError {
     Randomness,
 }
 
+/// How far a server is asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It goes on.
+    No,
+    /// It answers no more, and lets runs finish up to the grace.
+    Finish,
+    /// Runs are stopped as well.
+    Now,
+}
+
+impl Stop {
+    /// Whether it is to stop at all.
+    pub(crate) fn is_told(self) -> bool {
+        self != Stop::No
+    }
+}
+
 /// Says that a server is to stop.
-pub type Stop = watch::Receiver<bool>;
+pub type Stopping = watch::Receiver<Stop>;
 
 /// Serves until `stop` is told, then lets runs finish. `ready` gets the address, and the link that lets the
 /// first admin in.
@@ -57,7 +75,7 @@ pub type Stop = watch::Receiver<bool>;
 /// [`ServeError`], before anything is served.
 pub async fn serve(
     settings: Settings,
-    stop: Stop,
+    stop: Stopping,
     ready: impl FnOnce(&str, Option<&str>),
 ) -> Result<(), ServeError> {
     let people = People::open(&settings)?;
@@ -74,7 +92,7 @@ pub async fn serve(
         is_ready = asks.wait_ready() => if !is_ready {
             return Err(ServeError::Runner);
         },
-        _ = told.wait_for(|stop| *stop) => {
+        _ = told.wait_for(|stop| stop.is_told()) => {
             kept.await.ok();
             return Ok(());
         }

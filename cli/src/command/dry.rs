@@ -95,7 +95,7 @@ fn secret_row(
 }
 
 /// `workspace payments, environment prod, version 3`.
-fn found_words(found: &FoundAt) -> String {
+pub(crate) fn found_words(found: &FoundAt) -> String {
     let mut words = vec![match &found.scope.workspace {
         Some(workspace) => format!("workspace {workspace}"),
         None => "global".to_owned(),

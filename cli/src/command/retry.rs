@@ -1,9 +1,10 @@
 //! `retry`: runs again what did not succeed.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use subrosa_engine::record::{ParamRecord, RunRecord};
-use subrosa_engine::{EnvironmentChoice, ParamArg, Purpose};
+use subrosa_engine::{EnvironmentChoice, ParamArg, Purpose, ResolveOptions};
 use subrosa_registry::EnvironmentName;
 
 use crate::args::RetryArgs;
@@ -19,21 +20,32 @@ pub(crate) fn retry(args: &RetryArgs, world: &Opener<'_>) -> Result<Exit, Failur
         return Err(Failure::usage(format!("run `{}` is still going on", run.record.run))
             .help("stop it first; `subrosa status` shows how it stands"));
     }
-    let params = merged(&run.record.params, args.params.parse())?;
     let mut options = args.registry.options(Purpose::Retry);
-    if options.environment == EnvironmentChoice::Files {
-        let RunRecord { environment, environment_given, .. } = &run.record;
-        options.environment = recorded(environment.as_deref(), *environment_given)?;
-    }
+    let params = carry_over(&run.record, args.params.parse(), &mut options)?;
+    let file = Path::new(&run.record.file);
     let start = Start {
-        loaded: load::workflow(Path::new(&run.record.file), world)?,
+        loaded: load::workflow(file, world)?,
+        host: Arc::new(world.configured_host(args.masking.short(), Some(file))?),
         params,
         retry_of: Some(run.dir),
         options,
-        display: &args.display,
-        masking: &args.masking,
     };
-    run::go(start, world)
+    run::go(start, &args.display, world)
+}
+
+/// What another try has from the record: parameters that are not given now, and the environment unless one
+/// is given.
+pub(crate) fn carry_over(
+    record: &RunRecord,
+    given: Vec<ParamArg>,
+    options: &mut ResolveOptions,
+) -> Result<Vec<ParamArg>, Failure> {
+    let params = merged(&record.params, given)?;
+    if options.environment == EnvironmentChoice::Files {
+        let RunRecord { environment, environment_given, .. } = record;
+        options.environment = recorded(environment.as_deref(), *environment_given)?;
+    }
+    Ok(params)
 }
 
 /// The environment of the recorded run, by whoever chose it. Where that had none, the file decides.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use subrosa_engine::remedy::with_causes;
-use subrosa_server::{Limits, ServeError, Settings, TlsFiles, Uri};
+use subrosa_server::{Limits, ServeError, Settings, Stop, TlsFiles, Uri};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
@@ -27,11 +27,13 @@ pub(crate) fn serve(args: &ServeArgs, world: &World) -> Result<Exit, Failure> {
         .map_err(|error| Failure::engine(format!("cannot start the runtime: {error}")))?;
     let served = runtime.block_on(async {
         let mut signals = Signals::listen(STOPPING)?;
-        let (stop, stopping) = watch::channel(false);
+        let (stop, stopping) = watch::channel(Stop::No);
         tokio::spawn(async move {
-            signals.next().await;
-            stop.send_replace(true);
-            // The runner hears further signals by itself.
+            for how in [Stop::Finish, Stop::Now] {
+                signals.next().await;
+                stop.send_replace(how);
+            }
+            // Whoever holds the other end is told nothing by our being gone.
             std::future::pending::<()>().await;
         });
         subrosa_server::serve(settings, stopping, tell).await.map_err(failure)
@@ -66,9 +68,12 @@ fn settings(args: &ServeArgs, world: &World) -> Result<Settings, Failure> {
         bind: args.bind,
         public_url,
         tls,
-        workflows,
+        workflows: workflows.clone(),
         data_dir: world.data_dir()?,
-        runner: vec![world.executable.clone().into(), runner::WORD.into()],
+        runner: {
+            let words = [world.executable.clone().into(), runner::WORD.into()];
+            words.into_iter().chain(runner::words(&workflows, args.grace)).collect()
+        },
         runner_env: runner_env
             .map(|(name, value)| (OsString::from(name), value.to_owned()))
             .collect(),

@@ -32,6 +32,8 @@ fn run(status: &str, alive: bool, steps: Vec<StepRecord>) -> FoundRun {
         format: 1,
         run: "20261122t155847-ab12".into(),
         retry_of: None,
+        workspace: None,
+        by: None,
         workflow: "deploy".into(),
         file: "/w/deploy.yaml".into(),
         environment: None,

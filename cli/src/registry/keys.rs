@@ -87,6 +87,11 @@ pub(crate) fn ask_for_broker(
     }
 }
 
+/// Remembers the passphrase of the key in `place` for brokers that this process starts.
+pub(crate) fn remember(place: String, passphrase: Zeroizing<Vec<u8>>) {
+    *answered() = Some(Answered { place, passphrase });
+}
+
 fn ask_existing(
     answered: &mut Option<Answered>,
     place: String,

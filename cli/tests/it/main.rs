@@ -43,6 +43,7 @@ mod secret;
 mod secret_input;
 mod secret_leaks;
 mod secret_terminal;
+mod serve_runs;
 mod signals;
 mod step_chat;
 mod step_http;

@@ -87,6 +87,8 @@ pub struct ResolveOptions {
     pub checks_connections: bool,
     /// The logins that are made; whoever starts a run keeps a clone to close them with.
     pub logins: Logins,
+    /// The id of the run that is to come, if whoever starts it has chosen one: [`crate::run_id`].
+    pub run_id: Option<String>,
 }
 
 impl ResolveOptions {
@@ -99,6 +101,7 @@ impl ResolveOptions {
             allow_expired: false,
             checks_connections: true,
             logins: Logins::default(),
+            run_id: None,
         }
     }
 }
@@ -127,7 +130,8 @@ impl Asker {
             }
             EnvironmentChoice::Files => own(workflow),
         };
-        let (run, audit_required) = (options.purpose.run(host), workflow.audit_required);
+        let run = options.run_id.clone().or_else(|| options.purpose.run(host));
+        let audit_required = workflow.audit_required;
         Asker { options, environment, run, audit_required, step: None, _session: None }
     }
 

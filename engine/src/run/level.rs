@@ -304,6 +304,8 @@ fn first_record(
         retry_of: origin.retry_of.clone(),
         workflow: masks.text(&workflow.name),
         file: masks.text(&file.display().to_string()),
+        workspace: workflow.workspace().map(|name| masks.text(name.as_str())),
+        by: Some(masks.text(&shared.host.user)),
         environment: resolved.environment().map(|name| masks.text(name.as_str())),
         environment_given: resolved.asker.is_given(),
         status: status_word(RunStatus::Running),

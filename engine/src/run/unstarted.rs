@@ -60,6 +60,8 @@ pub fn record_unstarted(
         retry_of: options.retried_run(),
         workflow: name,
         file: masks.mask_text(&file),
+        workspace: workflow.workspace().map(|name| masks.mask_text(name.as_str())),
+        by: Some(masks.mask_text(&host.user)),
         environment: environment.as_ref().map(|name| masks.mask_text(name.as_str())),
         environment_given: failure.asker.is_given(),
         status: status_word(RunStatus::Failed),
