@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Description;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::limits::{self, Pace};
 use crate::metrics::Metrics;
+use crate::origin::{self, Origin};
 use crate::people::{People, identify};
 use crate::runner::Runner;
 use crate::secrets::Overview;
 use crate::settings::Settings;
-use crate::{api, health, log, respond, ui};
+use crate::{api, health, log, outcome, respond, ui};
 
 /// What routes share.
 #[derive(Clone)]
@@ -25,6 +26,7 @@ pub(crate) struct App(Arc<Shared>);
 /// The same, behind one pointer.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
+    pub(crate) origin: Origin,
     pub(crate) people: People,
     pub(crate) runner: Runner,
     pub(crate) overview: Overview,
@@ -76,7 +78,9 @@ pub(crate) fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), identify))
         .layer(DefaultBodyLimit::max(limits.body_len_max))
         .layer(from_fn_with_state(app.clone(), limits::bound))
-        .layer(from_fn(respond::guard_browser))
+        .layer(from_fn_with_state(app.clone(), origin::check))
+        .layer(from_fn_with_state(app.clone(), outcome::settle))
+        .layer(from_fn_with_state(app.clone(), respond::guard_browser))
         .layer(from_fn_with_state(app.clone(), log::record))
         .with_state(app)
 }

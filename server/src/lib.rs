@@ -14,8 +14,13 @@ pub mod folder;
 mod health;
 mod limits;
 mod listen;
+#[cfg(test)]
+mod listen_tests;
 mod log;
 mod metrics;
+mod origin;
+mod outcome;
+mod patient;
 mod people;
 mod problem;
 mod respond;

@@ -5,6 +5,7 @@
 use std::time::{Instant, SystemTime};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -30,13 +31,13 @@ pub(crate) fn tell(time: SystemTime, level: &str, message: &str, more: &[(&str, 
 /// answer carries it out.
 pub(crate) async fn record(State(app): State<App>, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let method = request.method().as_str().to_owned();
+    let method = known(request.method());
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("(none)", MatchedPath::as_str).to_owned();
     let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.address);
     let response = next.run(request).await;
     let (status, took) = (response.status().as_u16(), started.elapsed());
-    app.metrics.answered(&method, &route, status, took);
+    app.metrics.answered(method, &route, status, took);
     if app.settings.log_requests {
         let user = response.extensions().get::<Caller>().map(|caller| caller.name.clone());
         let more = [
@@ -50,6 +51,25 @@ pub(crate) async fn record(State(app): State<App>, request: Request, next: Next)
         tell((app.settings.clock)(), "info", "request", &more);
     }
     response
+}
+
+/// A method that is one; others are words of the caller's, of which there is no end.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "(other)",
+    }
+}
+
+/// Writes down that the code of a route panicked; the hook of panics has said where.
+pub(crate) fn panicked(time: SystemTime, route: &str) {
+    tell(time, "error", "a request made the server panic", &[("route", json!(route))]);
 }
 
 /// Writes down what failed here, for whoever runs the server; the caller is told less.

@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::app::{self, App, Shared};
@@ -16,6 +17,7 @@ use crate::limits::Pace;
 use crate::listen::{Listening, counter, listen};
 use crate::log;
 use crate::metrics::Metrics;
+use crate::origin::Origin;
 use crate::people::People;
 use crate::runner::runner;
 use crate::secrets::Overview;
@@ -86,14 +88,16 @@ pub async fn serve(
     let (asks, keeper) = runner(&settings);
     let clock = settings.clock;
     let tell = move |message: &str| log::tell(clock(), "error", message, &[]);
-    let kept = tokio::spawn(keeper.keep(stop.clone(), tell));
+    // The runner is told when nobody can ask it any more: requests under way may still need it.
+    let (end, ending) = watch::channel(Stop::No);
+    let kept = tokio::spawn(keeper.keep(ending, tell));
     let mut told = stop.clone();
     tokio::select! {
         is_ready = asks.wait_ready() => if !is_ready {
             return Err(ServeError::Runner);
         },
         _ = told.wait_for(|stop| stop.is_told()) => {
-            kept.await.ok();
+            finish(end, stop, kept).await;
             return Ok(());
         }
     }
@@ -104,11 +108,28 @@ pub async fn serve(
     let (limits, count) = (settings.limits, counter(&metrics));
     let overview = Overview::new(&settings.data_dir);
     let pace = Pace::new(limits.per_second, limits.requests_max);
-    let app = App::new(Shared { settings, people, runner: asks, overview, metrics, pace });
+    let (origin, trust_proxy) = (Origin::new(&settings), settings.trust_proxy);
+    let app = App::new(Shared { settings, origin, people, runner: asks, overview, metrics, pace });
     ready(&base, link.as_deref());
-    listen(Listening { listener, tls, router: app::router(app), limits, count }, stop).await;
-    kept.await.ok();
+    let router = app::router(app);
+    let listening = Listening { listener, tls, router, limits, trust_proxy, count };
+    listen(listening, stop.clone()).await;
+    finish(end, stop, kept).await;
     Ok(())
+}
+
+/// Tells the runner what the server was told and is told meanwhile, and waits for its end.
+async fn finish(end: watch::Sender<Stop>, mut stop: Stopping, mut kept: JoinHandle<()>) {
+    loop {
+        end.send_replace(*stop.borrow_and_update());
+        tokio::select! {
+            _ = &mut kept => return,
+            told = stop.changed() => if told.is_err() {
+                kept.await.ok();
+                return;
+            }
+        }
+    }
 }
 
 /// How the server is reached.

@@ -13,6 +13,8 @@ pub struct Settings {
     pub bind: SocketAddr,
     /// How it is reached from outside, if a proxy stands before it: `https://flows.example.com`.
     pub public_url: Option<Uri>,
+    /// Whether a proxy stands before it that writes `X-Forwarded-For`.
+    pub trust_proxy: bool,
     /// Certificate and key, for TLS of its own.
     pub tls: Option<TlsFiles>,
     /// The folder with the workflow files.
@@ -49,10 +51,15 @@ pub struct Limits {
     pub body_len_max: usize,
     /// How long the head of a request may take to arrive.
     pub head: Duration,
-    /// How long the answer to a request may take to begin.
+    /// How long the answer to a request may take to begin, its body included.
     pub answer: Duration,
+    /// For how long a caller may take nothing of what is written.
+    pub stall: Duration,
     /// Connections at the same time.
     pub connections_max: usize,
+    /// Connections at the same time from one address, unless that is a proxy's: fewer than there may be
+    /// requests, so that nobody keeps all others out alone.
+    pub connections_per_address: usize,
     /// Requests under way at the same time, live streams aside.
     pub requests_max: usize,
     /// Requests in a second from one address, over a while; a burst may have ten times as many.
@@ -67,7 +74,9 @@ impl Default for Limits {
             body_len_max: 1 << 20,
             head: Duration::from_secs(10),
             answer: Duration::from_secs(30),
+            stall: Duration::from_secs(30),
             connections_max: 4096,
+            connections_per_address: 384,
             requests_max: 512,
             per_second: 5000,
             grace: Duration::from_secs(30 * 60),

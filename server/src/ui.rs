@@ -12,6 +12,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 
 use crate::app::App;
+use crate::outcome::is_page;
 use crate::people::Caller;
 use crate::problem::Problem;
 
@@ -108,8 +109,8 @@ impl IntoResponse for Refused {
 /// What there is no route for.
 pub(crate) async fn not_found(request: Request) -> Response {
     let problem = Problem::not_found();
-    match request.uri().path().starts_with("/api/") {
-        true => problem.into_response(),
-        false => Refused(problem).into_response(),
+    match is_page(request.uri().path()) {
+        true => Refused(problem).into_response(),
+        false => problem.into_response(),
     }
 }

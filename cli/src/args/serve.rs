@@ -17,6 +17,9 @@ pub(crate) struct ServeArgs {
     /// How it is reached from outside, if a proxy stands before it
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
+    /// Believe the last address in X-Forwarded-For: the proxy before it writes that header
+    #[arg(long)]
+    pub(crate) trust_proxy: bool,
     /// Certificate in PEM, for TLS of its own
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,

@@ -67,6 +67,7 @@ fn settings(args: &ServeArgs, world: &World) -> Result<Settings, Failure> {
     Ok(Settings {
         bind: args.bind,
         public_url,
+        trust_proxy: args.trust_proxy,
         tls,
         workflows: workflows.clone(),
         data_dir: world.data_dir()?,

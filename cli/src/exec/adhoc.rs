@@ -36,6 +36,7 @@ pub(crate) fn empty() -> Loaded {
         environment: None,
         masking: Masking::default(),
         audit_required: false,
+        trigger: None,
         working_dir: None,
         shell: None,
         steps: Vec::new(),
