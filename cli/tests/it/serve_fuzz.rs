@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::serve_site::{Server, operations, pages};
 
 /// Requests for each seed; a few seconds together.
-const REQUESTS: usize = 1500;
+const REQUESTS: usize = 3000;
 
 /// Xorshift: good enough to choose by, and the same everywhere.
 struct Dice(u64);
@@ -102,38 +102,69 @@ const BODIES: [&str; 16] = [
     "%%%=%ff&csrf[]=1",
 ];
 
+/// A request that is right, to begin with.
+struct Sample {
+    method: String,
+    target: String,
+    body: String,
+}
+
+fn samples(server: &Server) -> Vec<Sample> {
+    let pages = pages(server).into_iter();
+    // Signing out would end what is tested.
+    let pages = pages.filter(|page| !page.target.starts_with("/logout"));
+    let (method, body) = ("GET".to_owned(), String::new());
+    let pages = pages.map(|page| Sample {
+        method: method.clone(),
+        target: page.target,
+        body: body.clone(),
+    });
+    let mut samples: Vec<Sample> = pages.collect();
+    for operation in operations(server) {
+        for thing in ["prod%2Fdb-password", "fuzzed", "shop", "hostile", "%ff", ""] {
+            for text in ["fuzzed", "2031-01-31T00:00:00Z", "\u{0}", "\u{1F511} \r\n\"'<"] {
+                let (method, target) = (operation.method.clone(), operation.target(thing));
+                let body = operation.body(&|_| text.to_owned());
+                samples.push(Sample { method, target, body });
+            }
+        }
+    }
+    samples
+}
+
 /// A request that may be anything, and mostly is nearly right.
-fn request(dice: &mut Dice, server: &Server, targets: &[String]) -> Vec<u8> {
-    if dice.roll(12) == 0 {
+fn request(dice: &mut Dice, server: &Server, samples: &[Sample]) -> Vec<u8> {
+    if dice.roll(30) == 0 {
         let mut noise = dice.bytes(400);
         noise.extend(b"\r\n\r\n");
         return noise;
     }
-    let mut target = targets[dice.roll(targets.len())].clone();
-    for _ in 0..dice.roll(4) {
-        let at = 1 + dice.roll(target.len());
-        let at =
-            if target.is_char_boundary(at.min(target.len())) { at.min(target.len()) } else { 1 };
-        target.insert_str(at, dice.pick(&PIECES));
-    }
-    let body = match dice.roll(5) {
+    let Sample { method, target, body } = &samples[dice.roll(samples.len())];
+    let method = if dice.roll(8) == 0 { dice.pick(&METHODS) } else { method };
+    let target = if dice.roll(3) == 0 { bent(dice, target) } else { target.clone() };
+    let body = match dice.roll(12) {
         0 => dice.bytes(300),
         1 => format!("{{\"ref\":{}1", "[".repeat(dice.roll(2000))).into_bytes(),
-        2 => vec![b'x'; dice.roll(1 << 20)],
-        _ => dice.pick(&BODIES).as_bytes().to_vec(),
+        2 if dice.roll(10) == 0 => vec![b'x'; dice.roll(2 << 20)],
+        2..5 => dice.pick(&BODIES).as_bytes().to_vec(),
+        5..7 => bent(dice, body).into_bytes(),
+        _ => body.clone().into_bytes(),
     };
-    let mut bytes = format!("{} {target} HTTP/1.", dice.pick(&METHODS)).into_bytes();
-    bytes.extend(dice.pick(&["1", "1", "1", "1", "1", "0", "2"]).bytes());
+    let mut bytes = format!("{method} {target} HTTP/1.").into_bytes();
+    bytes.extend(if dice.roll(50) == 0 { dice.pick(&["0", "2"]) } else { "1" }.bytes());
     bytes.extend(format!("\r\nhost: {}\r\nconnection: close\r\n", server.address).bytes());
-    if dice.roll(3) > 0 {
+    if dice.roll(10) > 0 {
         let (cookie, csrf) = (&server.cookie, &server.csrf);
         bytes.extend(format!("cookie: {cookie}\r\nx-csrf-token: {csrf}\r\n").bytes());
     }
-    for _ in 0..dice.roll(4) {
+    if dice.roll(6) > 0 {
+        bytes.extend(b"content-type: application/json\r\n");
+    }
+    for _ in 0..dice.roll(3) {
         bytes.extend(dice.pick(&HEADERS).bytes());
         bytes.extend(b"\r\n");
     }
-    match dice.roll(8) {
+    match dice.roll(40) {
         0 => bytes.extend(b"transfer-encoding: chunked\r\n\r\n5\r\nab\r\n0\r\n\r\n"),
         1 => bytes.extend(b"content-length: 99999999999999999999\r\n\r\n"),
         _ => {
@@ -144,26 +175,38 @@ fn request(dice: &mut Dice, server: &Server, targets: &[String]) -> Vec<u8> {
     bytes
 }
 
+/// A text with pieces put into it.
+fn bent(dice: &mut Dice, text: &str) -> String {
+    let mut text = text.to_owned();
+    for _ in 0..=dice.roll(3) {
+        let at = dice.roll(text.len() + 1).max(1).min(text.len());
+        let at = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.insert_str(at, dice.pick(&PIECES));
+    }
+    text
+}
+
 fn check(seed: u64) {
     let server = Server::stocked();
-    let mut targets: Vec<String> = pages(&server).into_iter().map(|page| page.target).collect();
-    // Signing out would end what is tested.
-    targets.retain(|target| !target.starts_with("/logout"));
-    for thing in ["prod%2Fdb-password", "shop", "hostile", "%ff", ""] {
-        targets.extend(operations(&server).iter().map(|operation| operation.target(thing)));
-    }
+    let samples = samples(&server);
     let mut dice = Dice(seed);
+    let (mut answered, mut done) = (0, 0);
     for number in 0..REQUESTS {
-        let request = request(&mut dice, &server, &targets);
+        let request = request(&mut dice, &server, &samples);
         let answer = server.wire(&request);
         let answer = String::from_utf8_lossy(&answer);
+        let answer = answer.strip_prefix("HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(&answer);
         let status = answer.get(9..10).unwrap_or("(none)");
+        answered += usize::from(status != "(none)");
+        done += usize::from(status == "2");
         let is_refusal = ["2", "3", "4", "(none)"].contains(&status);
         // The one that hyper gives for a version that is none.
         let is_known = answer.starts_with("HTTP/1.1 505");
         let shown = String::from_utf8_lossy(&request[..request.len().min(1000)]).into_owned();
         assert!(is_refusal || is_known, "{seed} {number}: {shown}\n{answer}");
     }
+    // It was listened to.
+    assert!(answered > REQUESTS * 9 / 10 && done > REQUESTS / 50, "{answered} {done}");
     assert_eq!(server.get("/health").json(), json!({ "status": "ok" }));
     assert_eq!(server.plain("GET", "/login", &[], "").status, 200);
     let said = server.stop();
