@@ -5,6 +5,7 @@
 //! number; nothing of them leaves the call. What is said of a secret here, and not of its value alone,
 //! goes for a connection by its address as well.
 
+mod amend;
 mod environments;
 mod plan;
 mod record;
@@ -24,6 +25,7 @@ use crate::record::only_secret;
 use crate::settings::Environment;
 use crate::store::Registry;
 
+pub use amend::Amendment;
 pub use plan::{ImportedSecret, OnConflict, Planned};
 pub use record::{MustBe, RecordChange};
 use write::put_expiry;
@@ -41,6 +43,10 @@ pub struct Admin<'a> {
     pub actor: Actor,
     /// Whether protected environments may be changed and copied from.
     pub allow_protected: bool,
+    /// The version that what is changed must be at, 0 for one without a value: at any other, nothing is
+    /// changed and that is told as [`RegistryError::Changed`]. It is looked at in the transaction that
+    /// makes the change. `None`: any. Imports and [`Admin::put_record`] do not look at it.
+    pub expect: Option<u64>,
 }
 
 /// A registry whose values stay shut: it is shown and changed here, and whoever has no more than this can
@@ -83,7 +89,7 @@ impl Desk {
 impl Registry {
     /// The hand of `actor`.
     pub fn admin(&self, actor: Actor) -> Admin<'_> {
-        Admin { registry: self, actor, allow_protected: false }
+        Admin { registry: self, actor, allow_protected: false, expect: None }
     }
 }
 
@@ -222,7 +228,7 @@ impl Admin<'_> {
     ) -> Result<T, RegistryError> {
         let deed = self.deed(action, address);
         self.registry.change(&deed, |change| {
-            let mut entry = present(change, address)?;
+            let mut entry = self.present(change, address)?;
             self.enter(change, address)?;
             let (result, version) = edit(change, &mut entry)?;
             entry.updated = change.now;
@@ -230,6 +236,23 @@ impl Admin<'_> {
             change.tell(&deed, address, version);
             Ok(result)
         })
+    }
+
+    /// The entry of an address, which must be there and at the version that is expected.
+    fn present(&self, change: &mut Change, address: &Address) -> Result<Entry, RegistryError> {
+        let found = entry(change, address)?;
+        self.check_version(address, found.as_ref())?;
+        found.ok_or_else(|| RegistryError::NotFound(address.clone()))
+    }
+
+    /// Refuses what is there and at another version than is expected.
+    fn check_version(&self, address: &Address, known: Option<&Entry>) -> Result<(), RegistryError> {
+        let (Some(expected), Some(entry)) = (self.expect, known) else { return Ok(()) };
+        let found = entry.current().map(|version| version.n);
+        match found.unwrap_or(0) == expected {
+            true => Ok(()),
+            false => Err(RegistryError::Changed { address: address.clone(), expected, found }),
+        }
     }
 
     /// Makes sure that the environment of an address may be changed; makes it if it is new, and says so.
@@ -255,10 +278,6 @@ impl Admin<'_> {
 /// The entry of an address, unless it was removed.
 fn entry(change: &mut Change, address: &Address) -> Result<Option<Entry>, RegistryError> {
     Ok(change.entry(address)?.filter(|entry| entry.state != State::Removed))
-}
-
-fn present(change: &mut Change, address: &Address) -> Result<Entry, RegistryError> {
-    entry(change, address)?.ok_or_else(|| RegistryError::NotFound(address.clone()))
 }
 
 /// Leaves nothing of an entry but its counter.

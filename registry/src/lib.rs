@@ -47,8 +47,8 @@ mod vault;
 
 pub use access::Access;
 pub use admin::{
-    Admin, Desk, Expiry, Import, ImportedSecret, KEEP_DEFAULT, MustBe, OnConflict, Planned,
-    RecordChange, SetOptions, Written,
+    Admin, Amendment, Desk, Expiry, Import, ImportedSecret, KEEP_DEFAULT, MustBe, OnConflict,
+    Planned, RecordChange, SetOptions, Written,
 };
 pub use audit::{
     Action, Actor, AuditEntry, Event, Filter, Head, ListError, Names, Outcome, Problem, Report, Why,

@@ -1,6 +1,6 @@
 //! Values that move within the store: they are opened and sealed again for their new place.
 
-use super::{Admin, KEEP_DEFAULT, bury, entry, present};
+use super::{Admin, KEEP_DEFAULT, bury, entry};
 use crate::audit::Action;
 use crate::change::Change;
 use crate::entry::{Content, Entry, Version};
@@ -62,7 +62,7 @@ impl Admin<'_> {
         let deed = self.deed(Action::Move, from);
         self.registry.change(&deed, |change| {
             let mut entry = self.transfer(change, from, to, usize::MAX)?;
-            let mut source = present(change, from)?;
+            let mut source = self.present(change, from)?;
             self.enter(change, from)?;
             entry.created = source.created;
             bury(&mut source);
@@ -102,7 +102,7 @@ impl Admin<'_> {
         to: &Address,
         count: usize,
     ) -> Result<Entry, RegistryError> {
-        let source = present(change, from)?;
+        let source = self.present(change, from)?;
         if entry(change, to)?.is_some() {
             return Err(RegistryError::Exists(to.clone()));
         }

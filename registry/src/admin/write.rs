@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use secrecy::SecretSlice;
 
-use super::{Admin, KEEP_DEFAULT, description, entry, present};
+use super::{Admin, KEEP_DEFAULT, description, entry};
 use crate::audit::Action;
 use crate::change::{Change, Deed};
 use crate::entry::{Entry, State};
@@ -72,7 +72,33 @@ impl Admin<'_> {
         options: &SetOptions,
     ) -> Result<Written, RegistryError> {
         let deed = self.deed(Action::Set, address);
-        self.registry.change(&deed, |change| self.write(change, &deed, address, value, options))
+        self.registry.change(&deed, |change| {
+            let known = entry(change, address)?;
+            if self.expect.is_some() && known.is_none() {
+                return Err(RegistryError::NotFound(address.clone()));
+            }
+            self.check_version(address, known.as_ref())?;
+            self.write(change, &deed, address, value, options)
+        })
+    }
+
+    /// Stores the first value of a secret that must not be there yet.
+    ///
+    /// # Errors
+    /// As [`Admin::set`], and [`RegistryError::Exists`].
+    pub fn create(
+        &self,
+        address: &Address,
+        value: &SecretSlice<u8>,
+        options: &SetOptions,
+    ) -> Result<Written, RegistryError> {
+        let deed = self.deed(Action::Set, address);
+        self.registry.change(&deed, |change| {
+            if entry(change, address)?.is_some() {
+                return Err(RegistryError::Exists(address.clone()));
+            }
+            self.write(change, &deed, address, value, options)
+        })
     }
 
     /// Stores a new version of a secret that must be there.
@@ -87,7 +113,7 @@ impl Admin<'_> {
     ) -> Result<Written, RegistryError> {
         let deed = self.deed(Action::Rotate, address);
         self.registry.change(&deed, |change| {
-            present(change, address)?;
+            self.present(change, address)?;
             self.write(change, &deed, address, value, options)
         })
     }

@@ -7,6 +7,7 @@ mod crash;
 mod custody;
 mod damage;
 mod disk;
+mod expected;
 mod files_suite;
 mod foreign;
 mod golden;
