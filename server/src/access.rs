@@ -33,17 +33,23 @@ pub enum Place {
 
 /// A role and where it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Grant {
-    /// The name of a workspace; null: the global scope; `*`: everywhere.
-    #[serde(with = "place")]
+    /// The name of a workspace; null or nothing: the global scope; `*`: everywhere.
+    #[serde(with = "place", default = "global")]
     #[schema(value_type = Option<String>, example = "payments")]
     pub workspace: Place,
     /// The role.
     pub role: Role,
 }
 
+fn global() -> Place {
+    Place::Global
+}
+
 /// All that somebody may do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Rights {
     /// Whether everything is allowed.
     #[serde(default)]
@@ -86,7 +92,9 @@ pub enum Action {
     SeeKeys,
     /// Users and their roles.
     ManageUsers,
-    /// One's own password, tokens and sessions.
+    /// Who one is and what one may do.
+    SeeSelf,
+    /// One's own password, tokens and sessions; never with a token, which could make itself a wider one.
     ManageSelf,
     /// Counters of this server.
     SeeMetrics,
@@ -105,7 +113,7 @@ pub enum Needs {
 
 impl Action {
     /// Every action, for tables and tests.
-    pub const ALL: [Action; 17] = [
+    pub const ALL: [Action; 18] = [
         Action::SeeWorkflows,
         Action::StartRuns,
         Action::SeeRuns,
@@ -121,6 +129,7 @@ impl Action {
         Action::SeeAudit,
         Action::SeeKeys,
         Action::ManageUsers,
+        Action::SeeSelf,
         Action::ManageSelf,
         Action::SeeMetrics,
     ];
@@ -128,7 +137,7 @@ impl Action {
     /// What it takes.
     pub fn needs(self) -> Needs {
         match self {
-            Action::SeeEnvironments | Action::ManageSelf => Needs::SignIn,
+            Action::SeeEnvironments | Action::SeeSelf | Action::ManageSelf => Needs::SignIn,
             Action::SeeWorkflows
             | Action::SeeRuns
             | Action::SeeSecrets
@@ -194,6 +203,37 @@ impl Rights {
     }
 }
 
+impl Rights {
+    /// Whether an action may be done with a token of somebody with these rights; `limit` is what the token
+    /// leaves of them, `None` all.
+    pub fn decide_by_token(
+        &self,
+        limit: Option<&Rights>,
+        action: Action,
+        workspace: Option<&WorkspaceName>,
+    ) -> Verdict {
+        if action == Action::ManageSelf {
+            return Verdict::Forbidden;
+        }
+        let verdict = self.decide(action, workspace);
+        limit.map_or(verdict, |limit| verdict.and(limit.decide(action, workspace)))
+    }
+
+    /// Whether there is nothing in others that is not in these.
+    pub fn cover(&self, others: &Rights) -> bool {
+        let holds_everywhere = |role: Role| {
+            let is_it = |own: &Grant| own.workspace == Place::Everywhere && own.role >= role;
+            self.grants.iter().any(is_it)
+        };
+        let covers = |grant: &Grant| match &grant.workspace {
+            Place::Everywhere => holds_everywhere(grant.role),
+            Place::Global => self.role_in(None) >= Some(grant.role),
+            Place::Workspace(name) => self.role_in(Some(name)) >= Some(grant.role),
+        };
+        self.admin || (!others.admin && others.grants.iter().all(covers))
+    }
+}
+
 impl Verdict {
     /// The stricter of two.
     #[must_use]
@@ -240,107 +280,5 @@ mod place {
 }
 
 #[cfg(test)]
-mod tests {
-    use subrosa_registry::WorkspaceName;
-
-    use super::{Action, Grant, Needs, Place, Rights, Role, Verdict};
-
-    fn workspace(name: &str) -> WorkspaceName {
-        WorkspaceName::parse(name).unwrap()
-    }
-
-    fn rights(place: Place, role: Role) -> Rights {
-        Rights { admin: false, grants: vec![Grant { workspace: place, role }] }
-    }
-
-    const ROLES: [Role; 3] = [Role::Viewer, Role::Operator, Role::Manager];
-
-    /// The table of docs/server.md: the least role for each action, where a role counts.
-    #[test]
-    fn a_role_allows_what_it_includes_and_shows_the_rest() {
-        for action in Action::ALL {
-            for role in ROLES {
-                let verdict = rights(Place::Everywhere, role).decide(action, None);
-                let expected = match action.needs() {
-                    Needs::SignIn => Verdict::Allowed,
-                    Needs::Role(needed) if role >= needed => Verdict::Allowed,
-                    Needs::Role(_) => Verdict::Forbidden,
-                    Needs::Admin => Verdict::Hidden,
-                };
-                assert_eq!(verdict, expected, "{role:?} {action:?}");
-            }
-            assert_eq!(Rights::admin().decide(action, None), Verdict::Allowed, "{action:?}");
-        }
-    }
-
-    #[test]
-    fn a_role_holds_where_it_was_given_and_nowhere_else() {
-        let (payments, other) = (workspace("payments"), workspace("other"));
-        let check = |place: Place, at: Option<&WorkspaceName>, expected| {
-            let found = rights(place.clone(), Role::Operator).decide(Action::StartRuns, at);
-            assert_eq!(found, expected, "{place:?} {at:?}");
-        };
-        let here = || Place::Workspace(workspace("payments"));
-        check(here(), Some(&payments), Verdict::Allowed);
-        check(here(), Some(&other), Verdict::Hidden);
-        check(here(), None, Verdict::Hidden);
-        check(Place::Global, None, Verdict::Allowed);
-        check(Place::Global, Some(&payments), Verdict::Hidden);
-        check(Place::Everywhere, None, Verdict::Allowed);
-        check(Place::Everywhere, Some(&other), Verdict::Allowed);
-    }
-
-    #[test]
-    fn who_has_no_role_sees_nothing_but_themselves() {
-        for action in Action::ALL {
-            let expected = match action.needs() {
-                Needs::SignIn => Verdict::Allowed,
-                Needs::Role(_) | Needs::Admin => Verdict::Hidden,
-            };
-            assert_eq!(Rights::default().decide(action, None), expected, "{action:?}");
-        }
-    }
-
-    #[test]
-    fn of_several_roles_the_highest_counts() {
-        let mut both = rights(Place::Everywhere, Role::Viewer);
-        both.grants.push(Grant {
-            workspace: Place::Workspace(workspace("payments")),
-            role: Role::Manager,
-        });
-        let payments = workspace("payments");
-        assert_eq!(both.decide(Action::ChangeSecrets, Some(&payments)), Verdict::Allowed);
-        assert_eq!(both.decide(Action::ChangeSecrets, None), Verdict::Forbidden);
-    }
-
-    #[test]
-    fn of_two_verdicts_the_stricter_counts() {
-        use Verdict::{Allowed, Forbidden, Hidden};
-        for (one, other, both) in [
-            (Allowed, Allowed, Allowed),
-            (Allowed, Forbidden, Forbidden),
-            (Forbidden, Hidden, Hidden),
-            (Hidden, Allowed, Hidden),
-        ] {
-            assert_eq!(one.and(other), both);
-            assert_eq!(other.and(one), both);
-        }
-    }
-
-    #[test]
-    fn a_place_is_null_a_star_or_a_name() {
-        for (text, place) in [
-            ("null", Some(Place::Global)),
-            ("\"*\"", Some(Place::Everywhere)),
-            ("\"payments\"", Some(Place::Workspace(workspace("payments")))),
-            ("\"Pay Ments\"", None),
-        ] {
-            let json = format!("{{\"workspace\":{text},\"role\":\"viewer\"}}");
-            let grant: Option<Grant> = serde_json::from_str(&json).ok();
-            assert_eq!(grant.as_ref().map(|grant| grant.workspace.clone()), place, "{text}");
-            if let Some(grant) = grant {
-                assert_eq!(serde_json::to_string(&grant).unwrap(), json);
-            }
-        }
-    }
-}
+#[path = "access_tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! The REST API, a file for each kind of thing.
 
+mod people;
 mod secrets;
 
 use axum::Json;
@@ -12,6 +13,7 @@ use crate::app::{App, openapi};
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(secrets::routes())
+        .merge(people::routes())
         .route("/openapi.json", axum::routing::get(described))
 }
 

@@ -1,31 +1,57 @@
-//! Who may come in: users, sessions, and how a request shows whose it is.
+//! Who may come in: users, sessions, tokens, and how a request shows whose it is.
 //!
-//! What is kept of a session is a digest; whoever reads the files cannot come in with them. Decisions about
-//! what somebody may do are made in [`crate::access`].
+//! What is kept of a session, a token or a password is a digest; whoever reads the files cannot come in with
+//! them. Decisions about what somebody may do are made in [`crate::access`].
 
+pub(crate) mod admin;
 mod caller;
 pub(crate) mod cookie;
-mod session;
-mod user;
+mod enter;
+mod error;
+mod form;
+mod own;
+pub(crate) mod password;
+mod seen;
+pub(crate) mod session;
+mod throttle;
+pub(crate) mod token;
+pub(crate) mod user;
 
-use std::time::SystemTime;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 
-pub(crate) use caller::{Caller, Form, identify};
-pub(crate) use session::{NewSession, Sessions};
+pub(crate) use caller::{Caller, Via, identify};
+pub(crate) use enter::enter_by_password;
+pub(crate) use error::PeopleError;
+pub(crate) use form::{Entry, Form};
+pub(crate) use own::change_password;
+pub(crate) use password::Passwords;
+pub(crate) use session::{Arrival, SessionId, Sessions};
 pub(crate) use user::{User, Users};
 
+use crate::app::App;
+use crate::problem::Problem;
 use crate::settings::Settings;
-use crate::shelf::{Document, Folder, ShelfError};
+use crate::shelf::{Document, Folder};
 
 /// Everybody who may come in, and who is in.
 pub(crate) struct People {
     _folder: Folder,
     users: Document<Users>,
     sessions: Document<Sessions>,
-    link: std::sync::Mutex<Option<Token>>,
+    tokens: Document<token::ApiTokens>,
+    seen: seen::Seen,
+    link: Mutex<Option<Token>>,
+    /// Forms of who is not in yet are tied to it.
+    entry_key: Token,
+    pub(crate) passwords: Passwords,
+    throttle: throttle::Throttle,
     clock: fn() -> SystemTime,
+    /// How browsers reach us, if a proxy stands before us.
+    public_origin: Option<String>,
     /// Whether browsers reach us over TLS: then cookies go over TLS alone.
     pub(crate) is_secure: bool,
 }
@@ -35,9 +61,9 @@ pub(crate) struct Token(zeroize::Zeroizing<String>);
 
 impl Token {
     /// A new one.
-    pub(crate) fn random() -> Result<Token, getrandom::Error> {
+    pub(crate) fn random() -> Result<Token, PeopleError> {
         let mut bytes = zeroize::Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *bytes)?;
+        getrandom::fill(&mut *bytes).map_err(|_| PeopleError::Randomness)?;
         Ok(Token(zeroize::Zeroizing::new(data_encoding::BASE64URL_NOPAD.encode(&*bytes))))
     }
 
@@ -57,69 +83,87 @@ pub(crate) fn digest(text: &str) -> String {
     data_encoding::BASE64URL_NOPAD.encode(&Sha256::digest(text.as_bytes()))
 }
 
+/// Whether two texts are the same, in a time that tells their lengths at most.
+pub(crate) fn is_same(shown: &str, kept: &str) -> bool {
+    shown.as_bytes().ct_eq(kept.as_bytes()).into()
+}
+
+/// What names something for good; it opens nothing.
+fn random_id() -> Result<String, PeopleError> {
+    let mut bytes = [0; 10];
+    getrandom::fill(&mut bytes).map_err(|_| PeopleError::Randomness)?;
+    Ok(data_encoding::HEXLOWER.encode(&bytes))
+}
+
+/// Does what blocks for the disk off the async threads, and says how it is told if it cannot be done.
+pub(crate) async fn with<R: Send + 'static>(
+    app: &App,
+    act: impl FnOnce(&People) -> Result<R, PeopleError> + Send + 'static,
+) -> Result<R, Problem> {
+    let held = app.clone();
+    let done = tokio::task::spawn_blocking(move || act(&held.people)).await;
+    done.map_err(|_| Problem::broken("it was not finished"))?.map_err(|error| error.problem(app))
+}
+
 impl People {
     /// Reads what is kept in the data folder; one server at a time has it.
-    pub(crate) fn open(settings: &Settings) -> Result<People, ShelfError> {
+    pub(crate) fn open(settings: &Settings) -> Result<People, PeopleError> {
         let folder = Folder::take(&settings.data_dir.join("server"))?;
         let users = folder.document("users.json")?;
         let sessions = folder.document("sessions.json")?;
+        let tokens = folder.document("tokens.json")?;
         let is_public = settings.public_url.as_ref();
         let is_secure =
             settings.tls.is_some() || is_public.and_then(|url| url.scheme_str()) == Some("https");
+        let public_origin = is_public.map(|url| url.to_string().trim_end_matches('/').to_owned());
         Ok(People {
             _folder: folder,
             users,
             sessions,
-            link: std::sync::Mutex::new(None),
+            tokens,
+            seen: seen::Seen::new(seconds((settings.clock)())),
+            link: Mutex::new(None),
+            entry_key: Token::random()?,
+            passwords: Passwords::new()?,
+            throttle: throttle::Throttle::default(),
             clock: settings.clock,
+            public_origin,
             is_secure,
         })
     }
 
-    /// Makes a link's token that lets an admin in once, if nobody could come in otherwise or it is wanted.
-    pub(crate) fn offer_link(&self, is_wanted: bool) -> Result<Option<String>, getrandom::Error> {
-        let has_admin = self.users.read(|users| users.has_admin_with_password());
-        if has_admin && !is_wanted {
-            return Ok(None);
-        }
-        let token = Token::random()?;
-        let text = token.text().to_owned();
-        *self.link.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(token);
-        Ok(Some(text))
+    /// Now, in seconds since 1970.
+    fn now(&self) -> u64 {
+        seconds((self.clock)())
     }
 
-    /// Lets an admin in who shows the link's token, which is good once.
-    pub(crate) fn enter_by_link(&self, shown: &str) -> Result<Option<NewSession>, ShelfError> {
-        let mut link = self.link.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // Digests are compared, so how long it takes tells nothing of the token.
-        if link.as_ref().is_none_or(|token| token.digest() != digest(shown)) {
-            return Ok(None);
-        }
-        let now = (self.clock)();
-        let user = self.users.change(|users| Ok::<_, ShelfError>(users.first_admin(now)))?;
-        let session = self.begin_session(&user)?;
-        *link = None;
-        Ok(Some(session))
+    /// Notes that a session or a token was used; `true`: it is time for [`People::write_seen`].
+    fn note_seen(&self, name: &str) -> bool {
+        self.seen.note(name, self.now())
     }
 
-    fn begin_session(&self, user: &str) -> Result<NewSession, ShelfError> {
-        let now = (self.clock)();
-        self.sessions.change(|sessions| sessions.begin(user, now))
-    }
-
-    /// Whose session it is.
-    pub(crate) fn session(&self, shown: &str) -> Option<Caller> {
-        let now = (self.clock)();
-        let user = self.sessions.read(|sessions| sessions.user(&digest(shown), now))?;
-        let user = self.users.read(|users| users.active(&user).cloned())?;
-        Some(Caller::of_session(user, session::form_token(shown)))
-    }
-
-    /// Ends a session.
-    pub(crate) fn end_session(&self, shown: &str) -> Result<(), ShelfError> {
+    /// Writes when sessions and tokens were last used.
+    fn write_seen(&self) -> Result<(), PeopleError> {
+        let (seen, now) = (self.seen.all(), self.now());
+        let last = |name: &str| seen.get(name).copied().unwrap_or(0);
         self.sessions.change(|sessions| {
-            sessions.end(&digest(shown));
-            Ok(())
-        })
+            sessions.saw(last, now);
+            Ok::<_, PeopleError>(())
+        })?;
+        self.tokens.change(|tokens| {
+            tokens.saw(last);
+            Ok::<_, PeopleError>(())
+        })?;
+        self.seen.forget(&seen);
+        Ok(())
     }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// A moment in seconds since 1970 as it is told.
+pub(crate) fn told(seconds: u64) -> String {
+    crate::channel::stamp(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }

@@ -30,6 +30,9 @@ pub(crate) struct Problem {
     /// After how many seconds it may be tried again.
     #[serde(skip)]
     retry_after_s: Option<u64>,
+    /// What `WWW-Authenticate` says of a 401.
+    #[serde(skip)]
+    challenge: &'static str,
 }
 
 impl Problem {
@@ -42,6 +45,7 @@ impl Problem {
             detail: detail.into(),
             help: None,
             retry_after_s: None,
+            challenge: "Bearer realm=\"subrosa\"",
         }
     }
 
@@ -66,6 +70,14 @@ impl Problem {
     pub(crate) fn unauthenticated() -> Problem {
         Problem::new(StatusCode::UNAUTHORIZED, "this takes a session or a token")
             .help("sign in, or send `Authorization: Bearer TOKEN`")
+    }
+
+    /// A token was shown that does not hold.
+    pub(crate) fn bad_token() -> Problem {
+        let detail = "the token is unknown, revoked or expired, or its user may not come in";
+        let mut problem = Problem::new(StatusCode::UNAUTHORIZED, detail);
+        problem.challenge = "Bearer realm=\"subrosa\", error=\"invalid_token\"";
+        problem.help("make another under Settings")
     }
 
     /// A bug, or the disk; what it was stands in the log.
@@ -97,6 +109,14 @@ impl Problem {
         &self.detail
     }
 
+    /// What was found and how to mend it, in a line.
+    pub(crate) fn told(&self) -> String {
+        match &self.help {
+            Some(help) => format!("{}: {help}", self.detail),
+            None => self.detail.clone(),
+        }
+    }
+
     /// How to mend it.
     pub(crate) fn remedy(&self) -> Option<&str> {
         self.help.as_deref()
@@ -106,13 +126,14 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, retry_after) = (self.status(), self.retry_after_s);
+        let challenge = self.challenge;
         let mut response = (status, Json(&self)).into_response();
         // Pages tell it as a page.
         response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Some(seconds) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -18,7 +18,7 @@ use crate::listen::{Listening, counter, listen};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::origin::Origin;
-use crate::people::People;
+use crate::people::{People, PeopleError};
 use crate::runner::runner;
 use crate::secrets::Overview;
 use crate::settings::{Settings, TlsFiles};
@@ -80,7 +80,7 @@ pub async fn serve(
     stop: Stopping,
     ready: impl FnOnce(&str, Option<&str>),
 ) -> Result<(), ServeError> {
-    let people = People::open(&settings)?;
+    let people = People::open(&settings).map_err(unkept)?;
     let tls = settings.tls.as_ref().map(acceptor).transpose()?;
     let bound = TcpListener::bind(settings.bind).await;
     let listener = bound.map_err(|error| ServeError::Bind(settings.bind, error))?;
@@ -101,7 +101,7 @@ pub async fn serve(
             return Ok(());
         }
     }
-    let link = people.offer_link(settings.admin_link).map_err(|_| ServeError::Randomness)?;
+    let link = people.offer_link(settings.admin_link).map_err(unkept)?;
     let base = base(&settings, address);
     let link = link.map(|token| format!("{base}/welcome?token={token}"));
     let metrics = Metrics::new();
@@ -129,6 +129,13 @@ async fn finish(end: watch::Sender<Stop>, mut stop: Stopping, mut kept: JoinHand
                 return;
             }
         }
+    }
+}
+
+fn unkept(error: PeopleError) -> ServeError {
+    match error {
+        PeopleError::Kept(error) => ServeError::Kept(error),
+        _ => ServeError::Randomness,
     }
 }
 

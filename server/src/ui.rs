@@ -1,8 +1,11 @@
 //! The web UI: pages made here, with little script. Each page is a template below `templates/`, which
 //! escapes what it is given.
 
+mod grants;
+mod login;
 mod secrets;
-mod welcome;
+mod settings;
+mod users;
 
 use askama::Template;
 use axum::Router;
@@ -21,8 +24,10 @@ pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/", get(|| async { Redirect::to("/secrets") }))
         .route("/assets/style.css", get(style))
-        .merge(welcome::routes())
+        .merge(login::routes())
         .merge(secrets::routes())
+        .merge(settings::routes())
+        .merge(users::routes())
 }
 
 async fn style() -> impl IntoResponse {
@@ -33,7 +38,7 @@ async fn style() -> impl IntoResponse {
 }
 
 /// The parts of the site: the path of each one's first page, and its name.
-pub(crate) const PARTS: &[(&str, &str)] = &[("/secrets", "Secrets")];
+pub(crate) const PARTS: &[(&str, &str)] = &[("/secrets", "Secrets"), ("/settings", "Settings")];
 
 /// What every page of somebody who is in shows around its content.
 pub(crate) struct Frame {
@@ -45,6 +50,8 @@ pub(crate) struct Frame {
     pub(crate) part: &'static str,
     /// What the user is told of what was just done.
     pub(crate) notice: Option<String>,
+    /// Whether the user has no way to come in again, and is told to choose a password.
+    pub(crate) has_no_password: bool,
 }
 
 impl Frame {
@@ -55,6 +62,7 @@ impl Frame {
             csrf: caller.form_token().to_owned(),
             part,
             notice: None,
+            has_no_password: !caller.can_return,
         }
     }
 }
