@@ -24,6 +24,8 @@ mod patient;
 mod people;
 mod problem;
 mod respond;
+#[cfg(test)]
+mod role_table;
 mod runner;
 mod secrets;
 mod serve;

@@ -11,6 +11,8 @@ mod error;
 mod form;
 mod own;
 pub(crate) mod password;
+#[cfg(test)]
+mod role_tests;
 mod seen;
 pub(crate) mod session;
 mod throttle;

@@ -104,6 +104,31 @@ impl Runner {
     }
 }
 
+/// A runner for tests, which answers by itself.
+#[cfg(test)]
+impl Runner {
+    pub(crate) fn answering(
+        answer: impl Fn(crate::channel::Call) -> Result<serde_json::Value, Refusal> + Send + 'static,
+    ) -> Runner {
+        let (lines, mut queue) = mpsc::channel::<Vec<u8>>(QUEUE);
+        let key = crate::channel::UnsealingKey::generate().sealing_key();
+        let (_, ready) = watch::channel(Some(key));
+        let waiting = Waiting::default();
+        let runner = Runner { lines, waiting: waiting.clone(), next: Arc::default(), ready };
+        tokio::spawn(async move {
+            while let Some(line) = queue.recv().await {
+                let asked: Asked = serde_json::from_slice(&line).unwrap();
+                let answered = answer(asked.call);
+                let outcome =
+                    answered.map(|value| serde_json::value::to_raw_value(&value).unwrap());
+                let sender = lock(&waiting).remove(&asked.id);
+                sender.unwrap().send(outcome).ok();
+            }
+        });
+        runner
+    }
+}
+
 fn garbled() -> Refusal {
     let message = "the runner answered what is not understood".to_owned();
     Refusal { kind: RefusalKind::Broken, message, help: None }

@@ -1,7 +1,7 @@
 //! The web UI: pages made here, with little script. Each page is a template below `templates/`, which
 //! escapes what it is given.
 
-mod grants;
+pub(crate) mod grants;
 mod login;
 mod secrets;
 mod settings;

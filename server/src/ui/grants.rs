@@ -9,7 +9,7 @@ use crate::problem::Problem;
 const SPARE: usize = 3;
 
 /// The roles with what they are called, from the least.
-pub(super) const ROLES: [(&str, Role); 3] =
+pub(crate) const ROLES: [(&str, Role); 3] =
     [("viewer", Role::Viewer), ("operator", Role::Operator), ("manager", Role::Manager)];
 
 /// The rows of a form.

@@ -1,0 +1,231 @@
+//! Role x route x workspace: who gets what of every operation that is described.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode, header};
+use serde_json::json;
+use subrosa_registry::WorkspaceName;
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+use super::token::NewToken;
+use super::user::NewUser;
+use super::{Arrival, People};
+use crate::access::{Grant, Place, Rights, Role, Verdict};
+use crate::app::{App, Shared, openapi, router};
+use crate::channel::secrets::{SecretView, SecretsCall};
+use crate::channel::{Call, Refusal, RefusalKind};
+use crate::limits::Pace;
+use crate::metrics::Metrics;
+use crate::role_table::{Finds, Row, TABLE};
+use crate::runner::Runner;
+use crate::secrets::Overview;
+use crate::settings::{Limits, Settings};
+
+/// A server whose runner has two secrets, and changes nothing.
+fn app(home: &TempDir) -> App {
+    let settings = Settings {
+        bind: (Ipv4Addr::LOCALHOST, 0).into(),
+        public_url: None,
+        tls: None,
+        workflows: home.path().to_path_buf(),
+        data_dir: home.path().to_path_buf(),
+        runner: Vec::new(),
+        runner_env: Vec::new(),
+        admin_link: false,
+        log_requests: false,
+        clock: || std::time::UNIX_EPOCH + Duration::from_secs(1_000_000),
+        limits: Limits::default(),
+    };
+    App::new(Shared {
+        people: People::open(&settings).unwrap(),
+        runner: Runner::answering(|call| match call {
+            Call::Secrets(SecretsCall::ListSecrets(_)) => {
+                Ok(json!([view("prod/db", Some("payments")), view("other/db", None),]))
+            }
+            _ => Err(Refusal {
+                kind: RefusalKind::Unavailable,
+                message: "nothing is changed here".to_owned(),
+                help: None,
+            }),
+        }),
+        overview: Overview::new(&settings.data_dir),
+        metrics: Metrics::new(),
+        pace: Pace::new(1_000_000, 512),
+        settings,
+    })
+}
+
+fn view(reference: &str, workspace: Option<&str>) -> SecretView {
+    let view = json!({
+        "ref": reference, "workspace": workspace, "state": "active", "version": 1,
+        "description": "", "created": "", "updated": "", "versions": [],
+    });
+    serde_json::from_value(view).unwrap()
+}
+
+/// Somebody, by what they may do.
+struct Person {
+    name: String,
+    rights: Rights,
+    /// What a token of theirs leaves; `None`: they come with a session.
+    limit: Option<Rights>,
+    headers: Vec<(&'static str, String)>,
+}
+
+impl Person {
+    fn verdict(&self, row: &Row, at: Option<&WorkspaceName>) -> Verdict {
+        match &self.limit {
+            None => self.rights.decide(row.action, at),
+            limit => self.rights.decide_by_token(limit.as_ref(), row.action, at),
+        }
+    }
+}
+
+fn rights(place: Place, role: Role) -> Rights {
+    Rights { admin: false, grants: vec![Grant { workspace: place, role }] }
+}
+
+fn workspace(name: &str) -> WorkspaceName {
+    WorkspaceName::parse(name).unwrap()
+}
+
+fn user(app: &App, name: &str, rights: Rights) -> super::User {
+    let name = name.to_owned();
+    app.people.add_user(NewUser { name, password: None, openid: None, rights }).unwrap()
+}
+
+fn with_session(app: &App, name: &str, rights: Rights) -> Person {
+    let user = user(app, name, rights.clone());
+    let arrival = Arrival { address: IpAddr::V4(Ipv4Addr::LOCALHOST), agent: String::new() };
+    let id = app.people.begin_session(&user.id, &arrival, None).unwrap();
+    let (caller, ..) = app.people.session(id.text()).unwrap();
+    let headers = vec![
+        ("cookie", format!("subrosa={}", id.text())),
+        ("x-csrf-token", caller.form_token().to_owned()),
+    ];
+    Person { name: user.name, rights, limit: None, headers }
+}
+
+fn with_token(app: &App, name: &str, rights: Rights, limit: Rights) -> Person {
+    let mut person = with_session(app, name, rights);
+    let (_, id) = person.headers[0].1.split_once('=').unwrap();
+    let (caller, ..) = app.people.session(id).unwrap();
+    let new = NewToken { name: "t".to_owned(), limit: Some(limit.clone()), days: 1 };
+    let (_, shown) = app.people.make_token(&caller, new).unwrap();
+    person.headers = vec![("authorization", format!("Bearer {}", shown.text()))];
+    person.limit = Some(limit);
+    person
+}
+
+fn everybody(app: &App) -> Vec<Person> {
+    let mut all = vec![
+        with_session(app, "admin", Rights::admin()),
+        with_session(app, "nobody", Rights::default()),
+        with_token(app, "token-of-admin", Rights::admin(), Rights::admin()),
+        with_token(app, "token-of-nothing", Rights::admin(), Rights::default()),
+    ];
+    for (title, role) in crate::ui::grants::ROLES {
+        for (where_, place) in [
+            ("everywhere", Place::Everywhere),
+            ("global", Place::Global),
+            ("payments", Place::Workspace(workspace("payments"))),
+            ("other", Place::Workspace(workspace("other"))),
+        ] {
+            let rights = rights(place, role);
+            all.push(with_session(app, &format!("{title}-{where_}"), rights.clone()));
+            all.push(with_token(app, &format!("token-{title}-{where_}"), Rights::admin(), rights));
+        }
+    }
+    all
+}
+
+async fn ask(app: &App, row: &Row, headers: &[(&str, String)]) -> (StatusCode, String) {
+    let mut request = Request::builder().method(row.method).uri(format!("/api/v1{}", row.target));
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    if !row.body.is_empty() {
+        request = request.header(header::CONTENT_TYPE, "application/json");
+    }
+    let request = request.body(Body::from(row.body)).unwrap();
+    let response = router(app.clone()).oneshot(request).await.unwrap();
+    let status = response.status();
+    let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+fn check(person: &Person, row: &Row, (status, body): (StatusCode, String)) {
+    let at = row.at.map(workspace);
+    let verdict = person.verdict(row, at.as_ref());
+    let told = format!("{} {} {}: {status} {body}", person.name, row.method, row.target);
+    if let Finds::List(text) = row.finds {
+        assert_eq!(status, StatusCode::OK, "{told}");
+        assert_eq!(body.contains(text), verdict == Verdict::Allowed, "{told}");
+        return;
+    }
+    match verdict {
+        Verdict::Hidden => assert_eq!(status, StatusCode::NOT_FOUND, "{told}"),
+        Verdict::Forbidden => assert_eq!(status, StatusCode::FORBIDDEN, "{told}"),
+        Verdict::Allowed => {
+            let is_missing = status == StatusCode::NOT_FOUND;
+            assert_eq!(is_missing, row.finds == Finds::Nothing, "{told}");
+            let is_refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+            assert!(!is_refused && status != StatusCode::INTERNAL_SERVER_ERROR, "{told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn everybody_gets_what_the_table_says_and_no_more() {
+    let home = TempDir::new().unwrap();
+    let app = app(&home);
+    user(&app, "target", Rights::default());
+    for person in everybody(&app) {
+        for row in TABLE {
+            check(&person, row, ask(&app, row, &person.headers).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_in_gets_nothing() {
+    let home = TempDir::new().unwrap();
+    let app = app(&home);
+    for row in TABLE {
+        for headers in [
+            vec![],
+            vec![("cookie", "subrosa=none.none".to_owned())],
+            vec![("authorization", "Bearer sr_none".to_owned())],
+        ] {
+            let (status, body) = ask(&app, row, &headers).await;
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{} {body}", row.target);
+        }
+    }
+}
+
+#[test]
+fn the_table_has_every_operation_that_is_described_and_no_other() {
+    let described = serde_json::to_value(openapi()).unwrap();
+    let paths = described["paths"].as_object().unwrap();
+    let described: BTreeSet<(String, String)> = paths
+        .iter()
+        .flat_map(|(path, item)| {
+            let methods = item.as_object().unwrap().keys();
+            let methods = methods.filter(|key| !matches!(key.as_str(), "parameters" | "summary"));
+            methods.map(|method| {
+                let path = path.strip_prefix("/api/v1").unwrap_or(path).to_owned();
+                (method.to_uppercase(), path)
+            })
+        })
+        .collect();
+    let tabled: BTreeSet<(String, String)> =
+        TABLE.iter().map(|row| (row.method.to_owned(), row.path.to_owned())).collect();
+    let missing: Vec<_> = described.difference(&tabled).collect();
+    assert!(missing.is_empty(), "give these a row in `server/src/role_table.rs`: {missing:?}");
+    let gone: Vec<_> = tabled.difference(&described).collect();
+    assert!(gone.is_empty(), "these are described no more: {gone:?}");
+}

@@ -1,0 +1,151 @@
+//! Every operation of the API, with what it takes and where: the table that the test of roles goes through.
+//!
+//! An operation that is described and not here fails the test, and so does a row that is described no more. A
+//! row names the action that the operation checks, a request that reaches something, and where that is.
+
+use crate::access::Action;
+
+/// An operation and a request for it.
+pub(crate) struct Row {
+    pub(crate) method: &'static str,
+    /// The path as it is described, without `/api/v1`.
+    pub(crate) path: &'static str,
+    pub(crate) action: Action,
+    /// What is asked for, without `/api/v1`.
+    pub(crate) target: &'static str,
+    /// The workspace of what it is about; `None`: the global scope.
+    pub(crate) at: Option<&'static str>,
+    /// A body of JSON, if it takes one.
+    pub(crate) body: &'static str,
+    pub(crate) finds: Finds,
+}
+
+/// What the request reaches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finds {
+    /// Something that is there: who may, is not told that it is not.
+    Thing,
+    /// Nothing: who may is told the same as who may not see it.
+    Nothing,
+    /// A list, for everybody who is in; what is in it beside others is this text, for who may.
+    List(&'static str),
+}
+
+const fn row(
+    (method, path): (&'static str, &'static str),
+    action: Action,
+    target: &'static str,
+    at: Option<&'static str>,
+    body: &'static str,
+) -> Row {
+    Row { method, path, action, target, at, body, finds: Finds::Thing }
+}
+
+impl Row {
+    const fn finding(mut self, finds: Finds) -> Row {
+        self.finds = finds;
+        self
+    }
+}
+
+const PAYMENTS: Option<&str> = Some("payments");
+/// A password that is refused for its length, so that nothing is changed.
+const SHORT: &str = r#"{"password": "short"}"#;
+
+/// The table. The runner of the test has the secret `prod/db` in the workspace `payments` and `other/db` in
+/// the global scope, and changes nothing; there is a user `target`.
+pub(crate) const TABLE: &[Row] = &[
+    row(("GET", "/secrets"), Action::SeeSecrets, "/secrets", PAYMENTS, "")
+        .finding(Finds::List("prod/db")),
+    row(("GET", "/secrets"), Action::SeeSecrets, "/secrets", None, "")
+        .finding(Finds::List("other/db")),
+    row(
+        ("POST", "/secrets"),
+        Action::ChangeSecrets,
+        "/secrets",
+        PAYMENTS,
+        r#"{"ref": "new", "workspace": "payments"}"#,
+    ),
+    row(("POST", "/secrets"), Action::ChangeSecrets, "/secrets", None, r#"{"ref": "new"}"#),
+    row(
+        ("GET", "/secrets/{ref}"),
+        Action::SeeSecrets,
+        "/secrets/prod%2Fdb?workspace=payments",
+        PAYMENTS,
+        "",
+    ),
+    row(("GET", "/secrets/{ref}"), Action::SeeSecrets, "/secrets/other%2Fdb", None, ""),
+    row(
+        ("DELETE", "/secrets/{ref}"),
+        Action::ChangeSecrets,
+        "/secrets/prod%2Fdb?workspace=payments",
+        PAYMENTS,
+        "",
+    ),
+    row(
+        ("POST", "/secrets/{ref}/rotate"),
+        Action::ChangeSecrets,
+        "/secrets/prod%2Fdb/rotate?workspace=payments",
+        PAYMENTS,
+        r#"{"value": "v"}"#,
+    ),
+    row(
+        ("POST", "/secrets/{ref}/disable"),
+        Action::ChangeSecrets,
+        "/secrets/prod%2Fdb/disable?workspace=payments",
+        PAYMENTS,
+        "",
+    ),
+    row(
+        ("POST", "/secrets/{ref}/enable"),
+        Action::ChangeSecrets,
+        "/secrets/prod%2Fdb/enable?workspace=payments",
+        PAYMENTS,
+        "",
+    ),
+    row(
+        ("POST", "/secrets/{ref}/rollback"),
+        Action::ChangeSecrets,
+        "/secrets/other%2Fdb/rollback",
+        None,
+        r#"{"version": 1}"#,
+    ),
+    row(("GET", "/me"), Action::SeeSelf, "/me", None, ""),
+    row(("POST", "/me/password"), Action::ManageSelf, "/me/password", None, r#"{"new": "short"}"#),
+    row(("GET", "/me/tokens"), Action::ManageSelf, "/me/tokens", None, ""),
+    row(("POST", "/me/tokens"), Action::ManageSelf, "/me/tokens", None, r#"{"name": "ci"}"#),
+    row(("DELETE", "/me/tokens/{id}"), Action::ManageSelf, "/me/tokens/none", None, "")
+        .finding(Finds::Nothing),
+    row(("GET", "/me/sessions"), Action::ManageSelf, "/me/sessions", None, ""),
+    row(("DELETE", "/me/sessions"), Action::ManageSelf, "/me/sessions", None, ""),
+    row(("DELETE", "/me/sessions/{id}"), Action::ManageSelf, "/me/sessions/none", None, "")
+        .finding(Finds::Nothing),
+    row(("GET", "/users"), Action::ManageUsers, "/users", None, ""),
+    row(("POST", "/users"), Action::ManageUsers, "/users", None, r#"{"name": "No Name"}"#),
+    row(("GET", "/users/{name}"), Action::ManageUsers, "/users/target", None, ""),
+    row(("DELETE", "/users/{name}"), Action::ManageUsers, "/users/gone", None, "")
+        .finding(Finds::Nothing),
+    row(
+        ("PUT", "/users/{name}/rights"),
+        Action::ManageUsers,
+        "/users/target/rights",
+        None,
+        r#"{"grants": [{"workspace": "payments", "role": "viewer"}]}"#,
+    ),
+    row(
+        ("POST", "/users/{name}/password"),
+        Action::ManageUsers,
+        "/users/target/password",
+        None,
+        SHORT,
+    ),
+    row(
+        ("POST", "/users/{name}/rename"),
+        Action::ManageUsers,
+        "/users/target/rename",
+        None,
+        r#"{"name": "target"}"#,
+    ),
+    row(("POST", "/users/{name}/disable"), Action::ManageUsers, "/users/target/disable", None, ""),
+    row(("POST", "/users/{name}/enable"), Action::ManageUsers, "/users/target/enable", None, ""),
+];
