@@ -1,116 +1,16 @@
 //! The form of a connection, rendered from the declaration of its type.
 //!
 //! It is filled in by a person on the controlling terminal ([`ask`]), from the words of a command line
-//! ([`given`]) or from the file that the service hands out. All three end in one [`Filled`], whose
-//! answers have the format that the type wants. A secret goes from where it is typed or read into a
-//! buffer that wipes itself, and is never given back: of secrets that are stored already the form knows
-//! versions, not values. Storing what was filled in is for the commands.
+//! ([`given`]) or from the file that the service hands out. All three end in one
+//! [`subrosa_connections::form::Filled`]. Storing what was filled in is for the commands.
 
 pub(crate) mod ask;
 pub(crate) mod file;
 pub(crate) mod given;
 
-use std::collections::BTreeMap;
-
-use secrecy::SecretSlice;
-use subrosa_connections::{ConnectionType, Field};
-
-/// What is stored already.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Current {
-    /// Public fields.
-    pub(crate) public: BTreeMap<String, String>,
-    /// The secret fields that are set, with the version in which each was written.
-    pub(crate) secret: BTreeMap<String, u64>,
-}
-
-/// Answers, by the names of fields. A field without an answer stays as it is.
-#[derive(Default)]
-pub(crate) struct Filled {
-    /// Public fields; `None` takes what is there away.
-    pub(crate) public: BTreeMap<String, Option<String>>,
-    /// Secret fields; `None` takes what is there away.
-    pub(crate) secret: BTreeMap<String, Option<SecretSlice<u8>>>,
-}
-
-impl Filled {
-    /// Whether there is an answer for the field.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.public.contains_key(name) || self.secret.contains_key(name)
-    }
-
-    /// Whether nothing was answered.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.public.is_empty() && self.secret.is_empty()
-    }
-
-    /// The public fields as they are once this is stored.
-    pub(crate) fn public_after(&self, current: &Current) -> BTreeMap<String, String> {
-        let mut public = current.public.clone();
-        for (name, answer) in &self.public {
-            match answer {
-                Some(text) => public.insert(name.clone(), text.clone()),
-                None => public.remove(name),
-            };
-        }
-        public
-    }
-}
-
-/// Where a field's value is from, once this is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// It was given just now.
-    Given,
-    /// It stays as it is.
-    Stays,
-    /// Nothing was given, and the type says what holds then.
-    Default,
-    /// There is none.
-    Missing,
-}
-
-/// How a field stands once `filled` is stored on top of `current`.
-pub(crate) fn standing(field: &Field, current: &Current, filled: &Filled) -> Standing {
-    let name = field.name.as_str();
-    let (is_given, is_removed) = if field.is_secret {
-        let answer = filled.secret.get(name);
-        (answer.is_some_and(Option::is_some), answer.is_some_and(Option::is_none))
-    } else {
-        let answer = filled.public.get(name);
-        (answer.is_some_and(Option::is_some), answer.is_some_and(Option::is_none))
-    };
-    let is_there = current.public.contains_key(name) || current.secret.contains_key(name);
-    match (is_given, is_there && !is_removed, &field.default) {
-        (true, _, _) => Standing::Given,
-        (false, true, _) => Standing::Stays,
-        (false, false, Some(_)) => Standing::Default,
-        (false, false, None) => Standing::Missing,
-    }
-}
-
-/// The required fields that would have no value, in the order of the form.
-pub(crate) fn missing<'a>(
-    kind: &'a ConnectionType,
-    current: &Current,
-    filled: &Filled,
-) -> Vec<&'a Field> {
-    let is_missing =
-        |field: &&Field| field.is_required && standing(field, current, filled) == Standing::Missing;
-    kind.fields.iter().filter(is_missing).collect()
-}
-
-/// The field of that name.
-pub(crate) fn field<'a>(kind: &'a ConnectionType, name: &str) -> Option<&'a Field> {
-    kind.fields.iter().find(|field| field.name == name)
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
-    use secrecy::SecretSlice;
     use subrosa_connections::{Apply, Auth, ConnectionType, Field, Format};
-
-    use super::{Current, Filled, Standing, missing, standing};
 
     /// A field of any text.
     pub(crate) fn text(name: &str, is_secret: bool, is_required: bool) -> Field {
@@ -145,40 +45,5 @@ pub(crate) mod tests {
             oauth: None,
             file: [("api_token".to_owned(), "/token".to_owned())].into(),
         }
-    }
-
-    #[test]
-    fn what_is_missing_is_what_nobody_gave_and_nothing_stands_for() {
-        let kind = kind();
-        let names = |current: &Current, filled: &Filled| -> Vec<String> {
-            missing(&kind, current, filled).iter().map(|field| field.name.clone()).collect()
-        };
-        let (none, mut filled) = (Current::default(), Filled::default());
-        assert_eq!(names(&none, &filled), ["base_url", "api_token"]);
-        filled.public.insert("base_url".to_owned(), Some("https://a".to_owned()));
-        assert_eq!(names(&none, &filled), ["api_token"]);
-        let stored = Current { secret: [("api_token".to_owned(), 3)].into(), ..none };
-        assert_eq!(names(&stored, &filled), [""; 0]);
-        filled.secret.insert("api_token".to_owned(), None);
-        assert_eq!(names(&stored, &filled), ["api_token"]);
-    }
-
-    #[test]
-    fn an_answer_goes_before_what_is_stored_and_that_before_the_default() {
-        let kind = kind();
-        let (mut current, mut filled) = (Current::default(), Filled::default());
-        let plan = |current: &Current, filled: &Filled| standing(&kind.fields[1], current, filled);
-        let key = |current: &Current, filled: &Filled| standing(&kind.fields[3], current, filled);
-        assert_eq!(plan(&current, &filled), Standing::Default);
-        assert_eq!(key(&current, &filled), Standing::Missing);
-        current.public.insert("plan".to_owned(), "server".to_owned());
-        current.secret.insert("backup_key".to_owned(), 2);
-        assert_eq!(plan(&current, &filled), Standing::Stays);
-        assert_eq!(key(&current, &filled), Standing::Stays);
-        filled.public.insert("plan".to_owned(), None);
-        filled.secret.insert("backup_key".to_owned(), Some(SecretSlice::from(vec![1])));
-        assert_eq!(plan(&current, &filled), Standing::Default);
-        assert_eq!(key(&current, &filled), Standing::Given);
-        assert!(filled.public_after(&current).is_empty());
     }
 }

@@ -8,7 +8,9 @@
 //! that is started for the purpose, can come by.
 
 pub mod apply;
+pub mod change;
 pub mod files;
+pub mod form;
 pub mod inbound;
 pub mod keeper;
 pub mod kind;
@@ -18,6 +20,7 @@ pub mod probe;
 pub mod protocol;
 pub mod provider;
 pub mod record;
+pub mod state;
 pub mod types;
 
 pub use kind::{Apply, Auth, ConnectionType, Field, Format, OAuth, Test};

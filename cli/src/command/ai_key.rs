@@ -1,18 +1,20 @@
 //! `ai-key`: the keys of services with models, one connection each under its type's own name.
 
 use serde_json::{Map, Value, json};
+use subrosa_connections::change::{self, Change};
+use subrosa_connections::form::Filled;
+use subrosa_connections::state::{Seen, State};
 use subrosa_connections::{ConnectionType, Field, Types};
 use subrosa_registry::{Action, Address, MustBe, Names, Scope, SecretRef, SetOptions};
 
-use super::connection::state::{Seen, State};
-use super::connection::store::{self, Change};
+use super::connection::store;
 use super::connection::{about, command, confirm, find, next};
 use crate::args::connection::{AiKeyCommand, AiRmArgs, AiService, AiSetArgs};
 use crate::command::secret::{NO_ARGUMENT, begin, is_no_store, minute, new_store, stamp};
 use crate::command::validate::to_line;
 use crate::connections;
 use crate::failure::{Exit, Failure};
-use crate::form::{Filled, given};
+use crate::form::given;
 use crate::wiring::World;
 use crate::{out, prompt, table, value};
 
@@ -61,8 +63,14 @@ fn set(args: &AiSetArgs, world: &World) -> Result<Exit, Failure> {
     if is_new_store {
         admin.create_store(Names::Open)?;
     }
-    let change = Change { kind, filled, options: SetOptions::default(), must_be: MustBe::Either };
-    let written = store::put(&admin, Action::Set, &address, change)?;
+    let change = Change {
+        kind,
+        filled,
+        options: SetOptions::default(),
+        must_be: MustBe::Either,
+        expect: None,
+    };
+    let written = change::put(&admin, Action::Set, &address, change)?;
     let mut told = about(&address, &format!("key stored, version {}", written.version))
         .with("version", written.version)
         .with("new", written.is_new)

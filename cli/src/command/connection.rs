@@ -13,7 +13,6 @@ mod edit;
 mod import;
 mod list;
 mod show;
-pub(super) mod state;
 mod status;
 pub(super) mod store;
 mod types;

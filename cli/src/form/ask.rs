@@ -8,10 +8,11 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use subrosa_connections::form::{self, Current, Filled};
 use subrosa_connections::{ConnectionType, Field, Format};
 use subrosa_engine::names::closest;
 
-use super::{Current, Filled, file, given};
+use super::{file, given};
 use crate::failure::Failure;
 use crate::prompt::Hiding;
 use crate::render::Look;
@@ -136,7 +137,7 @@ impl Person {
                     if typed.trim_ascii().len() < typed.len() {
                         self.say(&self.wrapped("It begins or ends with a blank, which is kept."))?;
                     }
-                    given::put(field, &typed, filled)
+                    form::put(field, &typed, filled)
                 }
             });
         }
@@ -151,7 +152,7 @@ impl Person {
         let file = if field.is_secret { Some(typed) } else { typed.strip_prefix('@') };
         match file.filter(|_| has_lines(field)) {
             Some(path) => self.take_file((kind, field), path, filled),
-            None => Ok(given::put(field, chosen(field, typed).as_bytes(), filled)
+            None => Ok(form::put(field, chosen(field, typed).as_bytes(), filled)
                 .map_err(|why| with_nearest(field, typed, why))),
         }
     }
@@ -168,7 +169,7 @@ impl Person {
             false => value::bytes(Some(&path)),
         };
         match read {
-            Ok(bytes) => Ok(given::put(field, &bytes, filled)
+            Ok(bytes) => Ok(form::put(field, &bytes, filled)
                 .inspect(|()| file::take_others(&bytes, kind, field, filled))),
             Err(Failure::Untold(reason)) => Ok(Err(reason.message().to_owned())),
             Err(told) => Err(told),
@@ -236,7 +237,7 @@ fn unanswered(
         b"" if is_there || field.default.is_some() || !field.is_required => Some(Ok(())),
         b"" => Some(Err("an answer is needed here".to_owned())),
         b"-" if is_there && (!field.is_required || field.default.is_some()) => {
-            given::remove(field, filled);
+            form::remove(field, filled);
             Some(Ok(()))
         }
         b"-" if is_there => Some(Err("it is required, and cannot be taken away".to_owned())),
@@ -287,10 +288,10 @@ fn wrapped(paragraph: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use subrosa_connections::Format;
+    use subrosa_connections::form::{Current, Filled};
 
     use super::{before_answer, chosen, unanswered, with_nearest, wrapped};
     use crate::form::tests::{kind, text};
-    use crate::form::{Current, Filled};
 
     #[test]
     fn help_fits_the_terminal() {

@@ -5,9 +5,10 @@
 
 use std::path::Path;
 
+use subrosa_connections::form::{self, Filled};
 use subrosa_connections::{ConnectionType, Field};
 
-use super::{Filled, field, given};
+use super::given;
 use crate::failure::{Exit, Failure};
 use crate::value;
 
@@ -20,7 +21,7 @@ pub(crate) fn read(path: &Path, kind: &ConnectionType, filled: &mut Filled) -> R
             .help("`--set-file FIELD=PATH` takes one field from a file")
     })?;
     for (name, value) in &found {
-        let Some(field) = field(kind, name) else { continue };
+        let Some(field) = kind.field(name) else { continue };
         value::with(value, |bytes| given::accept(field, bytes, filled))?;
     }
     Ok(())
@@ -34,9 +35,9 @@ pub(crate) fn take_others(bytes: &[u8], kind: &ConnectionType, whole: &Field, fi
     }
     let Ok(found) = kind.read_file(bytes) else { return };
     for (name, value) in found.iter().filter(|(name, _)| **name != whole.name) {
-        if let Some(field) = field(kind, name) {
+        if let Some(field) = kind.field(name) {
             // One that does not fit is as good as none.
-            value::with(value, |bytes| given::put(field, bytes, filled)).ok();
+            value::with(value, |bytes| form::put(field, bytes, filled)).ok();
         }
     }
 }

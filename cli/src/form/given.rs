@@ -8,13 +8,12 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretSlice;
+use subrosa_connections::form::{self, Filled, put};
 use subrosa_connections::{ConnectionType, Field};
 use subrosa_engine::names::closest;
-use subrosa_registry::check_value;
 use zeroize::Zeroizing;
 
-use super::{Filled, ask, field};
+use super::ask;
 use crate::failure::Failure;
 use crate::{terminal, value};
 
@@ -64,7 +63,7 @@ pub(crate) fn read(
             }
             Source::Stdin => value::bytes(None)?,
             Source::Nowhere => {
-                remove(field, filled);
+                form::remove(field, filled);
                 continue;
             }
         };
@@ -105,7 +104,7 @@ fn plan<'a>(
         add(field, Source::File(PathBuf::from(path)))?;
     }
     for word in words.unset {
-        let field = word.to_str().and_then(|name| self::field(kind, name));
+        let field = word.to_str().and_then(|name| kind.field(name));
         add(field.ok_or_else(|| unknown(word, kind))?, Source::Nowhere)?;
     }
     Ok(planned)
@@ -125,7 +124,7 @@ fn split<'a, 'b>(
         return Err(Failure::usage(message).help(fields_of(kind)));
     };
     let (name, rest) = (OsStr::from_bytes(&bytes[..at]), OsStr::from_bytes(&bytes[at + 1..]));
-    let field = name.to_str().and_then(|name| self::field(kind, name));
+    let field = name.to_str().and_then(|name| kind.field(name));
     Ok((field.ok_or_else(|| unknown(name, kind))?, rest))
 }
 
@@ -164,31 +163,6 @@ pub(crate) fn accept(field: &Field, bytes: &[u8], filled: &mut Filled) -> Result
     put(field, bytes, filled).map_err(|why| wrong(field, &why))
 }
 
-/// Takes an answer, if it has the right format.
-pub(crate) fn put(field: &Field, answer: &[u8], filled: &mut Filled) -> Result<(), String> {
-    let answer = field.normalise(answer);
-    field.check(&answer).map_err(|why| why.to_string())?;
-    check_value(&answer).map_err(|why| why.to_string())?;
-    if field.is_secret {
-        // Exactly as long as it has to be: no copy of it stays behind in a buffer that was cut.
-        filled.secret.insert(field.name.clone(), Some(SecretSlice::from(answer.to_vec())));
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(&answer).into_owned();
-    filled.public.insert(field.name.clone(), Some(text));
-    Ok(())
-}
-
-/// Takes what is there away.
-pub(crate) fn remove(field: &Field, filled: &mut Filled) {
-    let name = field.name.clone();
-    if field.is_secret {
-        filled.secret.insert(name, None);
-    } else {
-        filled.public.insert(name, None);
-    }
-}
-
 /// A path as it was typed, with `~/` as the home folder.
 pub(crate) fn path(typed: &str, home: Option<&Path>) -> PathBuf {
     match (typed.strip_prefix("~/"), home) {
@@ -204,8 +178,8 @@ mod tests {
 
     use super::{Words, path, read};
     use crate::failure::Exit;
-    use crate::form::Filled;
     use crate::form::tests::kind;
+    use subrosa_connections::form::Filled;
 
     fn given(set: &[&str], unset: &[&str]) -> Result<Filled, (Exit, String)> {
         let [set, unset]: [Vec<OsString>; 2] =

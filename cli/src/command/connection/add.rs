@@ -3,10 +3,11 @@
 //! All that can be refused without an answer is refused before anybody is asked.
 
 use serde_json::json;
+use subrosa_connections::change::{self, Change};
+use subrosa_connections::form::{Current, Filled, Standing, missing, standing};
 use subrosa_connections::{Auth, ConnectionType, Field};
 use subrosa_registry::{Action, Address, Admin, MustBe, Names, RegistryError, Written};
 
-use super::store::{self, Change};
 use super::{about, command, find, is_asked, name, named, next, options};
 use crate::args::connection::AddArgs;
 use crate::command::secret::{Told, begin, new_store, place};
@@ -14,7 +15,6 @@ use crate::connections;
 use crate::failure::{Exit, Failure};
 use crate::form::ask::Person;
 use crate::form::given::{self, Words};
-use crate::form::{Current, Filled, Standing, missing, standing};
 use crate::registry::Secrets;
 use crate::table;
 use crate::text::shown;
@@ -36,8 +36,8 @@ pub(crate) fn add(args: &AddArgs, world: &World) -> Result<Exit, Failure> {
     if is_new_store {
         admin.create_store(Names::Open)?;
     }
-    let change = Change { kind, filled, options, must_be: MustBe::New };
-    let written = store::put(&admin, Action::Set, &address, change)?;
+    let change = Change { kind, filled, options, must_be: MustBe::New, expect: None };
+    let written = change::put(&admin, Action::Set, &address, change)?;
     let exit =
         stored(&address, kind, &written, is_new_store.then_some(&secrets)).tell(args.json)?;
     next(&next_steps(kind, &address), args.json);
@@ -45,7 +45,7 @@ pub(crate) fn add(args: &AddArgs, world: &World) -> Result<Exit, Failure> {
 }
 
 fn refuse_existing(admin: &Admin<'_>, address: &Address, is_named: bool) -> Result<(), Failure> {
-    if store::known(admin, address)?.is_none() {
+    if change::known(admin, address)?.is_none() {
         return Ok(());
     }
     let failure = Failure::from(RegistryError::Exists(address.clone()));

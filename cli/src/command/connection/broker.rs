@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Map, Value, json};
 use subrosa_connections::protocol::{Done, Event, Failed, FailedKind, Flow, Request, Task};
+use subrosa_connections::state::{State, moment};
 use subrosa_registry::Address;
 use tokio::sync::Notify;
 
 use super::list::{Row, json_lines, rows, text};
-use super::state::{State, moment};
 use super::{about, address, confirm, name, named, names};
 use crate::args::connection::{AuthorizeArgs, ChangeArgs, RefreshArgs, RevokeArgs, TestArgs};
 use crate::broker::{Broker, request};

@@ -1,11 +1,13 @@
 //! `connection edit` and `connection rotate`: some fields get new values, the others stay, unopened.
 
+use subrosa_connections::change::{self, Change};
+use subrosa_connections::form::{self, Current, Filled, missing};
+use subrosa_connections::state::Seen;
 use subrosa_connections::{ConnectionType, Field, Record, Types};
 use subrosa_registry::{Action, Address, Admin, MustBe, RecordInfo, SetOptions};
 
 use super::add::{lacking, next_steps, stored, summary};
-use super::state::Seen;
-use super::store::{self, Change};
+use super::store;
 use super::{about, address, find, is_asked, name, next, options};
 use crate::args::connection::{EditArgs, RotateArgs};
 use crate::command::secret::{allowed, later, minute, place, stamp};
@@ -13,7 +15,6 @@ use crate::connections;
 use crate::failure::{Exit, Failure};
 use crate::form::ask::Person;
 use crate::form::given::{self, Words};
-use crate::form::{Current, Filled, missing};
 use crate::text::shown;
 use crate::wiring::World;
 
@@ -57,8 +58,8 @@ pub(crate) fn edit(args: &EditArgs, world: &World) -> Result<Exit, Failure> {
     }
     refuse_lacking(&before, &filled)?;
     let kind = before.kind;
-    let change = Change { kind, filled, options, must_be: MustBe::Present };
-    let written = store::put(&admin, Action::Set, &before.address, change)?;
+    let change = Change { kind, filled, options, must_be: MustBe::Present, expect: None };
+    let written = change::put(&admin, Action::Set, &before.address, change)?;
     let told = stored(&before.address, kind, &written, None).with("changed", true);
     let exit = told.tell(args.change.one.json)?;
     next(&next_steps_after(&before), args.change.one.json);
@@ -85,7 +86,7 @@ fn ask_anew(before: &Before<'_>, filled: &mut Filled, world: &World) -> Result<(
     for field in fields {
         // One that may be left out, and was: what is there must not stay.
         if !filled.has(&field.name) {
-            given::remove(field, filled);
+            form::remove(field, filled);
         }
     }
     Ok(())
@@ -104,8 +105,8 @@ pub(crate) fn rotate(args: &RotateArgs, world: &World) -> Result<Exit, Failure> 
     let before = before(&admin, address, &types)?;
     let filled = new_secrets(args, &before, world)?;
     let kind = before.kind;
-    let change = Change { kind, filled, options, must_be: MustBe::Present };
-    let written = store::put(&admin, Action::Rotate, &before.address, change)?;
+    let change = Change { kind, filled, options, must_be: MustBe::Present, expect: None };
+    let written = change::put(&admin, Action::Rotate, &before.address, change)?;
     let mut told = stored(&before.address, kind, &written, None);
     let end = args.overlap.map(|overlap| later((world.clock)(), overlap));
     if let (Some(former), Some(end)) = (before.info.info.version, end) {

@@ -6,19 +6,19 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
+use subrosa_connections::change::{self, Change};
 use subrosa_connections::files::{read_secrets_toml, recognise};
+use subrosa_connections::form::{self, Current, Filled, missing};
 use subrosa_connections::record::REFRESH_TOKEN;
 use subrosa_connections::{ConnectionType, Types};
 use subrosa_registry::{Action, Address, Admin, MustBe, Names, SetOptions};
 
 use super::list::{json_lines, text};
-use super::store::{self, Change};
 use super::{find, name, named, names};
 use crate::args::connection::ImportArgs;
 use crate::command::secret::begin;
 use crate::connections;
 use crate::failure::{Exit, Failure};
-use crate::form::{Current, Filled, given, missing};
 use crate::out;
 use crate::text::shown;
 use crate::value::{self, Given};
@@ -50,7 +50,7 @@ pub(crate) fn import(args: &ImportArgs, world: &World) -> Result<Exit, Failure> 
     let admin = secrets.admin("connection import", args.allow_protected, world);
     let conflicts = conflicts(&admin, &planned)?;
     for one in &planned {
-        store::check_public(&one.kind.id, &one.filled).map_err(|why| {
+        change::check_public(&one.kind.id, &one.filled).map_err(|why| {
             let name = name(&one.address);
             invalid(&args.file, &format!("what it has for `{name}`: {why}"))
         })?;
@@ -69,14 +69,14 @@ pub(crate) fn import(args: &ImportArgs, world: &World) -> Result<Exit, Failure> 
         admin.create_store(Names::Open)?;
     }
     let changes: Vec<(Address, Change<'_>)> = planned.into_iter().map(change).collect();
-    store::put_new(&admin, Action::Import, changes)?;
+    change::put_new(&admin, Action::Import, changes)?;
     Ok(Exit::OK)
 }
 
 fn change(planned: Planned<'_>) -> (Address, Change<'_>) {
     let Planned { kind, address, filled, .. } = planned;
     let options = SetOptions::default();
-    (address, Change { kind, filled, options, must_be: MustBe::New })
+    (address, Change { kind, filled, options, must_be: MustBe::New, expect: None })
 }
 
 /// What a file says of one connection.
@@ -138,7 +138,7 @@ fn plan<'a>(
     let mut filled = Filled::default();
     for (name, given) in fields {
         match kind.field(&name) {
-            Some(field) => value::with(&given, |bytes| given::put(field, bytes, &mut filled))
+            Some(field) => value::with(&given, |bytes| form::put(field, bytes, &mut filled))
                 .map_err(|why| invalid(&args.file, &format!("its `{name}`: {why}")))?,
             None if name == REFRESH_TOKEN => {
                 notes.push("its grant is not taken over: authorize it here".to_owned());
@@ -155,7 +155,7 @@ fn conflicts(admin: &Admin<'_>, planned: &[Planned<'_>]) -> Result<Vec<String>, 
     let mut conflicts = Vec::new();
     for (index, one) in planned.iter().enumerate() {
         let is_twice = planned[..index].iter().any(|former| former.address == one.address);
-        if is_twice || store::known(admin, &one.address)?.is_some() {
+        if is_twice || change::known(admin, &one.address)?.is_some() {
             conflicts.push(name(&one.address).to_owned());
         }
     }

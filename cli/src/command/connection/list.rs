@@ -3,10 +3,10 @@
 use std::time::SystemTime;
 
 use serde_json::{Map, Value, json};
+use subrosa_connections::state::{Seen, State};
 use subrosa_connections::{ConnectionType, Record, Types};
 use subrosa_registry::RecordInfo;
 
-use super::state::{Seen, State};
 use super::{find, name, names};
 use crate::args::connection::ListArgs;
 use crate::command::secret::{is_no_store, minute, stamp};

@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 use subrosa_connections::Field;
 use subrosa_connections::record::{ACCESS_TOKEN, REFRESH_TOKEN};
+use subrosa_connections::state::{State, moment};
 use subrosa_registry::PartInfo;
 
 use super::list::{Row, text};
-use super::state::{State, moment};
 use super::status::tokens_json;
 use super::{address, name, record, store};
 use crate::args::connection::NameArgs;

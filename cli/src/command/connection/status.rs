@@ -1,10 +1,10 @@
 //! `connection status`: what expires, and what waits for somebody.
 
 use serde_json::{Map, Value, json};
+use subrosa_connections::state::{State, moment};
 use subrosa_connections::{Auth, TokenState};
 
 use super::list::{Row, json_lines, rows, text};
-use super::state::{State, moment};
 use super::{command, name};
 use crate::args::connection::StatusArgs;
 use crate::command::secret::{minute, stamp};

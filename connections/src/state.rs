@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use subrosa_connections::record::ACCESS_TOKEN;
-use subrosa_connections::{Auth, ConnectionType, Record, TokenState};
 use subrosa_registry::RecordInfo;
 
 use crate::form::{Current, Filled, missing};
+use crate::kind::{Auth, ConnectionType};
+use crate::record::{ACCESS_TOKEN, Record, TokenState};
 
 /// How long before its end a connection is told of.
-pub(crate) const WARNING: Duration = Duration::from_secs(7 * 86_400);
+pub const WARNING: Duration = Duration::from_secs(7 * 86_400);
 const DAY_S: u64 = 86_400;
+/// The last second of the year 9999: later ones cannot be written.
+const LATEST_S: u64 = 253_402_300_799;
 
 /// How a connection stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub enum State {
     /// It may not be used.
     Disabled,
     /// Nobody declares its type here.
@@ -36,7 +38,7 @@ pub(crate) enum State {
 
 impl State {
     /// The state of a record.
-    pub(crate) fn of(seen: &Seen<'_>, now: SystemTime) -> State {
+    pub fn of(seen: &Seen<'_>, now: SystemTime) -> State {
         let Some(kind) = seen.kind else {
             return if seen.info.info.is_disabled { State::Disabled } else { State::UnknownType };
         };
@@ -66,7 +68,7 @@ impl State {
     }
 
     /// The word for programs.
-    pub(crate) fn word(&self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             State::Disabled => "disabled",
             State::UnknownType => "unknown_type",
@@ -80,7 +82,7 @@ impl State {
     }
 
     /// The words for people.
-    pub(crate) fn words(&self, now: SystemTime) -> String {
+    pub fn words(&self, now: SystemTime) -> String {
         match self {
             State::Disabled => "disabled".to_owned(),
             State::UnknownType => "unknown type".to_owned(),
@@ -94,7 +96,7 @@ impl State {
     }
 
     /// Whether somebody has to do something. What is disabled is as somebody wants it.
-    pub(crate) fn needs_somebody(&self) -> bool {
+    pub fn needs_somebody(&self) -> bool {
         !matches!(self, State::Disabled | State::Ready)
     }
 }
@@ -104,29 +106,27 @@ fn within(end: SystemTime, now: SystemTime) -> String {
     let left_s = end.duration_since(now).unwrap_or_default().as_secs();
     match (left_s / DAY_S, left_s / 3600) {
         (0, 0) => "within the hour".to_owned(),
-        (0, hours) => {
-            format!("in {}", crate::text::count(usize::try_from(hours).unwrap_or(0), "hour"))
-        }
-        (days, _) => {
-            format!("in {}", crate::text::count(usize::try_from(days).unwrap_or(0), "day"))
-        }
+        (0, 1) => "in 1 hour".to_owned(),
+        (0, hours) => format!("in {hours} hours"),
+        (1, _) => "in 1 day".to_owned(),
+        (days, _) => format!("in {days} days"),
     }
 }
 
 /// What may be read of a connection, with its type.
 #[derive(Clone, Copy)]
-pub(crate) struct Seen<'a> {
+pub struct Seen<'a> {
     /// What the registry shows.
-    pub(crate) info: &'a RecordInfo,
+    pub info: &'a RecordInfo,
     /// What its text says.
-    pub(crate) record: &'a Record,
+    pub record: &'a Record,
     /// Its type, if somebody declares it here.
-    pub(crate) kind: Option<&'a ConnectionType>,
+    pub kind: Option<&'a ConnectionType>,
 }
 
 impl Seen<'_> {
     /// The fields that are set.
-    pub(crate) fn current(&self) -> Current {
+    pub fn current(&self) -> Current {
         let parts = self.info.parts.iter();
         let secret: BTreeMap<String, u64> =
             parts.map(|part| (part.name.clone(), part.version)).collect();
@@ -134,7 +134,7 @@ impl Seen<'_> {
     }
 
     /// When it cannot be used any more unless a person does something; `None`: never, as far as is known.
-    pub(crate) fn end(&self) -> Option<SystemTime> {
+    pub fn end(&self) -> Option<SystemTime> {
         // Where the client's own credentials are exchanged, tokens come without anybody.
         let has_grant = self.kind.is_some_and(|kind| kind.auth == Auth::OAuth2);
         let tokens = self.record.tokens.as_ref().filter(|_| has_grant);
@@ -150,20 +150,20 @@ fn grant_end(tokens: &TokenState) -> Option<SystemTime> {
 }
 
 /// A moment that a record has in seconds. One that is out of reach is as good as the last.
-pub(crate) fn moment(seconds: u64) -> SystemTime {
-    crate::command::secret::later(UNIX_EPOCH, Duration::from_secs(seconds))
+pub fn moment(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds.min(LATEST_S))
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-    use subrosa_connections::record::{ACCESS_TOKEN, TokenState};
-    use subrosa_connections::{Auth, Record};
     use subrosa_registry::{Address, PartInfo, RecordInfo, Scope, SecretInfo, SecretRef};
 
     use super::{Seen, State, within};
     use crate::form::tests::kind;
+    use crate::kind::Auth;
+    use crate::record::{ACCESS_TOKEN, Record, TokenState};
 
     const NOW_S: u64 = 1_800_000_000;
     const DAY_S: u64 = 86_400;
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn a_grant_has_an_end_that_refreshing_may_put_off() {
         let granted = kind();
-        let granted = subrosa_connections::ConnectionType { auth: Auth::OAuth2, ..granted };
+        let granted = crate::kind::ConnectionType { auth: Auth::OAuth2, ..granted };
         let check = |tokens: Option<TokenState>, parts: &[&str], word: &str| {
             let (info, record) = (info(parts), record(tokens));
             let seen = Seen { info: &info, record: &record, kind: Some(&granted) };
