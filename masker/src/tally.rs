@@ -94,14 +94,18 @@ impl Counted {
     }
 }
 
-/// So many matches are noted before they are counted.
+/// So many matches are noted before it is seen which of them are the same.
 const NOTED_MAX: usize = 1 << 16;
+/// So many are found before they are counted: few needles are found often, and looking each up takes long.
+const FOUND_MAX: usize = 1 << 12;
 
 /// The counts of one stream.
 #[derive(Default)]
 pub(crate) struct Counts {
     /// The matches of this search and where they end, in any order: one is met on several occasions.
     noted: Vec<(Counted, u64)>,
+    /// The matches of searches before that are not counted yet.
+    found: Vec<Counted>,
     by_needle: BTreeMap<Counted, u64>,
     /// Those of the last search that end in the tail: another set would meet them again.
     in_tail: Vec<(Counted, u64)>,
@@ -116,7 +120,7 @@ impl Counts {
     pub(crate) fn note(&mut self, needle: Counted, end: u64) {
         self.noted.push((needle, end));
         if self.noted.len() == NOTED_MAX {
-            self.count();
+            self.find();
         }
     }
 
@@ -133,20 +137,30 @@ impl Counts {
         }
         self.in_tail.clear();
         self.in_tail.extend(self.noted.iter().filter(|(_, end)| *end > tail));
-        self.count();
+        self.find();
+    }
+
+    /// Adds what is noted, each once, to what was found.
+    fn find(&mut self) {
+        self.noted.sort_unstable();
+        self.noted.dedup();
+        self.found.extend(self.noted.drain(..).map(|(needle, _)| needle));
+        if self.found.len() >= FOUND_MAX {
+            self.count();
+        }
     }
 
     fn count(&mut self) {
-        self.noted.sort_unstable();
-        self.noted.dedup();
-        for of_needle in self.noted.chunk_by(|one, other| one.0 == other.0) {
-            *self.by_needle.entry(of_needle[0].0).or_default() += of_needle.len() as u64;
+        self.found.sort_unstable();
+        for of_needle in self.found.chunk_by(|one, other| one == other) {
+            *self.by_needle.entry(of_needle[0]).or_default() += of_needle.len() as u64;
         }
-        self.noted.clear();
+        self.found.clear();
     }
 
     /// Turns the counts for `masks` into what they mean; another set may follow.
     pub(crate) fn settle(&mut self, masks: &MaskSet) {
+        self.find();
         self.count();
         for (needle, times) in std::mem::take(&mut self.by_needle) {
             for origin in needle.origins(masks) {
