@@ -215,18 +215,28 @@ impl Stream {
                 return;
             }
             let until = heads.peek().map_or(view.end(), |head| head.end);
-            let [held, piece] = view.slices(at..until);
-            for &byte in held.iter().chain(piece) {
-                at += 1;
-                let counts = &mut self.counts;
-                self.track.push(folded, byte, |Covered { after, len, needle }| {
-                    counts.note(Counted::folded(masks, needle), at - after);
-                    covered.push(at - after - len..at - after);
-                });
-                if !self.track.is_active() {
-                    break;
-                }
+            for bytes in view.slices(at..until) {
+                self.push(masks, bytes, &mut at, covered);
             }
+        }
+    }
+
+    /// Follows folded needles through the bytes from `at` on, until none is under way.
+    fn push(&mut self, masks: &MaskSet, bytes: &[u8], at: &mut u64, covered: &mut Vec<Range<u64>>) {
+        let Some(folded) = &masks.folded else { return };
+        let mut rest = bytes;
+        while self.track.is_active() {
+            let alone = self.track.push_alone(folded, rest);
+            let Some((&byte, after)) = rest[alone..].split_first() else {
+                *at += alone as u64;
+                return;
+            };
+            (*at, rest) = (*at + alone as u64 + 1, after);
+            let counts = &mut self.counts;
+            self.track.push(folded, byte, |Covered { after, len, needle }| {
+                counts.note(Counted::folded(masks, needle), *at - after);
+                covered.push(*at - after - len..*at - after);
+            });
         }
     }
 

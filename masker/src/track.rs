@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use crate::automaton::{Automaton, START, State};
 use crate::fold::{GAP, GAP_LEN_MAX, is_space};
+use crate::view::index;
 
 /// Where an automaton is after a head.
 ///
@@ -112,6 +113,23 @@ impl Track {
         }
     }
 
+    /// Takes as many bytes as a single needle goes on with, none of them in a gap; how many. What is left is to be
+    /// pushed.
+    pub(crate) fn push_alone(&mut self, automaton: &Automaton, bytes: &[u8]) -> usize {
+        if !self.active || self.backslash || self.gaps.is_empty() {
+            return 0;
+        }
+        let plain = bytes.iter().copied().take_while(|&byte| byte != b'\\' && !is_space(byte));
+        let (state, len) = automaton.run_alone(self.state, plain);
+        if len > 0 {
+            // The tail grows by each of them, so that no gap leaves it.
+            self.state = state;
+            self.tokens += len;
+            self.gap_len = 0;
+        }
+        index(len)
+    }
+
     /// Ends the input; the match that this completes.
     pub(crate) fn finish(&mut self, automaton: &Automaton) -> Option<Covered> {
         let undecided = self.active && self.backslash;
@@ -159,7 +177,7 @@ impl Track {
         let extra = len as u64 - 1;
         self.extra += extra;
         self.gaps.push_back(Gap { token: self.tokens, extra });
-        self.forget(automaton);
+        self.forget(automaton.held_len(self.state));
         self.active = !self.gaps.is_empty();
     }
 
@@ -167,21 +185,21 @@ impl Track {
         self.state = automaton.step(self.state, byte);
         self.tokens += 1;
         self.gap_len = 0;
-        let found_len = automaton.found_len(self.state);
-        let found = (found_len > 0).then(|| Covered {
+        let lens = automaton.lens(self.state);
+        let found = (lens.found > 0).then(|| Covered {
             after: 0,
-            len: self.bytes(found_len),
+            len: self.bytes(lens.found.into()),
             needle: automaton.found_number(self.state),
         });
-        self.forget(automaton);
+        self.forget(lens.held.into());
         // A head is reported without the backslashes at its end: they are followed here.
         self.active = !self.gaps.is_empty() || byte == b'\\';
         found
     }
 
-    /// Drops the gaps before the tail.
-    fn forget(&mut self, automaton: &Automaton) {
-        let before_tail = self.tokens - automaton.held_len(self.state);
+    /// Drops the gaps before the tail, which has so many tokens.
+    fn forget(&mut self, tail_len: u64) {
+        let before_tail = self.tokens - tail_len;
         while let Some(gap) = self.gaps.front().filter(|gap| gap.token <= before_tail) {
             self.extra -= gap.extra;
             self.gaps.pop_front();

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::{Automaton, EVENT, START};
+use super::{Automaton, EVENT, Lens, START};
 
 /// Rows take at most this many entries of four bytes; few under the fuzzer, whose sets are small, so
 /// that it meets states without a row.
@@ -56,8 +56,7 @@ impl Automaton {
             shorter: Vec::new(),
             first_child: trie.first_child[rows..].to_vec(),
             labels: trie.labels.to_vec(),
-            held: Vec::with_capacity(trie.depths.len()),
-            found: Vec::with_capacity(trie.depths.len()),
+            lens: Vec::with_capacity(trie.depths.len()),
             found_number: Vec::with_capacity(trie.depths.len()),
             last_shallow: START,
             pairs: None,
@@ -99,13 +98,16 @@ impl Automaton {
     /// Notes what ends at `node`, given that the shorter tail at `tail` is done.
     fn add_lens(&mut self, trie: &Trie, node: usize, tail: usize) {
         let depth = trie.depths[node];
-        let inherited = |lens: &[u32]| if node == 0 { 0 } else { lens[tail] };
+        let tail_lens = if node == 0 { Lens { held: 0, found: 0 } } else { self.lens[tail] };
         let may_grow = !trie.children(node).is_empty();
-        self.held.push(if may_grow { depth } else { inherited(&self.held) });
         let ends = trie.ends[node] > 0;
-        self.found.push(if ends { depth } else { inherited(&self.found) });
+        self.lens.push(Lens {
+            held: if may_grow { depth } else { tail_lens.held },
+            found: if ends { depth } else { tail_lens.found },
+        });
         let first = trie.ranges[node].start;
-        self.found_number.push(if ends { first } else { inherited(&self.found_number) });
+        let inherited = if node == 0 { 0 } else { self.found_number[tail] };
+        self.found_number.push(if ends { first } else { inherited });
     }
 
     /// The pairs of bytes that begin a needle or end with one of a single byte.
@@ -118,7 +120,7 @@ impl Automaton {
         for node in trie.children(0) {
             let first = trie.labels[node];
             trie.children(node).for_each(|child| mark(first, trie.labels[child]));
-            if self.found[node] != 0 {
+            if self.lens[node].found != 0 {
                 (0..=u8::MAX).for_each(|before| mark(before, first));
             }
         }
@@ -130,7 +132,7 @@ impl Automaton {
     fn mark_events(&mut self) {
         for entry in 0..self.dense.len() {
             let target = self.dense[entry];
-            let found = self.found[self.number(target)] != 0;
+            let found = self.lens(target).found != 0;
             if found || self.is_shallow(target) || !self.has_row(target) {
                 self.dense[entry] |= EVENT;
             }
