@@ -16,7 +16,7 @@ pub(crate) use tables::is_quick;
 pub(crate) const LONG_GRAM_LEN: usize = 6;
 pub(crate) const MIDDLE_GRAM_LEN: usize = 4;
 /// Spreads a gram over all bits; the odd number nearest to 2^64 divided by the golden ratio.
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+pub(crate) const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// So many positions are handed out at once.
 const PASSED_MAX: usize = 64;
 /// So many probes at once: none waits for the table's answer to another, and there is one branch.
@@ -229,6 +229,13 @@ impl Grams {
         };
         let check = check(hash);
         self.places[range].iter().filter(move |place| place.check == check).copied()
+    }
+
+    /// Whether both tables let `gram` pass.
+    pub(crate) fn knows(&self, gram: &[u8]) -> bool {
+        let word = load_short(gram);
+        self.bloom.passes(hash(word, self.gram_len))
+            && self.doubts.pass(word << (64 - 8 * self.gram_len))
     }
 
     /// Whether a gram may end before or begin after the byte in the middle of `around`.

@@ -5,6 +5,7 @@
 
 use zeroize::Zeroizing;
 
+use crate::grams::SPREAD;
 use crate::needles::Needle;
 use crate::view::View;
 use crate::wrap::{BLANKS_MAX, FIRST_LEN_MIN, LINE_LEN_MIN, is_blank};
@@ -12,12 +13,15 @@ use crate::wrap::{BLANKS_MAX, FIRST_LEN_MIN, LINE_LEN_MIN, is_blank};
 /// Bits of the table of beginnings for each needle, and for all of the largest sets.
 const TABLE_BITS: usize = 32;
 const TABLE_BITS_MAX: usize = 1 << 20;
+/// The table knows beginnings of up to so many bytes.
+const BEGINNING_LEN_MAX: usize = 4;
 
 /// The beginnings of needles.
 pub(crate) struct Prefixes {
-    /// For every needle of at least four bytes, a bit chosen by its first four.
-    fours: Vec<u64>,
-    /// How far a hash is shifted to number a bit of it.
+    /// For every beginning of a needle, two bits of a word chosen by its hash: with one, a text's end would be
+    /// compared with needles several times at each write, and those lie far from the caches.
+    beginnings: Vec<u64>,
+    /// How far a hash is shifted to number a word of it.
     shift: u32,
     /// The numbers of the needles that may be wrapped.
     wraps: Vec<usize>,
@@ -28,15 +32,17 @@ pub(crate) struct Prefixes {
 impl Prefixes {
     /// The beginnings of `needles`, which are sorted.
     pub(crate) fn new(needles: &[Needle], tail_len_max: usize) -> Prefixes {
-        let bits = (needles.len() * TABLE_BITS).clamp(64, TABLE_BITS_MAX).next_power_of_two();
-        let shift = 32 - bits.trailing_zeros();
-        let mut fours = vec![0; bits >> 6];
-        for four in needles.iter().filter_map(|needle| needle.bytes.first_chunk::<4>()) {
-            let bit = bit(*four, shift);
-            fours[bit >> 6] |= 1 << (bit & 63);
+        let bits = (needles.len() * TABLE_BITS).clamp(128, TABLE_BITS_MAX).next_power_of_two();
+        let shift = 64 - (bits >> 6).trailing_zeros();
+        let mut beginnings = vec![0; bits >> 6];
+        for needle in needles {
+            for len in 1..=needle.bytes.len().min(BEGINNING_LEN_MAX) {
+                let (index, bits) = place(&needle.bytes[..len], shift);
+                beginnings[index] |= bits;
+            }
         }
         let wraps = (0..needles.len()).filter(|&number| needles[number].ends.wraps).collect();
-        Prefixes { fours, shift, wraps, tail_len_max }
+        Prefixes { beginnings, shift, wraps, tail_len_max }
     }
 
     /// Where the longest tail begins, not before `low`, that may become a needle; otherwise the end.
@@ -55,31 +61,50 @@ impl Prefixes {
             joined = Zeroizing::new([held, piece].concat());
             joined.as_slice()
         };
-        let begins = |&at: &usize| {
-            let rest = &text[at..];
-            self.may_begin(rest) && begins_needle(rest, needles.len(), |number| &needles[number])
-        };
-        let at = (0..text.len()).find(begins).unwrap_or(text.len());
+        let begins =
+            |at: &usize| begins_needle(&text[*at..], needles.len(), |number| &needles[number]);
+        let at = self.candidates(text).find(begins).unwrap_or(text.len());
         start + at as u64
     }
 
-    /// Whether the table lets a needle of more bytes than `rest` begin with it.
-    fn may_begin(&self, rest: &[u8]) -> bool {
-        rest.first_chunk().is_none_or(|&four| {
-            let bit = bit(four, self.shift);
-            self.fours[bit >> 6] >> (bit & 63) & 1 == 1
+    /// Where the table lets a needle begin in a text.
+    fn candidates<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            next = self.candidate(text, next)? + 1;
+            Some(next - 1)
         })
+    }
+
+    /// The first place from `start` on where the table lets a needle begin. Apart from what compares needles, so
+    /// that the loop has all registers for itself.
+    #[inline(never)]
+    fn candidate(&self, text: &[u8], start: usize) -> Option<usize> {
+        let rest = text.get(start..)?;
+        let fours = rest.windows(BEGINNING_LEN_MAX);
+        let short = rest.len().saturating_sub(BEGINNING_LEN_MAX - 1)..rest.len();
+        let at = fours.map(|four| self.may_begin(four)).position(|begins| begins);
+        let at = at.or_else(|| short.clone().find(|&at| self.may_begin(&rest[at..])))?;
+        Some(start + at)
+    }
+
+    /// Whether the table lets a needle begin with `rest`.
+    #[inline(always)]
+    fn may_begin(&self, rest: &[u8]) -> bool {
+        let (index, bits) = place(&rest[..rest.len().min(BEGINNING_LEN_MAX)], self.shift);
+        self.beginnings[index] & bits == bits
     }
 
     /// The same for tails with a line wrap in them.
     fn wrapped_tail(&self, needles: &[Needle], view: &View<'_>, low: u64) -> u64 {
         let Some(joined) = Joined::new(view, self.tail_len_max) else { return view.end() };
-        let begins = |&at: &usize| {
-            let rest = &joined.bytes[at..];
-            let needle = |number: usize| &needles[self.wraps[number]];
-            self.may_begin(rest) && begins_needle(rest, self.wraps.len(), needle)
+        let begins = |at: &usize| {
+            begins_needle(&joined.bytes[*at..], self.wraps.len(), |number| {
+                &needles[self.wraps[number]]
+            })
         };
-        let tails = (0..joined.last_wrap()).filter(begins).map(|at| joined.tail(at));
+        let candidates = self.candidates(&joined.bytes).take_while(|&at| at < joined.last_wrap());
+        let tails = candidates.filter(begins).map(|at| joined.tail(at));
         tails.flatten().filter(|&tail| tail >= low).min().unwrap_or(view.end())
     }
 }
@@ -97,8 +122,19 @@ fn begins_needle<'a>(rest: &[u8], count: usize, needle: impl Fn(usize) -> &'a Ne
     })
 }
 
-fn bit(four: [u8; 4], shift: u32) -> usize {
-    (u32::from_le_bytes(four).wrapping_mul(0x9e37_79b1) >> shift) as usize
+/// The number of the word that knows a beginning of up to four bytes, and its bits there.
+#[inline(always)]
+fn place(beginning: &[u8], shift: u32) -> (usize, u64) {
+    let number = match beginning.first_chunk() {
+        Some(four) => u64::from(u32::from_le_bytes(*four)),
+        None => {
+            let mut four = [0; BEGINNING_LEN_MAX];
+            four[..beginning.len()].copy_from_slice(beginning);
+            u64::from(u32::from_le_bytes(four)) | (beginning.len() as u64) << 32
+        }
+    };
+    let hash = number.wrapping_mul(SPREAD);
+    ((hash >> shift) as usize, 1 << (hash >> 38 & 63) | 1 << (hash >> 32 & 63))
 }
 
 /// The characters at the end of a text without the wraps between them.
@@ -112,7 +148,7 @@ struct Joined {
 impl Joined {
     /// The longest end of the view that may be inside a wrapped form; `None` if it has no wrap.
     fn new(view: &View<'_>, len_max: usize) -> Option<Joined> {
-        let mut at = first_position(view, len_max);
+        let mut at = first_position(view, len_max)?;
         let mut joined = Joined {
             bytes: Zeroizing::new(Vec::with_capacity(len_max + 1)),
             positions: Vec::new(),
@@ -165,20 +201,24 @@ impl Joined {
     }
 }
 
-/// Where the last bytes begin among which there are at most `len_max` characters and else only wraps.
-fn first_position(view: &View<'_>, len_max: usize) -> u64 {
+/// Where the last bytes begin among which there are at most `len_max` characters and else only wraps; `None`
+/// if there is no end of a line among them.
+fn first_position(view: &View<'_>, len_max: usize) -> Option<u64> {
     let mut at = view.end();
     let mut count = 0;
+    let mut has_wrap = false;
     while at > view.held_start && count < len_max {
         let byte = view.byte(at - 1);
         if is_character(byte) {
             count += 1;
-        } else if !(is_blank(byte) || byte == b'\n' || byte == b'\r') {
+        } else if byte == b'\n' || byte == b'\r' {
+            has_wrap = true;
+        } else if !is_blank(byte) {
             break;
         }
         at -= 1;
     }
-    at
+    has_wrap.then_some(at)
 }
 
 /// The end of the wrap that begins at `at`, as far as the input goes.

@@ -14,20 +14,39 @@ impl Finder<'_> {
         }
         let (piece, begin) = (self.view.piece, self.view.piece_start());
         for at in memchr::memchr_iter(b'\n', piece) {
-            // Nearly every line is done with this: two probes in the piece itself, neither passing. An
-            // empty line is no part of a form.
+            let newline = begin + at as u64;
             let around = at.checked_sub(8).and_then(|start| piece.get(start..)?.first_chunk());
-            if let Some(around) = around
-                && around[7] != b'\r'
-                && !is_blank(around[9])
-                && (around[7] == b'\n'
-                    || around[9] == b'\n'
-                    || !self.masks.finders.grams.iter().any(|grams| grams.may_touch(around)))
-            {
-                continue;
+            match around {
+                // Nearly every line is done with this: two probes in the piece itself, neither passing. An
+                // empty line is no part of a form.
+                Some(around) if around[7] != b'\r' && !is_blank(around[9]) => {
+                    let is_empty = around[7] == b'\n' || around[9] == b'\n';
+                    let mut all = self.masks.finders.grams.iter();
+                    if !is_empty && all.any(|grams| grams.may_touch(around)) {
+                        self.compare_beside(around, newline);
+                    }
+                }
+                _ => {
+                    self.probe_line_end(newline);
+                    self.probe_line_start(newline);
+                }
             }
-            self.probe_line_end(begin + at as u64);
-            self.probe_line_start(begin + at as u64);
+        }
+    }
+
+    /// Asks for the grams beside the newline in the middle of `around`.
+    #[cold]
+    fn compare_beside(&mut self, around: &[u8; 17], newline: u64) {
+        let masks = self.masks;
+        for grams in &masks.finders.grams {
+            let before = &around[8 - grams.gram_len()..8];
+            if grams.knows(before) {
+                self.compare_around(grams, before, newline - before.len() as u64, Pass::Line);
+            }
+            let after = &around[9..9 + grams.gram_len()];
+            if grams.knows(after) {
+                self.compare_around(grams, after, newline + 1, Pass::Line);
+            }
         }
     }
 
