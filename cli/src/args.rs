@@ -37,6 +37,33 @@ use crate::help::{
 #[command(name = "subrosa", version, after_help = TOP, after_long_help = format!("{TOP}\n\n{EXIT_CODES}"))]
 #[command(disable_help_subcommand = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+impl Cli {
+    /// What the words say, the program's name first.
+    ///
+    /// # Errors
+    ///
+    /// They make no sense, or ask for help.
+    pub(crate) fn read(words: &[OsString]) -> Result<Cli, clap::Error> {
+        // A filter stands in pipes and is started often: it does not wait for the definitions of all other commands,
+        // nor keep their pages in memory. What these few do not understand is told by the whole.
+        match mask::MaskWords::read(words) {
+            Some(mask::MaskWords { global, args }) => {
+                Ok(Cli { global, command: Command::Mask(args) })
+            }
+            None => Cli::try_parse_from(words),
+        }
+    }
+}
+
+/// What may stand with every command.
+#[derive(Debug, Args)]
+pub(crate) struct GlobalArgs {
     /// Write without colours (also: NO_COLOR in the environment)
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
@@ -46,8 +73,6 @@ pub(crate) struct Cli {
     /// Which profile of subrosa.toml is used (also: SUBROSA_PROFILE in the environment)
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) profile: Option<String>,
-    #[command(subcommand)]
-    pub(crate) command: Command,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,8 +4,6 @@
 
 use std::ffi::OsString;
 
-use clap::Parser;
-
 use crate::args::key::KeyCommand;
 use crate::args::{Cli, Command};
 use crate::command::{
@@ -46,11 +44,10 @@ pub(crate) fn carry_out_run() -> Exit {
 
 /// Runs the command that the words name, and tells why if it fails.
 pub(crate) fn dispatch(words: Vec<OsString>) -> Exit {
-    let spoken = words.clone();
-    let cli = match Cli::try_parse_from(words) {
+    let cli = match Cli::read(&words) {
         Ok(cli) => cli,
         Err(shown) => {
-            if let Some(failure) = surplus::refusal(&spoken, &shown) {
+            if let Some(failure) = surplus::refusal(&words, &shown) {
                 return failure.tell(out::stderr);
             }
             // Help and version come this way, too.
@@ -66,12 +63,12 @@ pub(crate) fn dispatch(words: Vec<OsString>) -> Exit {
 }
 
 fn call(cli: &Cli) -> Result<Exit, Failure> {
-    let named = cli.key_file.as_deref();
+    let named = cli.global.key_file.as_deref();
     // To `key move`, the file that is named is where the key goes, not where it is.
     let is_target = matches!(&cli.command, Command::Key(KeyCommand::Move(_)));
     let key_file = named.filter(|_| !is_target);
-    let profile = cli.profile.as_deref();
-    let world = World::snapshot(Named { no_color: cli.no_color, key_file, profile })?;
+    let profile = cli.global.profile.as_deref();
+    let world = World::snapshot(Named { no_color: cli.global.no_color, key_file, profile })?;
     let opener = Opener(&world);
     match &cli.command {
         Command::Run(args) => run::run(args, &opener),
