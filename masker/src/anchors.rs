@@ -30,7 +30,7 @@ const MIDDLE_LEN_MIN: usize = 8;
 const WINDOW_LEN_MIN: usize = MIDDLE_LEN_MIN;
 /// Longer windows would save little.
 pub(crate) const WINDOW_LEN_MAX: usize = 40;
-/// The first bytes of a needle, in which its stretch lies.
+/// The first bytes of a needle, in which its stretch lies. Places in it fit into a byte: see [`Grams`].
 const REGION_LEN: usize = 160;
 /// How far candidates for a stretch are apart.
 const STRIDE: usize = 6;

@@ -41,16 +41,16 @@ pub(crate) struct Grams {
 /// So many bytes before a gram are compared before its needle is looked at.
 pub(crate) const BEFORE_LEN: usize = 3;
 
-/// Where in which needle a gram stands.
+/// Where in which needle a gram stands. As small as can be: the places of a set lie beyond the first caches.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Place {
-    /// What of the hash the buckets do not use: most grams that only share a bucket differ here.
-    check: u32,
     needle: u32,
+    /// What of the hash the buckets do not use: most grams that only share a bucket differ here.
+    check: u16,
     /// From the beginning of the needle.
-    offset: u16,
+    offset: u8,
     /// From the beginning of the stretch.
-    in_stretch: u16,
+    in_stretch: u8,
     /// What stands before it in the needle.
     before: Option<[u8; BEFORE_LEN]>,
 }
@@ -96,7 +96,8 @@ impl Grams {
     /// The grams of `gram_len` bytes of the stretches, each of at least `window_len` bytes.
     pub(crate) fn new(gram_len: usize, window_len: usize, anchors: &[Anchor<'_>]) -> Grams {
         let gram_count = anchors.iter().map(|anchor| anchor.stretch().len() - gram_len + 1).sum();
-        let count = usize::max(gram_count, 64).next_power_of_two();
+        // Two places in a bucket, or fewer: with one, the buckets would take as much memory as what they order.
+        let count = usize::max(gram_count / 2, 64).next_power_of_two();
         let mut grams = Grams {
             gram_len,
             step: window_len - gram_len + 1,
@@ -296,7 +297,7 @@ impl Passed {
 }
 
 fn place(anchor: &Anchor<'_>, index: usize, hash: u64) -> Place {
-    let short = |offset: usize| u16::try_from(offset).expect("stretches begin early and are short");
+    let short = |offset: usize| u8::try_from(offset).expect("stretches begin early and are short");
     let offset = anchor.offset + index;
     Place {
         check: check(hash),
@@ -318,8 +319,8 @@ pub(crate) fn gram_words(stretch: &[u8], gram_len: usize) -> impl Iterator<Item 
     })
 }
 
-fn check(hash: u64) -> u32 {
-    (hash >> 16) as u32
+fn check(hash: u64) -> u16 {
+    (hash >> 16) as u16
 }
 
 /// The hash of the first `gram_len` bytes of a word; its upper half depends on all of them.
