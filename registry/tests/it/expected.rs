@@ -80,7 +80,9 @@ fn of_two_who_read_the_same_version_one_is_refused() {
     let other = crate::support::registry(&files);
     let mine = registry_interrupted(
         &files,
-        Box::new(move || drop(set(&other, "prod/db", "theirs").unwrap())),
+        Box::new(move || {
+            set(&other, "prod/db", "theirs").unwrap();
+        }),
     );
     let options = SetOptions::default();
     let late = at_version(&mine, 1).rotate(&address("prod/db"), &secret("mine"), &options);
@@ -94,7 +96,9 @@ fn of_two_who_create_the_same_secret_one_is_refused() {
     let other = crate::support::registry(&files);
     let mine = registry_interrupted(
         &files,
-        Box::new(move || drop(set(&other, "prod/db", "theirs").unwrap())),
+        Box::new(move || {
+            set(&other, "prod/db", "theirs").unwrap();
+        }),
     );
     let late = admin(&mine).create(&address("prod/db"), &secret("mine"), &SetOptions::default());
     assert!(matches!(late, Err(RegistryError::Exists(_))), "{late:?}");

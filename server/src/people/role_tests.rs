@@ -20,6 +20,7 @@ use crate::channel::secrets::{SecretView, SecretsCall};
 use crate::channel::{Call, Refusal, RefusalKind};
 use crate::limits::Pace;
 use crate::metrics::Metrics;
+use crate::origin::Origin;
 use crate::role_table::{Finds, Row, TABLE};
 use crate::runner::Runner;
 use crate::secrets::Overview;
@@ -35,6 +36,7 @@ fn app(home: &TempDir) -> App {
         data_dir: home.path().to_path_buf(),
         runner: Vec::new(),
         runner_env: Vec::new(),
+        trust_proxy: false,
         admin_link: false,
         log_requests: false,
         clock: || std::time::UNIX_EPOCH + Duration::from_secs(1_000_000),
@@ -55,6 +57,7 @@ fn app(home: &TempDir) -> App {
         overview: Overview::new(&settings.data_dir),
         metrics: Metrics::new(),
         pace: Pace::new(1_000_000, 512),
+        origin: Origin::new(&settings),
         settings,
     })
 }
@@ -144,7 +147,10 @@ fn everybody(app: &App) -> Vec<Person> {
 }
 
 async fn ask(app: &App, row: &Row, headers: &[(&str, String)]) -> (StatusCode, String) {
-    let mut request = Request::builder().method(row.method).uri(format!("/api/v1{}", row.target));
+    let mut request = Request::builder()
+        .header("host", "localhost")
+        .method(row.method)
+        .uri(format!("/api/v1{}", row.target));
     for (name, value) in headers {
         request = request.header(*name, value);
     }
