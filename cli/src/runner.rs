@@ -4,6 +4,7 @@
 //! ask any more. Values come sealed to a key that it made; none goes back. Signals that ask people's programs
 //! to stop are for the process that listens, which ends our input when it is time.
 
+mod hooks;
 mod line;
 mod order;
 pub(crate) mod process;
@@ -13,18 +14,20 @@ mod secrets;
 
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use subrosa_registry::{Actor, Admin};
+use subrosa_server::channel::hooks::{Deliver, HooksCall};
 use subrosa_server::channel::runs::{RunsCall, StopRun};
 use subrosa_server::channel::{
     Ask, Asked, By, Call, LINE_LEN_MAX, Refusal, RefusalKind, Said, UnsealingKey,
 };
 use tokio::sync::{Semaphore, mpsc};
 
+use self::hooks::Replays;
 use self::runs::Runs;
 use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
@@ -50,6 +53,9 @@ struct Runner {
     key: UnsealingKey,
     clock: fn() -> std::time::SystemTime,
     runs: Arc<Runs>,
+    /// What callers of hooks have to show where workflows say nothing.
+    hook_credentials: Option<PathBuf>,
+    replays: Replays,
 }
 
 impl Runner {
@@ -63,39 +69,59 @@ impl Runner {
     }
 }
 
-/// The words after the hidden one: the folder with the workflow files, and how long runs may go on once the
-/// server was asked to stop, in milliseconds.
-pub(crate) fn words(folder: &Path, grace: Duration) -> [OsString; 2] {
-    [folder.into(), grace.as_millis().to_string().into()]
+/// What a runner is started with.
+pub(crate) struct Task {
+    /// The folder with the workflow files.
+    pub(crate) folder: PathBuf,
+    /// How long runs may go on once the server was asked to stop.
+    pub(crate) grace: Duration,
+    /// What callers of hooks have to show where workflows say nothing.
+    pub(crate) hook_credentials: Option<PathBuf>,
 }
 
-fn parse(words: &[OsString]) -> Option<(PathBuf, Duration)> {
-    let [folder, grace] = words else { return None };
-    let grace = grace.to_str()?.parse().ok()?;
-    Some((folder.into(), Duration::from_millis(grace)))
+impl Task {
+    /// As the words after the hidden one.
+    pub(crate) fn words(&self) -> Vec<OsString> {
+        let grace = self.grace.as_millis().to_string();
+        let mut words: Vec<OsString> = vec![self.folder.clone().into(), grace.into()];
+        words.extend(self.hook_credentials.clone().map(OsString::from));
+        words
+    }
+
+    fn parse(words: &[OsString]) -> Option<Task> {
+        let (folder, grace, credentials) = match words {
+            [folder, grace] => (folder, grace, None),
+            [folder, grace, credentials] => (folder, grace, Some(credentials)),
+            _ => return None,
+        };
+        let grace = Duration::from_millis(grace.to_str()?.parse().ok()?);
+        Some(Task {
+            folder: folder.into(),
+            grace,
+            hook_credentials: credentials.map(PathBuf::from),
+        })
+    }
 }
 
 /// Serves whoever started us.
 pub(crate) fn run(words: &[OsString], opener: for<'a> fn(&'a World) -> Opener<'a>) -> Exit {
-    let Some((folder, grace)) = parse(words) else { return Exit::USAGE };
-    match serve(folder, grace, opener) {
+    let Some(task) = Task::parse(words) else { return Exit::USAGE };
+    match serve(task, opener) {
         Ok(()) => Exit::OK,
         Err(failure) => failure.tell(out::stderr),
     }
 }
 
-fn serve(
-    folder: PathBuf,
-    grace: Duration,
-    opener: for<'a> fn(&'a World) -> Opener<'a>,
-) -> Result<(), Failure> {
+fn serve(task: Task, opener: for<'a> fn(&'a World) -> Opener<'a>) -> Result<(), Failure> {
+    let Task { folder, grace, hook_credentials } = task;
     let world = World::snapshot(Named::default())?;
     let secrets = opener(&world).open_secrets()?;
     unlock(&secrets)?;
     let deaf = ignore(&[signals::INT, signals::TERM, signals::HUP, signals::QUIT]);
     let runs = Arc::new(Runs::new(folder, world.executable.clone(), world.clock));
     let (key, clock) = (UnsealingKey::generate(), world.clock);
-    let runner = Arc::new(Runner { secrets, key, clock, runs });
+    let replays = Replays::default();
+    let runner = Arc::new(Runner { secrets, key, clock, runs, hook_credentials, replays });
     say(&Said::Ready { key: runner.key.sealing_key() });
     let runtime = load::runtime()?;
     let (sender, mut questions) = mpsc::channel(AT_ONCE);
@@ -142,6 +168,14 @@ async fn take(runner: &Arc<Runner>, room: &Arc<Semaphore>, Asked { id, by, call 
             reply::<StopRun>(id, Ok(runner.runs.stop(&asked)));
         }
         Call::Runs(RunsCall::Finish(_)) => {}
+        Call::Hooks(HooksCall::Deliver(asked)) => {
+            let Ok(held) = room.clone().acquire_owned().await else { return };
+            tokio::spawn(async move {
+                let delivered = hooks::deliver(&runner, &by, asked).await;
+                reply::<Deliver>(id, delivered);
+                drop(held);
+            });
+        }
         call => {
             let Ok(held) = room.clone().acquire_owned().await else { return };
             tokio::task::spawn_blocking(move || {
@@ -190,7 +224,7 @@ fn answer(runner: &Runner, id: u64, by: &By, call: Call) {
     match call {
         Call::Secrets(call) => secrets::answer(runner, id, by, call),
         // These wait for processes, and are looked at before.
-        Call::Runs(_) => {}
+        Call::Runs(_) | Call::Hooks(_) => {}
     }
 }
 

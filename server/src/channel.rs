@@ -4,6 +4,7 @@
 //! to be let in, is [`Sealed`] to a key that the runner made when it started and that never leaves it; there
 //! is no message that brings a value back.
 
+pub mod hooks;
 pub mod runs;
 mod sealed;
 pub mod secrets;
@@ -33,6 +34,8 @@ pub trait Ask: Serialize + DeserializeOwned + Send {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
+    /// About hooks.
+    Hooks(hooks::HooksCall),
     /// About secrets and environments.
     Secrets(secrets::SecretsCall),
     /// About runs.
@@ -102,6 +105,8 @@ pub struct Refusal {
 pub enum RefusalKind {
     /// What was sent makes no sense.
     Invalid,
+    /// What was sent is larger than is allowed.
+    TooLarge,
     /// There is no such thing.
     NotFound,
     /// There is one already.

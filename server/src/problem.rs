@@ -146,6 +146,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         let status = match refusal.kind {
             RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            RefusalKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             RefusalKind::NotFound => StatusCode::NOT_FOUND,
             RefusalKind::Exists => StatusCode::CONFLICT,
             RefusalKind::Changed => StatusCode::PRECONDITION_FAILED,

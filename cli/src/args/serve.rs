@@ -29,6 +29,9 @@ pub(crate) struct ServeArgs {
     /// Print a link that lets an admin in, also if there is an admin
     #[arg(long)]
     pub(crate) admin_link: bool,
+    /// What callers of webhooks have to show where the workflow names nothing: a JSON file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hook_credentials: Option<PathBuf>,
     /// Tell nothing of single requests on standard error
     #[arg(long)]
     pub(crate) quiet: bool,

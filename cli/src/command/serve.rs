@@ -1,6 +1,7 @@
 //! `serve`: listens, and lets a second process open what has to be opened.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 use subrosa_engine::remedy::with_causes;
@@ -11,7 +12,7 @@ use tokio::sync::watch;
 use crate::args::serve::ServeArgs;
 use crate::failure::{Exit, Failure};
 use crate::out;
-use crate::runner;
+use crate::runner::{self, Task};
 use crate::signals::{STOPPING, Signals};
 use crate::wiring::World;
 
@@ -64,17 +65,15 @@ fn settings(args: &ServeArgs, world: &World) -> Result<Settings, Failure> {
     let key_file = world.key_file.as_ref().map(|path| ("SUBROSA_KEY_FILE", path.as_os_str()));
     let profile = world.profile.as_ref().map(|name| ("SUBROSA_PROFILE", name.as_ref()));
     let runner_env = [key_file, profile].into_iter().flatten();
+    let runner = runner_words(args, world, &workflows);
     Ok(Settings {
         bind: args.bind,
         public_url,
         trust_proxy: args.trust_proxy,
         tls,
-        workflows: workflows.clone(),
+        workflows,
         data_dir: world.data_dir()?,
-        runner: {
-            let words = [world.executable.clone().into(), runner::WORD.into()];
-            words.into_iter().chain(runner::words(&workflows, args.grace)).collect()
-        },
+        runner,
         runner_env: runner_env
             .map(|(name, value)| (OsString::from(name), value.to_owned()))
             .collect(),
@@ -83,6 +82,15 @@ fn settings(args: &ServeArgs, world: &World) -> Result<Settings, Failure> {
         clock: world.clock,
         limits: Limits { body_len_max: args.max_body, grace: args.grace, ..Limits::default() },
     })
+}
+
+/// The program and its words that make the runner.
+fn runner_words(args: &ServeArgs, world: &World, workflows: &Path) -> Vec<OsString> {
+    let credentials = args.hook_credentials.as_ref().map(|path| world.current_dir.join(path));
+    let task =
+        Task { folder: workflows.to_path_buf(), grace: args.grace, hook_credentials: credentials };
+    let words = [world.executable.clone().into(), runner::WORD.into()];
+    words.into_iter().chain(task.words()).collect()
 }
 
 fn public_url(text: &str) -> Result<Uri, Failure> {

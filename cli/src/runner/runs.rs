@@ -34,7 +34,8 @@ const GENTLE: Duration = Duration::from_secs(20);
 /// How long a run may take to end that is to stop at once.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
-type Answer = Result<Started, Refusal>;
+/// What came of an order.
+pub(super) type Answer = Result<Started, Refusal>;
 
 /// How a run is ended.
 #[derive(Clone, Copy)]
@@ -65,7 +66,7 @@ impl Runs {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts what is asked for and answers; goes on until the run has ended.
+    /// Starts what is asked for, and answers.
     pub(super) async fn start(
         self: Arc<Self>,
         id: u64,
@@ -73,25 +74,39 @@ impl Runs {
         asked: StartRun,
         key: &UnsealingKey,
     ) {
-        let order = match self.order(by, asked, key) {
-            Ok(order) => order,
-            Err(refusal) => return reply::<StartRun>(id, Err(refusal)),
+        let answer = match self.order(by, asked, key) {
+            Ok(order) => self.begin(order).await,
+            Err(refusal) => Err(refusal),
         };
-        let run = order.run.clone();
+        reply::<StartRun>(id, answer);
+    }
+
+    /// Starts what is ordered; the run goes on until it has ended.
+    pub(super) async fn begin(self: Arc<Self>, order: Order) -> Answer {
         let (sender, ends) = unbounded_channel();
-        if let Err(refusal) = self.admit(&run, sender) {
-            return reply::<StartRun>(id, Err(refusal));
-        }
+        self.admit(&order.run, sender)?;
         let (told, answer) = oneshot::channel();
-        let going = async {
+        tokio::spawn(async move {
             carry(&self.executable, &order, ends, told).await;
-            self.lock().remove(&run);
+            self.lock().remove(&order.run);
             self.count.send_modify(|count| *count -= 1);
-        };
-        let answering = async {
-            reply::<StartRun>(id, answer.await.unwrap_or_else(|_| Err(gone())));
-        };
-        tokio::join!(going, answering);
+        });
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// The file of a workflow.
+    pub(super) fn file(&self, relative: &str) -> Result<PathBuf, Refusal> {
+        workflow_file(&self.folder, relative).ok_or_else(|| Refusal {
+            kind: RefusalKind::NotFound,
+            message: "there is no such workflow".to_owned(),
+            help: None,
+        })
+    }
+
+    /// An id for a run that is to come.
+    pub(super) fn new_id(&self) -> Result<String, Refusal> {
+        let run = subrosa_engine::run_id((self.clock)());
+        run.map_err(|_| unavailable("the system gives no randomness"))
     }
 
     /// Keeps the place of one more run.
@@ -110,20 +125,15 @@ impl Runs {
 
     #[expect(clippy::disallowed_methods, reason = "the process of the run needs its parameters")]
     fn order(&self, by: By, asked: StartRun, key: &UnsealingKey) -> Result<Order, Refusal> {
-        let file = workflow_file(&self.folder, &asked.file).ok_or_else(|| Refusal {
-            kind: RefusalKind::NotFound,
-            message: "there is no such workflow".to_owned(),
-            help: None,
-        })?;
+        let file = self.file(&asked.file)?;
         let params = asked.params.map(|sealed| key.open(&sealed)).transpose();
         let params: Vec<Param> = match params.map_err(refusal::sealed)? {
             None => Vec::new(),
             Some(opened) => serde_json::from_slice(opened.expose_secret())
                 .map_err(|_| refusal::invalid("the parameters are not understood"))?,
         };
-        let run = subrosa_engine::run_id((self.clock)());
         Ok(Order {
-            run: run.map_err(|_| unavailable("the system gives no randomness"))?,
+            run: self.new_id()?,
             user: by.user,
             allow_protected: by.allow_protected,
             file,
