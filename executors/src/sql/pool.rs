@@ -79,8 +79,11 @@ impl<S: Session> Lease<S> {
         let Lease { mut session, _permit } = self;
         let ended = guarded(async {
             S::cancel(login, session.handle()).await?;
-            // The answer is waited for, so that the server can say goodbye, too.
-            session.is_alive().await;
+            // The answer is waited for, so that the server can say goodbye, too: the first time it is that to
+            // what was ended, and only behind that the server is ready.
+            if !session.is_alive().await {
+                session.is_alive().await;
+            }
             session.close().await;
             Ok::<_, sqlx::Error>(())
         });
