@@ -239,7 +239,8 @@ fn lost(shown: &str, url: &Url, fault: Fault) -> Lost {
     Lost { fault: StepFault { message, help }, is_passing }
 }
 
-fn malformed() -> StepFault {
+/// What is said of a text that is no URL.
+pub(crate) fn malformed() -> StepFault {
     StepFault::new("`url` is no URL that begins with `https://` or `http://`")
         .help("a path alone needs a `connection`, whose base URL it continues")
 }
@@ -260,7 +261,12 @@ fn place(credential: &Credential, wanted: &Wanted, hop: &Hop) -> Result<(Url, St
         let base = locate(opened, "/").map_err(of_connection)?;
         return Ok((url, format!("{method} {}{place}", base.as_str().trim_end_matches('/'))));
     }
-    let url = Url::parse(target).map_err(|_| malformed())?;
+    Ok((own_url(target)?, format!("{method} {place}")))
+}
+
+/// A URL that a step says itself.
+pub(crate) fn own_url(text: &str) -> Result<Url, StepFault> {
+    let url = Url::parse(text).map_err(|_| malformed())?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(malformed());
     }
@@ -268,10 +274,11 @@ fn place(credential: &Credential, wanted: &Wanted, hop: &Hop) -> Result<(Url, St
         return Err(StepFault::new("the URL has a user name or a password in it")
             .help("put them into a `connection` or a file for `credentials_path`"));
     }
-    Ok((url, format!("{method} {place}")))
+    Ok(url)
 }
 
-fn of_connection(error: ApplyError) -> StepFault {
+/// Why a connection cannot be used for a request.
+pub(crate) fn of_connection(error: ApplyError) -> StepFault {
     let help = match &error {
         ApplyError::OtherOrigin { .. } => {
             Some("a credential goes to the server of its connection only")

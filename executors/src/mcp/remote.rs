@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use subrosa_connections::apply::{ApplyError, locate};
+use subrosa_connections::apply::locate;
 use subrosa_engine::kind::{StepFault, StepRequest};
 use subrosa_engine::secret::SecretValue;
 use subrosa_http::header::{ACCEPT, CONTENT_TYPE};
@@ -21,7 +21,7 @@ use super::message::{Bytes, Heard, hear, notification};
 use super::wanted::Wanted;
 use crate::chat::events::Events;
 use crate::clients::Identity;
-use crate::http::send::changed;
+use crate::http::send::{changed, malformed, of_connection, own_url};
 use crate::lender::Credential;
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -234,7 +234,7 @@ impl<'a> Remote<'a> {
         origin: &str,
         (identity, version): (Identity, Identity),
     ) -> Result<Arc<Http>, StepFault> {
-        let address = Address::parse(origin).map_err(|_| no_url())?;
+        let address = Address::parse(origin).map_err(|_| malformed())?;
         let roots = self.wanted.roots();
         let file = self.wanted.roots.as_ref().map(|path| path.as_os_str().as_encoded_bytes());
         let identity = identity.and([origin.as_bytes(), file.unwrap_or_default()]);
@@ -268,31 +268,10 @@ impl<'a> Remote<'a> {
     }
 }
 
-fn no_url() -> StepFault {
-    StepFault::new("`url` is no URL that begins with `https://` or `http://`")
-        .help("a path alone needs a `connection`, whose base URL it continues")
-}
-
 /// Where a server is. With a connection that is where the connection belongs.
 fn place(credential: &Credential, target: &str) -> Result<Url, StepFault> {
-    if let Credential::Connection(opened) = credential {
-        return locate(opened, target).map_err(|error| {
-            let help = match &error {
-                ApplyError::OtherOrigin { .. } => {
-                    Some("a credential goes to the server of its connection only".to_owned())
-                }
-                _ => None,
-            };
-            StepFault { message: error.to_string(), help }
-        });
+    match credential {
+        Credential::Connection(opened) => locate(opened, target).map_err(of_connection),
+        Credential::Http(_) | Credential::Nothing => own_url(target),
     }
-    let url = Url::parse(target).map_err(|_| no_url())?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(no_url());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(StepFault::new("the URL has a user name or a password in it")
-            .help("put them into a `connection` or a file for `credentials_path`"));
-    }
-    Ok(url)
 }
