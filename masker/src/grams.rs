@@ -211,7 +211,7 @@ impl Grams {
             for probe in 0..GROUP {
                 any |= passes(words, hash(load(group, probe * step), LEN));
             }
-            if any & 1 != 0 && self.note::<LEN>(group, from, passed) {
+            if any & 1 != 0 && note::<LEN, WORDS>(words, group, step, from, passed) {
                 self.settle_doubts::<LEN>(text, passed);
                 return Some(from + GROUP * step);
             }
@@ -223,16 +223,6 @@ impl Grams {
         }
         self.settle_doubts::<LEN>(text, passed);
         None
-    }
-
-    /// Notes which probes of the group at `from` pass; whether there is no room for another one.
-    #[cold]
-    #[inline(never)]
-    fn note<const LEN: usize>(&self, group: &[u8], from: usize, passed: &mut Passed) -> bool {
-        for at in (0..GROUP).map(|probe| probe * self.step) {
-            passed.push_if(self.bloom.passes(hash(load(group, at), LEN)), from + at);
-        }
-        passed.count > PASSED_MAX - GROUP
     }
 
     /// Leaves what the second table lets pass, too. All at once: none waits for the table's answer to another.
@@ -294,6 +284,23 @@ impl Passed {
         self.positions[self.count % PASSED_MAX] = at as u32;
         self.count += usize::from(passed);
     }
+}
+
+/// Notes which probes of the group at `from` pass; whether there is no room for another one.
+#[cold]
+#[inline(never)]
+fn note<const LEN: usize, const WORDS: usize>(
+    words: &[u64],
+    group: &[u8],
+    step: usize,
+    from: usize,
+    passed: &mut Passed,
+) -> bool {
+    let words = &words[..WORDS];
+    for at in (0..GROUP).map(|probe| probe * step) {
+        passed.push_if(passes(words, hash(load(group, at), LEN)) & 1 != 0, from + at);
+    }
+    passed.count > PASSED_MAX - GROUP
 }
 
 fn place(anchor: &Anchor<'_>, index: usize, hash: u64) -> Place {

@@ -261,7 +261,8 @@ impl Stream {
 
     /// Writes what is decided: all before `tail`, and the region that begins there.
     fn release(&mut self, tail: u64, view: View<'_>, out: &mut impl Out) -> io::Result<()> {
-        let mut pieces = Vec::new();
+        // For each region its mask and what stands before it, which may be in two parts.
+        let mut pieces = Vec::with_capacity(3 * self.covered.len() + 2);
         loop {
             let region = self.covered.front().cloned().unwrap_or(u64::MAX..u64::MAX);
             if region.start == self.out {
@@ -324,8 +325,8 @@ impl<W: Write> Out for W {
             Piece::Plain(bytes) => bytes,
             Piece::Masked { mask, .. } => mask,
         });
-        let mut slices: Vec<_> =
-            bytes.filter(|bytes| !bytes.is_empty()).map(|bytes| IoSlice::new(bytes)).collect();
+        let mut slices = Vec::with_capacity(pieces.len());
+        slices.extend(bytes.filter(|bytes| !bytes.is_empty()).map(|bytes| IoSlice::new(bytes)));
         let mut slices = slices.as_mut_slice();
         while !slices.is_empty() {
             match self.write_vectored(slices) {
