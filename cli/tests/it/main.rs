@@ -48,6 +48,7 @@ mod serve_fuzz;
 mod serve_runs;
 mod serve_security;
 mod serve_site;
+mod serve_people;
 mod signals;
 mod step_chat;
 mod step_http;
