@@ -24,6 +24,7 @@ pub(crate) fn routes() -> Router<App> {
     Router::new()
         .route("/", get(|| async { Redirect::to("/secrets") }))
         .route("/assets/style.css", get(style))
+        .route("/assets/icon.svg", get(icon))
         .merge(login::routes())
         .merge(secrets::routes())
         .merge(settings::routes())
@@ -31,10 +32,18 @@ pub(crate) fn routes() -> Router<App> {
 }
 
 async fn style() -> impl IntoResponse {
-    let kind = HeaderValue::from_static("text/css; charset=utf-8");
+    asset("text/css; charset=utf-8", include_str!("../assets/style.css"))
+}
+
+async fn icon() -> impl IntoResponse {
+    asset("image/svg+xml", include_str!("../assets/icon.svg"))
+}
+
+/// What pages load: the same for everybody, and for a while.
+fn asset(kind: &'static str, content: &'static str) -> impl IntoResponse {
+    let kind = HeaderValue::from_static(kind);
     let keep = HeaderValue::from_static("public, max-age=3600");
-    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep)];
-    (headers, include_str!("../assets/style.css"))
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep)], content)
 }
 
 /// The parts of the site: the path of each one's first page, and its name.

@@ -44,6 +44,8 @@ mod secret_input;
 mod secret_leaks;
 mod secret_terminal;
 mod serve_boundary;
+#[cfg(feature = "browser")]
+mod serve_browser;
 mod serve_fuzz;
 mod serve_runs;
 mod serve_security;

@@ -53,11 +53,16 @@ pub(crate) struct Server {
 impl Server {
     /// With a home that has something of everything.
     pub(crate) fn stocked() -> Server {
-        let place = Place::new();
-        stock(&place);
-        let mut server = Server::start(place, &[]);
+        let mut server = Server::stocked_for_others();
         server.enter();
         server
+    }
+
+    /// The same; somebody else may come in.
+    pub(crate) fn stocked_for_others() -> Server {
+        let place = Place::new();
+        stock(&place);
+        Server::start(place, &[])
     }
 
     /// Starts one; nobody is in.
