@@ -48,6 +48,8 @@ mod serve_boundary;
 mod serve_browser;
 mod serve_fuzz;
 mod serve_runs;
+#[cfg(feature = "schemathesis")]
+mod serve_schema;
 mod serve_security;
 mod serve_site;
 mod serve_people;

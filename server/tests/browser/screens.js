@@ -11,12 +11,14 @@ const LOOKS = {
 
 /** What a page is called: `/secrets/prod%2Fdb?x=1` is `secrets-prod-db-x-1`. */
 function named(target) {
-  return decodeURIComponent(target).replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, '') || 'start';
+  return decodeURIComponent(target).replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, '');
 }
 
 export async function take(page, target) {
   if (!folder) return;
   mkdirSync(folder, { recursive: true });
+  // As somebody finds it who has just come.
+  await page.reload({ waitUntil: 'load' });
   for (const [look, { size, colorScheme }] of Object.entries(LOOKS)) {
     await page.setViewportSize(size);
     await page.emulateMedia({ colorScheme });
