@@ -1,5 +1,6 @@
 //! The client: requests as they are given, answers whatever their status.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode, Url};
 use zeroize::Zeroizing;
 
-use crate::{Fault, InvalidSetting, Proxy, Tls};
+use crate::{Fault, InvalidSetting, Proxy, Reach, Tls};
 
 /// Bytes an answer may have: a Kubernetes Secret (1 MiB) in base64 and JSON is 1.4 MiB.
 const BODY_LEN_MAX: usize = 2 * 1024 * 1024;
@@ -33,7 +34,10 @@ pub struct HttpSettings {
 }
 
 /// A client.
-pub struct Http(reqwest::Client);
+pub struct Http {
+    client: reqwest::Client,
+    reach: Reach,
+}
 
 /// A request.
 pub struct Call {
@@ -80,7 +84,17 @@ impl Http {
     /// # Errors
     /// [`InvalidSetting`]: a file or an address in the settings is no good.
     pub fn new(settings: &HttpSettings) -> Result<Http, InvalidSetting> {
-        Http::with_tls(settings.tls.load()?, settings.proxy.as_ref(), settings.timeout)
+        Http::within(settings, &Reach::Anywhere)
+    }
+
+    /// A client that connects only to what may be reached. Where that is not everything, it uses no proxy,
+    /// which would resolve names by itself.
+    ///
+    /// # Errors
+    /// As for [`Http::new`].
+    pub fn within(settings: &HttpSettings, reach: &Reach) -> Result<Http, InvalidSetting> {
+        let proxy = settings.proxy.as_ref().filter(|_| *reach == Reach::Anywhere);
+        Http::build(settings.tls.load()?, proxy, settings.timeout, reach)
     }
 
     /// A client whose TLS was set up by the caller.
@@ -91,6 +105,15 @@ impl Http {
         tls: rustls::ClientConfig,
         proxy: Option<&Proxy>,
         timeout: Duration,
+    ) -> Result<Http, InvalidSetting> {
+        Http::build(tls, proxy, timeout, &Reach::Anywhere)
+    }
+
+    fn build(
+        tls: rustls::ClientConfig,
+        proxy: Option<&Proxy>,
+        timeout: Duration,
+        reach: &Reach,
     ) -> Result<Http, InvalidSetting> {
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
@@ -107,9 +130,12 @@ impl Http {
         if let Some(proxy) = proxy {
             builder = builder.proxy(proxy.rule()?);
         }
+        if let Reach::Public(_) = reach {
+            builder = builder.dns_resolver(Arc::new(reach.clone()));
+        }
         let client =
             builder.build().map_err(|_| InvalidSetting("no HTTP client can be made".to_owned()))?;
-        Ok(Http(client))
+        Ok(Http { client, reach: reach.clone() })
     }
 
     /// Sends a request and reads its answer.
@@ -127,12 +153,20 @@ impl Http {
     }
 
     pub(crate) async fn execute(&self, call: Call) -> Result<reqwest::Response, Fault> {
+        // An address is not resolved.
+        let literal = |host: &str| {
+            let bare = host.trim_start_matches('[').trim_end_matches(']');
+            bare.parse().is_ok_and(|address| !self.reach.admits(host, address))
+        };
+        if call.url.host_str().is_none_or(literal) {
+            return Err(Fault::NotPublic);
+        }
         let mut request = reqwest::Request::new(call.method, call.url);
         *request.headers_mut() = call.headers;
         if let Some(body) = call.body {
             *request.body_mut() = Some(Bytes::from_owner(body).into());
         }
-        self.0.execute(request).await.map_err(|error| Fault::of(&error))
+        self.client.execute(request).await.map_err(|error| Fault::of(&error))
     }
 }
 

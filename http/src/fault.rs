@@ -8,6 +8,8 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError};
 
+use crate::NotPublic;
+
 /// Why a request got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -17,6 +19,8 @@ pub enum Fault {
     UnknownHost,
     /// There is no way there.
     Unreachable,
+    /// Its address is none that may be connected to for whoever asked.
+    NotPublic,
     /// The connection ended before the answer did.
     Closed,
     /// The proxy did not let us through.
@@ -70,16 +74,12 @@ pub enum TlsFault {
 impl Fault {
     /// The kind of what the HTTP library says.
     pub(crate) fn of(error: &reqwest::Error) -> Fault {
-        let mut at: Option<&(dyn Error + 'static)> = Some(error);
-        while let Some(link) = at {
-            if let Some(fault) = known(link) {
-                return fault;
-            }
-            // An error of the system keeps what it was made from apart from its source.
-            at = match link.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-                Some(inner) => Some(inner),
-                None => link.source(),
-            };
+        // What resolves names says only that it failed; why, is behind that.
+        if links(error).any(|link| link.is::<NotPublic>()) {
+            return Fault::NotPublic;
+        }
+        if let Some(fault) = links(error).find_map(known) {
+            return fault;
         }
         match error {
             error if error.is_timeout() => Fault::TimedOut,
@@ -95,6 +95,7 @@ impl Fault {
             Fault::Refused
             | Fault::UnknownHost
             | Fault::Unreachable
+            | Fault::NotPublic
             | Fault::Closed
             | Fault::Proxy => FaultKind::Unavailable,
             Fault::Tls(_) => FaultKind::Untrusted,
@@ -107,6 +108,7 @@ impl Fault {
     pub fn message(self, server: &str) -> String {
         match self {
             Fault::Refused => format!("cannot reach `{server}`: connection refused"),
+            Fault::NotPublic => format!("`{server}` is at an address that is not public"),
             Fault::UnknownHost => format!("cannot reach `{server}`: its name leads to no address"),
             Fault::Unreachable => format!("cannot reach `{server}`: no connection"),
             Fault::Closed => format!("`{server}` closed the connection before it answered"),
@@ -129,6 +131,9 @@ impl Fault {
             Fault::Proxy => Some("look at `HTTPS_PROXY`, and at `NO_PROXY` for what needs none"),
             Fault::NotHttp => Some("is it the right port, and does it want `https://`?"),
             Fault::Tls(fault) => fault.help(),
+            Fault::NotPublic => {
+                Some("whoever runs the server can open it with `--allow-private-hosts`")
+            }
             Fault::Closed | Fault::TooLarge => None,
         }
     }
@@ -203,6 +208,19 @@ impl TlsFault {
             }
             _ => TlsFault::InvalidCertificate,
         }
+    }
+}
+
+/// The links of a chain of errors.
+fn links<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |link| behind(*link))
+}
+
+/// An error of the system keeps what it was made from apart from its source.
+fn behind<'e>(link: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    match link.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => link.source(),
     }
 }
 
