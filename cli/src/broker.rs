@@ -9,10 +9,12 @@ pub(crate) mod link;
 pub(crate) mod serve;
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretSlice};
 use subrosa_connections::protocol::{Done, Event, Failed, FailedKind, Request, Said, Task};
 use subrosa_connections::provider::Refresher;
 use subrosa_registry::{Lookup, Scope, SecretRef};
@@ -46,6 +48,9 @@ pub(crate) fn request(task: Task, name: &SecretRef, scope: &Scope, command: &str
         allow_protected: false,
         command: command.to_owned(),
         run: None,
+        user: None,
+        redirect: None,
+        private_hosts: None,
     }
 }
 
@@ -63,10 +68,25 @@ impl Broker {
         show: &mut (dyn FnMut(Event) + Send),
         cancel: &Notify,
     ) -> Result<Done, Failed> {
+        self.ask_and_return(request, show, cancel, std::future::pending()).await
+    }
+
+    /// The same, for [`Flow::Elsewhere`](subrosa_connections::protocol::Flow): `back` is what the browser
+    /// comes back with.
+    pub(crate) async fn ask_and_return(
+        &self,
+        request: &Request,
+        show: &mut (dyn FnMut(Event) + Send),
+        cancel: &Notify,
+        back: impl Future<Output = Option<SecretSlice<u8>>> + Send,
+    ) -> Result<Done, Failed> {
         let (mut child, mut input, mut output) = self.start().map_err(|error| broken(&error))?;
         let said = say(&mut input, &Said::Do(Box::new(request.clone())), &[]).await;
         let answer = match said {
-            Ok(()) => converse(&mut input, &mut output, show, cancel).await,
+            Ok(()) => {
+                let cancel_or_back = (cancel, std::pin::pin!(back));
+                converse(&mut input, &mut output, show, cancel_or_back).await
+            }
             Err(error) => Err(broken(&error)),
         };
         drop(input);
@@ -104,13 +124,23 @@ async fn say(input: &mut ChildStdin, said: &Said, bytes: &[u8]) -> std::io::Resu
     input.flush().await
 }
 
+/// Hands in what the browser came back with; if it will not come back, nobody waits any more.
+#[expect(clippy::disallowed_methods, reason = "the broker exchanges the code that is in it")]
+async fn hand_in(input: &mut ChildStdin, query: Option<&SecretSlice<u8>>) -> std::io::Result<()> {
+    match query.map(ExposeSecret::expose_secret) {
+        Some(query) => say(input, &Said::Back(query.len()), query).await,
+        None => say(input, &Said::Cancel, &[]).await,
+    }
+}
+
 /// Listens until the broker has said its last.
 async fn converse(
     input: &mut ChildStdin,
     output: &mut BufReader<ChildStdout>,
     show: &mut (dyn FnMut(Event) + Send),
-    cancel: &Notify,
+    (cancel, mut back): (&Notify, Pin<&mut (impl Future<Output = Option<SecretSlice<u8>>> + Send)>),
 ) -> Result<Done, Failed> {
+    let mut is_back = false;
     let ended = || {
         let message = "the process that opens connections ended without an answer".to_owned();
         let help = Some("`subrosa connection status` tells how the connection stands".to_owned());
@@ -129,6 +159,10 @@ async fn converse(
                 () = cancel.notified() => {
                     // If it does not hear that, it is about to end anyway.
                     say(input, &Said::Cancel, &[]).await.ok();
+                }
+                query = &mut back, if !is_back => {
+                    is_back = true;
+                    hand_in(input, query.as_ref()).await.map_err(|error| broken(&error))?;
                 }
             }
         };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use subrosa_connections::keeper::MakeHttp;
 use subrosa_connections::provider::Connections;
 use subrosa_connections::types::{Flawed, Types};
-use subrosa_http::{Http, HttpSettings, Proxy, Roots, Tls};
+use subrosa_http::{Http, HttpSettings, Proxy, Reach, Roots, Tls};
 use subrosa_registry::Registry;
 
 use crate::broker::refresher;
@@ -47,8 +47,8 @@ fn tell(flawed: &[Flawed], look: Look) {
 }
 
 /// How servers are reached: with the authorities of the system, through the proxy of the environment.
-pub(crate) fn http(world: &World) -> MakeHttp {
-    let variables = proxy_variables(world);
+pub(crate) fn http(world: &World, reach: &Reach) -> MakeHttp {
+    let (variables, reach) = (proxy_variables(world), reach.clone());
     Arc::new(move |server| {
         let roots = if server.is_encrypted() { Roots::System } else { Roots::None };
         let settings = HttpSettings {
@@ -56,7 +56,7 @@ pub(crate) fn http(world: &World) -> MakeHttp {
             proxy: Proxy::of(server, |name| variables(name)),
             timeout: REQUEST_TIMEOUT,
         };
-        Http::new(&settings).map_err(|error| error.to_string())
+        Http::within(&settings, &reach).map_err(|error| error.to_string())
     })
 }
 

@@ -4,6 +4,8 @@
 //! ask any more. Values come sealed to a key that it made; none goes back. Signals that ask people's programs
 //! to stop are for the process that listens, which ends our input when it is time.
 
+mod connections;
+mod grants;
 mod hooks;
 mod line;
 mod order;
@@ -11,6 +13,8 @@ pub(crate) mod process;
 mod refusal;
 mod runs;
 mod secrets;
+
+pub(crate) use connections::PRIVATE_HOSTS;
 
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, Read as _, Write as _};
@@ -56,6 +60,7 @@ struct Runner {
     /// What callers of hooks have to show where workflows say nothing.
     hook_credentials: Option<PathBuf>,
     replays: Replays,
+    services: connections::Services,
 }
 
 impl Runner {
@@ -120,8 +125,10 @@ fn serve(task: Task, opener: for<'a> fn(&'a World) -> Opener<'a>) -> Result<(), 
     let deaf = ignore(&[signals::INT, signals::TERM, signals::HUP, signals::QUIT]);
     let runs = Arc::new(Runs::new(folder, world.executable.clone(), world.clock));
     let (key, clock) = (UnsealingKey::generate(), world.clock);
+    let services = connections::Services::new(&world)?;
     let replays = Replays::default();
-    let runner = Arc::new(Runner { secrets, key, clock, runs, hook_credentials, replays });
+    let runner =
+        Arc::new(Runner { secrets, key, clock, runs, hook_credentials, replays, services });
     say(&Said::Ready { key: runner.key.sealing_key() });
     let runtime = load::runtime()?;
     let (sender, mut questions) = mpsc::channel(AT_ONCE);
@@ -225,6 +232,7 @@ fn answer(runner: &Runner, id: u64, by: &By, call: Call) {
         Call::Secrets(call) => secrets::answer(runner, id, by, call),
         // These wait for processes, and are looked at before.
         Call::Runs(_) | Call::Hooks(_) => {}
+        Call::Connections(call) => connections::answer(runner, id, by, call),
     }
 }
 

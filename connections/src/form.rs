@@ -117,6 +117,18 @@ pub fn remove(field: &Field, filled: &mut Filled) {
     }
 }
 
+/// The required fields that would have no value, if they are more than before: a connection that was
+/// incomplete may be completed in steps.
+pub fn newly_missing<'a>(
+    kind: &'a ConnectionType,
+    current: &Current,
+    filled: &Filled,
+) -> Vec<&'a Field> {
+    let had = missing(kind, current, &Filled::default()).len();
+    let missing = missing(kind, current, filled);
+    if missing.len() > had { missing } else { Vec::new() }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use crate::kind::{Apply, Auth, ConnectionType, Field, Format};

@@ -10,16 +10,18 @@ mod flows;
 mod outcome;
 mod store;
 
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use subrosa_engine::secret::SecretValue;
-use subrosa_http::{Address as Server, Http};
+use subrosa_http::{Address as Server, Http, Reach};
 use subrosa_registry::{
     Action, Actor, Address, FoundRecord, Lookup, LookupError, RecordReader as _, Registry,
     RegistryError, Scope,
 };
+use zeroize::Zeroizing;
 
 use crate::kind::{Auth, ConnectionType, REDIRECT_URI};
 use crate::oauth::{OAuthError, Redirect, Tokens, Ui};
@@ -51,6 +53,18 @@ pub struct Keeper {
     pub clock: fn() -> SystemTime,
     /// Who is told.
     pub tell: Tell,
+    /// Which addresses are connected to without HTTP; `http` has its own.
+    pub reach: Reach,
+    /// Who waits for the browser, for [`Way::Elsewhere`]; good once.
+    pub elsewhere: Mutex<Option<Elsewhere>>,
+}
+
+/// Somebody else who waits for a browser.
+pub struct Elsewhere {
+    /// The address that it comes back to.
+    pub redirect: String,
+    /// The query that it came back with; `None`: it will not come.
+    pub back: Pin<Box<dyn Future<Output = Option<Zeroizing<Vec<u8>>>> + Send>>,
 }
 
 impl Keeper {
@@ -182,6 +196,14 @@ impl Keeper {
             (Auth::OAuth2, Way::Browser) => {
                 let redirect = redirect(&opened)?;
                 flow.authorize(&scopes, &redirect, &ui).await
+            }
+            (Auth::OAuth2, Way::Elsewhere) => {
+                let mut waiting = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+                let Elsewhere { redirect, back } = waiting
+                    .take()
+                    .ok_or_else(|| outcome::broken("nobody waits for the browser"))?;
+                drop(waiting);
+                flow.authorize_elsewhere(&scopes, &redirect, back, &ui).await
             }
             (Auth::OAuth2, Way::Device) => flow.device(&scopes, &ui).await,
             (Auth::ClientCredentials | Auth::ServiceAccount, _) => {

@@ -266,6 +266,28 @@ impl ConnectionType {
     }
 }
 
+impl Auth {
+    /// What it authenticates with, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Auth::ApiKey => "an API key",
+            Auth::Basic => "user name and password",
+            Auth::Bearer => "a token",
+            Auth::Fields => "several fields",
+            Auth::OAuth2 => "a grant in the browser (OAuth)",
+            Auth::ClientCredentials => "client id and secret (OAuth)",
+            Auth::ServiceAccount => "the key file of a service account",
+        }
+    }
+}
+
+impl Format {
+    /// Its word in declarations.
+    pub fn name(self) -> &'static str {
+        self.word()
+    }
+}
+
 /// The words of a set of variants in declarations, in one place for reading and writing.
 pub(crate) trait Words: Copy + PartialEq + 'static {
     /// Word and variant.

@@ -30,9 +30,11 @@ mod tokens;
 mod ui;
 mod word;
 
+pub use callback::state_of;
 pub use endpoint::{Client, Endpoint, EndpointError, Endpoints};
 pub use error::OAuthError;
 pub use flow::{Flow, Limits, Revoked};
+pub use random::is_same;
 pub use redirect::{Redirect, RedirectError};
 pub use service_account::ServiceAccount;
 pub use tokens::Tokens;

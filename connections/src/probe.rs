@@ -9,6 +9,7 @@ mod http;
 mod nats;
 mod nkey;
 mod redis;
+mod relay;
 mod socket;
 mod sql;
 
@@ -18,7 +19,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use rustls::ClientConfig;
 use subrosa_engine::secret::SecretValue;
-use subrosa_http::Http;
+use subrosa_http::{Http, Reach};
 
 use crate::apply::ApplyError;
 use crate::kind::Test;
@@ -38,6 +39,8 @@ pub struct Means<'a> {
     pub now: SystemTime,
     /// Exchanges credentials for a token, for types that have one and were not authorized yet.
     pub tokens: Option<&'a dyn Tokens>,
+    /// Which addresses databases and brokers may have; `http` has its own.
+    pub reach: &'a Reach,
 }
 
 /// Exchanges the credentials of a connection for a token.
@@ -123,12 +126,12 @@ async fn ask(opened: &Opened, means: &Means<'_>) -> Result<Outcome, Outcome> {
             Some(tokens) => tokens.token(opened).await.map(|_| Outcome::Works { shows: None }),
             None => Err(Outcome::untested("nobody is here to exchange it for a token")),
         },
-        Some(Test::Postgres) => sql::postgres(opened).await,
-        Some(Test::MySql) => sql::mysql(opened).await,
-        Some(Test::Redis) => redis::ask(opened, &means.tls).await,
-        Some(Test::Nats) => nats::ask(opened, &means.tls).await,
+        Some(Test::Postgres) => sql::postgres(opened, means.reach).await,
+        Some(Test::MySql) => sql::mysql(opened, means.reach).await,
+        Some(Test::Redis) => redis::ask(opened, means).await,
+        Some(Test::Nats) => nats::ask(opened, means).await,
         Some(Test::Tcp) => {
-            socket::Place::of(opened)?.connect().await?;
+            socket::Place::of(opened)?.connect(means.reach).await?;
             Ok(Outcome::Works { shows: None })
         }
     }

@@ -1,7 +1,8 @@
 //! What the broker and whoever started it say to each other: one JSON line each way at a time.
 //!
-//! No message has room for a value of a connection. The only secret that passes is a passphrase for the
-//! registry's key, which a person types where the other end has a terminal; it follows its line as bytes.
+//! No message has room for a value of a connection. Two secrets pass, as bytes that follow their line: a
+//! passphrase for the registry's key, which a person types where the other end has a terminal, and what a
+//! browser came back with from a service, where somebody else than the broker waits for it.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,8 @@ pub enum Said {
     Do(Box<Request>),
     /// What was typed for [`Event::Ask`]: so many bytes follow the line. None: nobody could be asked.
     Answer(Option<usize>),
+    /// What the browser came back with, for [`Flow::Elsewhere`]: the query of so many bytes follows the line.
+    Back(usize),
     /// Whoever asked does not want it any more. What cannot be taken back any more is finished.
     Cancel,
 }
@@ -38,6 +41,15 @@ pub struct Request {
     /// The run on whose behalf, for the audit log.
     #[serde(default)]
     pub run: Option<String>,
+    /// The user on whose behalf, for the audit log; `None`: whose process it is.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Where the browser comes back to, for [`Flow::Elsewhere`].
+    #[serde(default)]
+    pub redirect: Option<String>,
+    /// Hosts and networks that may be private, while others must not be; `None`: any may be asked.
+    #[serde(default)]
+    pub private_hosts: Option<Vec<String>>,
 }
 
 /// What can be done.
@@ -66,6 +78,8 @@ pub enum Task {
 pub enum Flow {
     /// In a browser on this machine.
     Browser,
+    /// In a browser anywhere, which comes back to somebody who hands in what it brought.
+    Elsewhere,
     /// With a code, on any device.
     Device,
 }

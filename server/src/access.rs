@@ -74,6 +74,8 @@ pub enum Action {
     SeeSecrets,
     /// Any change of a secret.
     ChangeSecrets,
+    /// Which types of connections there are.
+    SeeConnectionTypes,
     /// Connections, without what is sealed in them.
     SeeConnections,
     /// Asking a service whether a connection works.
@@ -113,13 +115,14 @@ pub enum Needs {
 
 impl Action {
     /// Every action, for tables and tests.
-    pub const ALL: [Action; 18] = [
+    pub const ALL: [Action; 19] = [
         Action::SeeWorkflows,
         Action::StartRuns,
         Action::SeeRuns,
         Action::SteerRuns,
         Action::SeeSecrets,
         Action::ChangeSecrets,
+        Action::SeeConnectionTypes,
         Action::SeeConnections,
         Action::TestConnections,
         Action::ChangeConnections,
@@ -137,7 +140,10 @@ impl Action {
     /// What it takes.
     pub fn needs(self) -> Needs {
         match self {
-            Action::SeeEnvironments | Action::SeeSelf | Action::ManageSelf => Needs::SignIn,
+            Action::SeeConnectionTypes
+            | Action::SeeEnvironments
+            | Action::SeeSelf
+            | Action::ManageSelf => Needs::SignIn,
             Action::SeeWorkflows
             | Action::SeeRuns
             | Action::SeeSecrets

@@ -1,5 +1,8 @@
 //! The REST API, a file for each kind of thing.
 
+pub(crate) mod connection_types;
+pub(crate) mod connection_use;
+pub(crate) mod connections;
 mod people;
 mod secrets;
 
@@ -14,6 +17,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(secrets::routes())
         .merge(people::routes())
+        .merge(connection_types::routes())
+        .merge(connections::routes())
+        .merge(connection_use::routes())
         .route("/openapi.json", axum::routing::get(described))
 }
 

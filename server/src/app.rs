@@ -27,6 +27,8 @@ pub(crate) struct App(Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) origin: Origin,
+    /// How the server is reached, without a slash at the end.
+    pub(crate) base: String,
     pub(crate) people: People,
     pub(crate) runner: Runner,
     pub(crate) overview: Overview,
@@ -35,9 +37,19 @@ pub(crate) struct Shared {
 }
 
 impl App {
-    /// Puts the parts together.
-    pub(crate) fn new(shared: Shared) -> App {
-        App(Arc::new(shared))
+    /// Puts together what a server with these settings needs; `base` is how it is reached.
+    pub(crate) fn new(settings: Settings, people: People, runner: Runner, base: String) -> App {
+        let limits = settings.limits;
+        App(Arc::new(Shared {
+            base,
+            origin: Origin::new(&settings),
+            people,
+            runner,
+            overview: Overview::new(&settings.data_dir),
+            metrics: Metrics::new(),
+            pace: Pace::new(limits.per_second, limits.requests_max),
+            settings,
+        }))
     }
 }
 

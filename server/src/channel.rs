@@ -4,6 +4,7 @@
 //! to be let in, is [`Sealed`] to a key that the runner made when it started and that never leaves it; there
 //! is no message that brings a value back.
 
+pub mod connections;
 pub mod hooks;
 pub mod runs;
 mod sealed;
@@ -40,6 +41,8 @@ pub enum Call {
     Secrets(secrets::SecretsCall),
     /// About runs.
     Runs(runs::RunsCall),
+    /// About connections to services.
+    Connections(connections::ConnectionsCall),
 }
 
 /// On whose behalf something is asked for: the audit log says so.

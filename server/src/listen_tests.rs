@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -15,15 +15,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use crate::app::{App, Shared};
-use crate::limits::{self, Pace};
+use crate::app::App;
+use crate::limits::{self};
 use crate::listen::{Listening, listen};
-use crate::metrics::Metrics;
-use crate::origin::Origin;
 use crate::outcome;
 use crate::people::People;
 use crate::runner::runner;
-use crate::secrets::Overview;
 use crate::serve::Stop;
 use crate::settings::{Limits, Settings};
 
@@ -43,26 +40,10 @@ struct Served {
 }
 
 fn app(home: &std::path::Path, limits: Limits) -> App {
-    let settings = Settings {
-        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        public_url: None,
-        trust_proxy: false,
-        tls: None,
-        workflows: home.to_owned(),
-        data_dir: home.to_owned(),
-        runner: Vec::new(),
-        runner_env: Vec::new(),
-        admin_link: false,
-        log_requests: false,
-        clock: || SystemTime::UNIX_EPOCH,
-        limits,
-    };
+    let settings = Settings { limits, ..Settings::for_test(home) };
     let people = People::open(&settings).unwrap();
     let (asks, _) = runner(&settings);
-    let (origin, overview) = (Origin::new(&settings), Overview::new(&settings.data_dir));
-    let pace = Pace::new(limits.per_second, limits.requests_max);
-    let metrics = Metrics::new();
-    App::new(Shared { settings, origin, people, runner: asks, overview, metrics, pace })
+    App::new(settings, people, asks, "http://localhost".to_owned())
 }
 
 async fn serve(limits: Limits) -> Served {

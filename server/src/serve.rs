@@ -12,15 +12,11 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::app::{self, App, Shared};
-use crate::limits::Pace;
+use crate::app::{self, App};
 use crate::listen::{Listening, counter, listen};
 use crate::log;
-use crate::metrics::Metrics;
-use crate::origin::Origin;
 use crate::people::{People, PeopleError};
 use crate::runner::runner;
-use crate::secrets::Overview;
 use crate::settings::{Settings, TlsFiles};
 use crate::shelf::ShelfError;
 
@@ -104,12 +100,9 @@ pub async fn serve(
     let link = people.offer_link(settings.admin_link).map_err(unkept)?;
     let base = base(&settings, address);
     let link = link.map(|token| format!("{base}/welcome?token={token}"));
-    let metrics = Metrics::new();
-    let (limits, count) = (settings.limits, counter(&metrics));
-    let overview = Overview::new(&settings.data_dir);
-    let pace = Pace::new(limits.per_second, limits.requests_max);
-    let (origin, trust_proxy) = (Origin::new(&settings), settings.trust_proxy);
-    let app = App::new(Shared { settings, origin, people, runner: asks, overview, metrics, pace });
+    let (limits, trust_proxy) = (settings.limits, settings.trust_proxy);
+    let app = App::new(settings, people, asks, base.clone());
+    let count = counter(&app.metrics);
     ready(&base, link.as_deref());
     let router = app::router(app);
     let listening = Listening { listener, tls, router, limits, trust_proxy, count };

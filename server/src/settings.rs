@@ -83,3 +83,24 @@ impl Default for Limits {
         }
     }
 }
+
+#[cfg(test)]
+impl Settings {
+    /// Everything in one folder, nothing told, time standing still.
+    pub(crate) fn for_test(home: &std::path::Path) -> Settings {
+        Settings {
+            bind: (std::net::Ipv4Addr::LOCALHOST, 0).into(),
+            public_url: None,
+            trust_proxy: false,
+            tls: None,
+            workflows: home.to_path_buf(),
+            data_dir: home.to_path_buf(),
+            runner: Vec::new(),
+            runner_env: Vec::new(),
+            admin_link: false,
+            log_requests: false,
+            clock: || SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000),
+            limits: Limits::default(),
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use subrosa_http::Private;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
@@ -26,6 +27,9 @@ pub(crate) struct ServeArgs {
     /// Private key of the certificate, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Let connections be tested and authorized at this host or network, although it is not public
+    #[arg(long, value_name = "HOST|NETWORK", value_parser = Private::parse)]
+    pub(crate) allow_private_hosts: Vec<Private>,
     /// Print a link that lets an admin in, also if there is an admin
     #[arg(long)]
     pub(crate) admin_link: bool,

@@ -3,12 +3,13 @@
 //! What is said to a reader that is gone is lost without harm: the work counts, not its being told.
 
 use std::io::{self, BufRead as _, Read as _, Write as _};
+use std::pin::Pin;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use subrosa_connections::protocol::{Event, Request, Said};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use zeroize::Zeroizing;
 
 use super::LINE_LEN_MAX;
@@ -21,6 +22,7 @@ type Answer = Option<Zeroizing<Vec<u8>>>;
 /// The line.
 pub(crate) struct Link {
     answers: Mutex<Receiver<Answer>>,
+    back: Mutex<Option<oneshot::Receiver<Zeroizing<Vec<u8>>>>>,
     /// Notified when whoever asked does not want it any more, or is gone.
     pub(crate) gone: Arc<Notify>,
 }
@@ -31,14 +33,22 @@ impl Link {
         let mut input = io::stdin().lock();
         let request = match read(&mut input)? {
             Said::Do(request) => *request,
-            Said::Answer(_) | Said::Cancel => return None,
+            Said::Answer(_) | Said::Back(_) | Said::Cancel => return None,
         };
         drop(input);
         let gone = Arc::new(Notify::new());
         let (sender, answers) = channel();
+        let (came, back) = oneshot::channel();
         let told = gone.clone();
-        thread::spawn(move || listen(&sender, &told));
-        Some((request, Link { answers: Mutex::new(answers), gone }))
+        thread::spawn(move || listen(&sender, came, &told));
+        let (answers, back) = (Mutex::new(answers), Mutex::new(Some(back)));
+        Some((request, Link { answers, back, gone }))
+    }
+
+    /// What the browser comes back with, for the first who waits for it.
+    pub(crate) fn back(&self) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+        let back = self.back.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Box::pin(async { back?.await.ok() })
     }
 
     /// Says something.
@@ -64,16 +74,27 @@ fn read(input: &mut impl io::BufRead) -> Option<Said> {
     serde_json::from_slice(&line).ok()
 }
 
+/// What follows a line.
+fn bytes(input: &mut impl io::Read, length: usize) -> Answer {
+    let mut bytes = Zeroizing::new(vec![0; Some(length).filter(|len| *len <= ANSWER_LEN_MAX)?]);
+    input.read_exact(&mut bytes).is_ok().then_some(bytes)
+}
+
 /// Hands on answers until the line ends.
-fn listen(answers: &Sender<Answer>, gone: &Notify) {
+fn listen(answers: &Sender<Answer>, came: oneshot::Sender<Zeroizing<Vec<u8>>>, gone: &Notify) {
+    let mut came = Some(came);
     let mut input = io::stdin().lock();
     while let Some(said) = read(&mut input) {
         let answer = match said {
-            Said::Answer(Some(length)) if length <= ANSWER_LEN_MAX => {
-                let mut typed = Zeroizing::new(vec![0; length]);
-                input.read_exact(&mut typed).is_ok().then_some(typed)
+            Said::Answer(Some(length)) => bytes(&mut input, length),
+            Said::Answer(None) => None,
+            Said::Back(length) => {
+                if let (Some(query), Some(came)) = (bytes(&mut input, length), came.take()) {
+                    // Whoever waited may have given up.
+                    came.send(query).ok();
+                }
+                continue;
             }
-            Said::Answer(_) => None,
             Said::Cancel | Said::Do(_) => {
                 gone.notify_one();
                 continue;

@@ -4,10 +4,11 @@
 //! line to whoever asked only where nothing was begun with a service. A refresh token that was sent is
 //! thus exchanged and stored by a process that nobody had a reason to kill.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use subrosa_connections::keeper::{Keeper, address_of};
+use subrosa_connections::keeper::{Elsewhere, Keeper, address_of};
 use subrosa_connections::protocol::{Event, Failed, FailedKind, Request};
+use subrosa_http::{Private, Reach};
 use subrosa_registry::{Actor, Ask, KeyError};
 
 use super::link::Link;
@@ -58,19 +59,24 @@ fn carry_out(
         Err(failed) => return Ok(Event::Failed(failed)),
     };
     let told = link.clone();
+    let reach = reach(request)?;
+    let back = link.back();
+    let elsewhere = request.redirect.clone().map(|redirect| Elsewhere { redirect, back });
     let keeper = Keeper {
         registry: opener(&world).open_secrets()?.registry,
         types: connections::types(&world)?,
         actor: Actor {
-            user: world.user(),
+            user: request.user.clone().unwrap_or_else(|| world.user()),
             command: request.command.clone(),
             run: request.run.clone(),
             ..Actor::default()
         },
         allow_protected: request.allow_protected,
-        http: connections::http(&world),
+        http: connections::http(&world, &reach),
         clock: world.clock,
         tell: Arc::new(move |event| told.say(&event)),
+        reach,
+        elsewhere: Mutex::new(elsewhere),
     };
     let runtime = load::runtime()?;
     let gone = link.gone.clone();
@@ -81,4 +87,13 @@ fn carry_out(
         Ok(done) => Event::Done(done),
         Err(failed) => Event::Failed(failed),
     })
+}
+
+/// Which addresses may be connected to.
+fn reach(request: &Request) -> Result<Reach, Failure> {
+    let Some(hosts) = &request.private_hosts else { return Ok(Reach::Anywhere) };
+    let hosts: Result<Vec<Private>, _> = hosts.iter().map(|text| Private::parse(text)).collect();
+    let hosts =
+        hosts.map_err(|why| Failure::usage(format!("a host that may be private: {why}")))?;
+    Ok(Reach::Public(hosts.into()))
 }

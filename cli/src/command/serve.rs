@@ -64,7 +64,10 @@ fn settings(args: &ServeArgs, world: &World) -> Result<Settings, Failure> {
     }
     let key_file = world.key_file.as_ref().map(|path| ("SUBROSA_KEY_FILE", path.as_os_str()));
     let profile = world.profile.as_ref().map(|name| ("SUBROSA_PROFILE", name.as_ref()));
-    let runner_env = [key_file, profile].into_iter().flatten();
+    let private: Vec<String> = args.allow_private_hosts.iter().map(ToString::to_string).collect();
+    let private = private.join(" ");
+    let private = Some((runner::PRIVATE_HOSTS, private.as_ref()));
+    let runner_env = [key_file, profile, private].into_iter().flatten();
     let runner = runner_words(args, world, &workflows);
     Ok(Settings {
         bind: args.bind,

@@ -1,5 +1,7 @@
 //! What the registry refuses, as the API tells it.
 
+use subrosa_connections::change::ChangeError;
+use subrosa_connections::protocol::{Failed, FailedKind};
 use subrosa_engine::remedy::with_causes;
 use subrosa_registry::{InvalidName, RegistryError};
 use subrosa_server::channel::{Refusal, RefusalKind, SealError};
@@ -39,6 +41,36 @@ pub(super) fn registry(error: &RegistryError) -> Refusal {
         _ => None,
     };
     Refusal { kind, message: with_causes(error), help: help.map(str::to_owned) }
+}
+
+/// A change of a connection that was not stored.
+pub(super) fn change(error: &ChangeError) -> Refusal {
+    let (kind, help) = match error {
+        ChangeError::Registry(error) => return registry(error),
+        ChangeError::Newer(_) => (RefusalKind::Broken, Some("use the newer subrosa that wrote it")),
+        ChangeError::OtherType { .. } => (RefusalKind::Invalid, None),
+        ChangeError::Kept { .. } => (RefusalKind::Invalid, Some("give it anew in the same change")),
+    };
+    Refusal { kind, message: error.to_string(), help: help.map(str::to_owned) }
+}
+
+/// What the broker did not do.
+pub(super) fn failed(failed: Failed) -> Refusal {
+    let kind = match failed.kind {
+        FailedKind::Unusable | FailedKind::Refused | FailedKind::Cancelled => RefusalKind::Invalid,
+        FailedKind::Unavailable => RefusalKind::Unavailable,
+        FailedKind::Broken => RefusalKind::Broken,
+    };
+    Refusal { kind, message: failed.message, help: failed.help }
+}
+
+/// Too much is under way.
+pub(super) fn busy() -> Refusal {
+    Refusal {
+        kind: RefusalKind::Unavailable,
+        message: "too many services are being asked at the same time".to_owned(),
+        help: Some("try it again in a moment".to_owned()),
+    }
 }
 
 /// A name that breaks the grammar.

@@ -116,7 +116,7 @@ fn change(runner: &Runner, by: &By, asked: &ChangeSecret) -> Result<(), Refusal>
     changed.map_err(|error| refusal::registry(&error))
 }
 
-fn expiry(
+pub(super) fn expiry(
     at: Option<&str>,
     max_age_s: Option<u64>,
     now: SystemTime,

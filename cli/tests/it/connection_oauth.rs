@@ -7,4 +7,4 @@ mod leaks;
 #[cfg(feature = "oauth-servers")]
 mod real;
 mod refreshing;
-mod service;
+pub(crate) mod service;

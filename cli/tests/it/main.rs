@@ -46,13 +46,14 @@ mod secret_terminal;
 mod serve_boundary;
 #[cfg(feature = "browser")]
 mod serve_browser;
+mod serve_connections;
 mod serve_fuzz;
+mod serve_people;
 mod serve_runs;
 #[cfg(feature = "schemathesis")]
 mod serve_schema;
 mod serve_security;
 mod serve_site;
-mod serve_people;
 mod signals;
 mod step_chat;
 mod step_http;

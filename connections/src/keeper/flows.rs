@@ -192,7 +192,7 @@ pub(super) async fn test(opened: &Opened, keeper: &Keeper) -> Result<Done, Faile
     let tls = Tls { roots: Roots::System, identity: None }.load();
     let tls = tls.map_err(|error| outcome::unusable(&error.to_string(), String::new()))?;
     let (tls, now) = (Arc::new(tls), (keeper.clock)());
-    let means = Means { http: &http, tls, now, tokens: Some(&AtHand) };
+    let means = Means { http: &http, tls, now, tokens: Some(&AtHand), reach: &keeper.reach };
     let failed = |kind, message: String, help: Option<String>| Err(Failed { kind, message, help });
     match probe::probe(opened, &means).await {
         Outcome::Works { shows } => Ok(Done::Works { shows }),

@@ -79,6 +79,7 @@ pub(super) fn of_oauth(error: &OAuthError, opened: &Opened) -> Failed {
         OAuthError::Denied { .. }
         | OAuthError::Refused { .. }
         | OAuthError::NoCode { .. }
+        | OAuthError::State { .. }
         | OAuthError::Issuer { .. } => (FailedKind::Refused, known()),
         // What does not speak the protocol is not the service, but something in its place.
         OAuthError::Unanswered { .. }

@@ -2,8 +2,9 @@
 
 use subrosa_http::Url;
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
-use crate::oauth::callback::{Callback, Expected};
+use crate::oauth::callback::{Callback, Expected, came_back};
 use crate::oauth::form::Form;
 use crate::oauth::listener::Listener;
 use crate::oauth::page::Page;
@@ -41,23 +42,61 @@ impl Flow<'_> {
             timeout(window, wait).await.map_err(|_| OAuthError::Window(window))??;
         // Nobody else is heard from here on: the state is spent.
         drop(listener);
-        let outcome = match callback {
+        let back = Back { callback, uri: &uri, verifier: &verifier };
+        let outcome = self.exchange(endpoint, back, scopes, ui).await;
+        visitor.show(last_page(&outcome)).await;
+        outcome
+    }
+
+    /// Asks a person in a browser that comes back to somebody else, at `uri`: `back` gives the query that it
+    /// brought. Whose browser that was is for them to know.
+    ///
+    /// # Errors
+    /// [`OAuthError`]
+    pub async fn authorize_elsewhere(
+        &self,
+        scopes: &[String],
+        uri: &str,
+        back: impl Future<Output = Option<Zeroizing<Vec<u8>>>>,
+        ui: &dyn Ui,
+    ) -> Result<Tokens, OAuthError> {
+        let endpoint =
+            self.endpoints.authorize.as_ref().ok_or(OAuthError::NoEndpoint("authorize_url"))?;
+        let (state, verifier) = (random::token()?, random::token()?);
+        let asked = Asked { uri, state: &state, challenge: random::challenge(&verifier) };
+        ui.open(&self.page(endpoint, scopes, &asked)?);
+        let window = OAuthError::Window(self.limits.window);
+        let query = timeout(self.limits.window, back).await.ok().flatten().ok_or(window)?;
+        let callback = came_back(&query, &state, self.endpoints.issuer.as_deref());
+        let callback = callback.ok_or_else(|| OAuthError::State { server: endpoint.server() })?;
+        let back = Back { callback, uri, verifier: &verifier };
+        self.exchange(endpoint, back, scopes, ui).await
+    }
+
+    /// Exchanges what the browser came back with.
+    async fn exchange(
+        &self,
+        endpoint: &Endpoint,
+        back: Back<'_>,
+        scopes: &[String],
+        ui: &dyn Ui,
+    ) -> Result<Tokens, OAuthError> {
+        let server = endpoint.server();
+        match back.callback {
             Callback::Code(code) => {
                 ui.exchanging();
                 let form = Form::of(&[
                     ("grant_type", b"authorization_code"),
                     ("code", &code),
-                    ("redirect_uri", uri.as_bytes()),
-                    ("code_verifier", verifier.as_bytes()),
+                    ("redirect_uri", back.uri.as_bytes()),
+                    ("code_verifier", back.verifier.as_bytes()),
                 ]);
                 self.granted(Some(self.client), form, scopes).await
             }
-            Callback::Denied(word) => Err(OAuthError::Denied { server: endpoint.server(), word }),
-            Callback::Nothing => Err(OAuthError::NoCode { server: endpoint.server() }),
-            Callback::OtherIssuer => Err(OAuthError::Issuer { server: endpoint.server() }),
-        };
-        visitor.show(last_page(&outcome)).await;
-        outcome
+            Callback::Denied(word) => Err(OAuthError::Denied { server, word }),
+            Callback::Nothing => Err(OAuthError::NoCode { server }),
+            Callback::OtherIssuer => Err(OAuthError::Issuer { server }),
+        }
     }
 
     /// The page that a person grants access at.
@@ -89,6 +128,13 @@ struct Asked<'a> {
     uri: &'a str,
     state: &'a str,
     challenge: String,
+}
+
+/// What a browser came back with, and what belongs to it.
+struct Back<'a> {
+    callback: Callback,
+    uri: &'a str,
+    verifier: &'a str,
 }
 
 fn last_page(outcome: &Result<Tokens, OAuthError>) -> Page {

@@ -63,7 +63,19 @@ pub(super) fn hear(head: &[u8], expected: &Expected) -> Heard {
     if !query.state.as_ref().is_some_and(is_ours) {
         return Heard::Refused(Refusal::WrongState);
     }
-    Heard::Back(query.callback(expected))
+    Heard::Back(query.callback(expected.issuer.as_deref()))
+}
+
+/// What a browser came back with that somebody else has heard; `None`: it is not the answer to this state.
+pub(super) fn came_back(query: &[u8], state: &str, issuer: Option<&str>) -> Option<Callback> {
+    let query = Query::read(query)?;
+    let is_ours = query.state.as_ref().is_some_and(|shown| is_same(shown, state.as_bytes()));
+    is_ours.then(|| query.callback(issuer))
+}
+
+/// The state that a query shows, without which nobody knows what it belongs to.
+pub fn state_of(query: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    Query::read(query)?.state
 }
 
 /// What is asked for, if whoever asks may.
@@ -171,8 +183,8 @@ impl Query {
         Some(query)
     }
 
-    fn callback(self, expected: &Expected) -> Callback {
-        if let (Some(named), Some(known)) = (&self.issuer, &expected.issuer)
+    fn callback(self, issuer: Option<&str>) -> Callback {
+        if let (Some(named), Some(known)) = (&self.issuer, issuer)
             && named.as_slice() != known.as_bytes()
         {
             return Callback::OtherIssuer;
@@ -190,7 +202,7 @@ mod tests {
     use proptest::prelude::*;
     use zeroize::Zeroizing;
 
-    use super::{Callback, Expected, HEADERS_MAX, Heard, hear};
+    use super::{Callback, Expected, HEADERS_MAX, Heard, came_back, hear};
 
     fn expected() -> Expected {
         Expected {
@@ -236,6 +248,22 @@ mod tests {
         check(&asked("/callback?state=s-1&code=", ""), "nothing");
         let other = "/callback?state=s-1&code=c&iss=https%3A%2F%2Fother.example";
         check(&asked(other, ""), "other issuer");
+    }
+
+    #[test]
+    fn what_somebody_else_has_heard_is_judged_alike() {
+        let check = |query: &str, expected: Option<&str>| {
+            let back = came_back(query.as_bytes(), "s-1", Some("https://id.example"));
+            let back = back.map(|callback| shown(&Heard::Back(callback)));
+            assert_eq!(back.as_deref(), expected, "{query}");
+        };
+        check("code=c%2F1&state=s-1", Some("code c/1"));
+        check("error=access_denied&state=s-1", Some("denied Some(AccessDenied)"));
+        check("code=c&state=s-1&iss=https%3A%2F%2Fother.example", Some("other issuer"));
+        check("state=s-1", Some("nothing"));
+        for query in ["", "code=c", "code=c&state=s-2", "code=c&state=s-1&state=s-1", "state=%zz"] {
+            check(query, None);
+        }
     }
 
     #[test]

@@ -54,6 +54,12 @@ pub enum OAuthError {
         /// The server.
         server: String,
     },
+    /// The browser came back with the answer to another question.
+    #[error("the browser came back from `{server}` with an answer that belongs to another request")]
+    State {
+        /// The server.
+        server: String,
+    },
     /// The answer in the browser is another server's (RFC 9207).
     #[error("another server than `{server}` sent the browser back")]
     Issuer {
@@ -130,6 +136,7 @@ impl OAuthError {
             | OAuthError::Window(_)
             | OAuthError::CodeExpired
             | OAuthError::NoCode { .. }
+            | OAuthError::State { .. }
             | OAuthError::Issuer { .. }
             | OAuthError::Redirected { .. }
             | OAuthError::Malformed { .. }

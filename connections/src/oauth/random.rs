@@ -19,7 +19,7 @@ pub(super) fn challenge(verifier: &str) -> String {
 }
 
 /// Whether both are the same, in a time that does not say where they differ.
-pub(super) fn is_same(left: &[u8], right: &[u8]) -> bool {
+pub fn is_same(left: &[u8], right: &[u8]) -> bool {
     let differing = left.iter().zip(right).fold(0, |so_far, (a, b)| so_far | (a ^ b));
     left.len() == right.len() && differing == 0
 }

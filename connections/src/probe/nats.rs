@@ -4,16 +4,13 @@
 //!
 //! A user and password, a token, an NKey and a credentials file are known; certificates of clients are not.
 
-use std::sync::Arc;
-
-use rustls::ClientConfig;
 use serde::Deserialize;
 use subrosa_engine::secret::SecretValue;
 use zeroize::Zeroizing;
 
-use super::Outcome;
 use super::nkey::{Nkey, credentials};
 use super::socket::{Lines, Place, wants_tls};
+use super::{Means, Outcome};
 use crate::opened::Opened;
 
 /// What of the server's greeting counts.
@@ -26,9 +23,9 @@ struct Greeting {
 }
 
 /// Logs in and asks for an answer.
-pub(super) async fn ask(opened: &Opened, tls: &Arc<ClientConfig>) -> Result<Outcome, Outcome> {
+pub(super) async fn ask(opened: &Opened, means: &Means<'_>) -> Result<Outcome, Outcome> {
     let place = Place::of(opened)?;
-    let mut lines = Lines::new(place.connect().await?);
+    let mut lines = Lines::new(place.connect(means.reach).await?);
     let line = lines.next(&place).await?;
     let strange = || Outcome::unexpected("the server does not speak as NATS does");
     let greeting = line.strip_prefix(b"INFO ").ok_or_else(strange)?;
@@ -39,7 +36,7 @@ pub(super) async fn ask(opened: &Opened, tls: &Arc<ClientConfig>) -> Result<Outc
             let why = "the server does not offer TLS, and the field `tls` asks for it";
             return Err(Outcome::unexpected(why));
         }
-        lines = Lines::new(place.secure(lines.into_stream(), tls).await?);
+        lines = Lines::new(place.secure(lines.into_stream(), &means.tls).await?);
     } else if greeting.tls_required {
         return Err(Outcome::unexpected("the server asks for TLS, and the field `tls` is `false`"));
     }

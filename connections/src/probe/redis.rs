@@ -2,22 +2,19 @@
 //!
 //! <https://redis.io/docs/latest/develop/reference/protocol-spec/>
 
-use std::sync::Arc;
-
-use rustls::ClientConfig;
 use subrosa_engine::secret::SecretValue;
 use zeroize::Zeroizing;
 
 use super::socket::{Lines, Place, wants_tls};
-use super::{Outcome, text};
+use super::{Means, Outcome, text};
 use crate::opened::Opened;
 
 /// Logs in and asks for an answer.
-pub(super) async fn ask(opened: &Opened, tls: &Arc<ClientConfig>) -> Result<Outcome, Outcome> {
+pub(super) async fn ask(opened: &Opened, means: &Means<'_>) -> Result<Outcome, Outcome> {
     let place = Place::of(opened)?;
-    let mut stream = place.connect().await?;
+    let mut stream = place.connect(means.reach).await?;
     if wants_tls(opened)? {
-        stream = place.secure(stream, tls).await?;
+        stream = place.secure(stream, &means.tls).await?;
     }
     let mut lines = Lines::new(stream);
     let word = |text: &str| SecretValue::new(text.as_bytes().to_vec());

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig};
+use subrosa_http::{NotPublic, Reach};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
@@ -63,8 +63,8 @@ impl Place {
     }
 
     /// Connects.
-    pub(super) async fn connect(&self) -> Result<Box<dyn Stream>, Outcome> {
-        match TcpStream::connect((self.host.as_str(), self.port)).await {
+    pub(super) async fn connect(&self, reach: &Reach) -> Result<Box<dyn Stream>, Outcome> {
+        match reach.connect(&self.host, self.port).await {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => Err(self.failed(&error)),
         }
@@ -95,6 +95,10 @@ impl Place {
         let place = self.shown();
         if let Some(why) = tls_failure(error) {
             return Outcome::unreachable(format!("cannot trust `{place}`: {why}"));
+        }
+        if links(error).any(|link| link.is::<NotPublic>()) {
+            let why = format!("`{place}` is at an address that is not public");
+            return Outcome::unreachable(why);
         }
         let kind = io_kind(error);
         let why = match kind {

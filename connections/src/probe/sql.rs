@@ -3,21 +3,39 @@
 //! The drivers keep the password in memory of their own, which is not wiped. That of PostgreSQL takes what
 //! a connection leaves open from `PG...` variables, as `psql` does: every setting of a connection is given.
 
+use std::path::{Path, PathBuf};
+
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlSslMode};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
+use subrosa_http::Reach;
 
+use super::relay::Relay;
 use super::socket::Place;
 use super::{Outcome, optional, text};
 use crate::apply::ApplyError;
 use crate::opened::Opened;
 
 /// Logs in to PostgreSQL and asks for a number.
-pub(super) async fn postgres(opened: &Opened) -> Result<Outcome, Outcome> {
+pub(super) async fn postgres(opened: &Opened, reach: &Reach) -> Result<Outcome, Outcome> {
     let place = Place::of(opened)?;
-    let options = postgres_options(opened, &place)?;
-    let failed = |error: sqlx::Error| meaning(&place, &error);
-    let mut connection = PgConnection::connect_with(&options).await.map_err(failed)?;
+    let mut options = postgres_options(opened, &place)?;
+    if *reach == Reach::Anywhere {
+        return ask_postgres(&options, &place).await;
+    }
+    let port = place.port();
+    let called = |name: &Path| PathBuf::from(format!("{}/.s.PGSQL.{port}", name.display()));
+    let relay = Relay::open(&place, reach, called).await?;
+    options = options.socket(relay.name());
+    tokio::select! {
+        outcome = ask_postgres(&options, &place) => outcome,
+        () = relay.carry() => Err(Outcome::unexpected("the way to the server ended")),
+    }
+}
+
+async fn ask_postgres(options: &PgConnectOptions, place: &Place) -> Result<Outcome, Outcome> {
+    let failed = |error: sqlx::Error| meaning(place, &error);
+    let mut connection = PgConnection::connect_with(options).await.map_err(failed)?;
     connection.execute("SELECT 1").await.map_err(failed)?;
     // It has worked, however it ends.
     drop(connection.close().await);
@@ -25,11 +43,23 @@ pub(super) async fn postgres(opened: &Opened) -> Result<Outcome, Outcome> {
 }
 
 /// Logs in to MySQL or MariaDB and asks for a number.
-pub(super) async fn mysql(opened: &Opened) -> Result<Outcome, Outcome> {
+pub(super) async fn mysql(opened: &Opened, reach: &Reach) -> Result<Outcome, Outcome> {
     let place = Place::of(opened)?;
-    let options = mysql_options(opened, &place)?;
-    let failed = |error: sqlx::Error| meaning(&place, &error);
-    let mut connection = MySqlConnection::connect_with(&options).await.map_err(failed)?;
+    let mut options = mysql_options(opened, &place)?;
+    if *reach == Reach::Anywhere {
+        return ask_mysql(&options, &place).await;
+    }
+    let relay = Relay::open(&place, reach, Path::to_owned).await?;
+    options = options.socket(relay.name());
+    tokio::select! {
+        outcome = ask_mysql(&options, &place) => outcome,
+        () = relay.carry() => Err(Outcome::unexpected("the way to the server ended")),
+    }
+}
+
+async fn ask_mysql(options: &MySqlConnectOptions, place: &Place) -> Result<Outcome, Outcome> {
+    let failed = |error: sqlx::Error| meaning(place, &error);
+    let mut connection = MySqlConnection::connect_with(options).await.map_err(failed)?;
     connection.execute("SELECT 1").await.map_err(failed)?;
     drop(connection.close().await);
     Ok(Outcome::Works { shows: None })

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use subrosa_connections::Opened;
 use subrosa_connections::probe::{Means, Outcome, Tokens, probe};
 use subrosa_engine::secret::SecretValue;
-use subrosa_http::{Roots, Tls};
+use subrosa_http::{Reach, Roots, Tls};
 
 use crate::stage::{http, opened, wait};
 
@@ -22,7 +22,13 @@ fn tried(opened: &Opened) -> Outcome {
 
 fn tried_with(opened: &Opened, tokens: Option<&dyn Tokens>) -> Outcome {
     let tls = Tls { roots: Roots::None, identity: None }.load().unwrap();
-    let means = Means { http: &http(), tls: Arc::new(tls), now: UNIX_EPOCH, tokens };
+    let means = Means {
+        http: &http(),
+        tls: Arc::new(tls),
+        now: UNIX_EPOCH,
+        tokens,
+        reach: &Reach::Anywhere,
+    };
     wait(probe(opened, &means))
 }
 

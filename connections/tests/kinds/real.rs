@@ -14,6 +14,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use subrosa_connections::probe::{Means, Outcome, probe};
+use subrosa_http::Reach;
 use tempfile::TempDir;
 
 use crate::stage::{http, opened, wait};
@@ -91,7 +92,13 @@ fn tried(id: &str, port: u16, config: &Arc<ClientConfig>, values: &[(&str, &str)
     let mut all = vec![("host", "127.0.0.1"), ("port", port.as_str())];
     all.retain(|(name, _)| !values.iter().any(|(other, _)| other == name));
     all.extend_from_slice(values);
-    let means = Means { http: &http(), tls: config.clone(), now: UNIX_EPOCH, tokens: None };
+    let means = Means {
+        http: &http(),
+        tls: config.clone(),
+        now: UNIX_EPOCH,
+        tokens: None,
+        reach: &Reach::Anywhere,
+    };
     wait(probe(&opened(id, &all), &means))
 }
 

@@ -142,7 +142,8 @@ impl SecretView {
 }
 
 impl VersionView {
-    fn of(info: &VersionInfo) -> VersionView {
+    /// What is told of a version.
+    pub fn of(info: &VersionInfo) -> VersionView {
         VersionView {
             number: info.number,
             created: stamp(info.created),

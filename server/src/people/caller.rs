@@ -13,7 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use subrosa_registry::WorkspaceName;
 
-use super::{Arrival, People, User, cookie, is_same, token, with};
+use super::{Arrival, People, User, cookie, digest, is_same, token, with};
 use crate::access::{Action, Rights, Verdict};
 use crate::app::App;
 use crate::channel::By;
@@ -86,6 +86,19 @@ impl Caller {
     /// On whose behalf the runner acts, for something in a workspace.
     pub(crate) fn by(&self, workspace: Option<&WorkspaceName>) -> By {
         By { user: self.name.clone(), allow_protected: self.may(Action::UseProtected, workspace) }
+    }
+
+    /// What tells this session from others, for what belongs to it alone; of a program, whose it is.
+    pub(crate) fn mark(&self) -> String {
+        match self.form_token() {
+            "" => format!("programs of {}", self.name),
+            token => digest(&format!("mark of {token}")),
+        }
+    }
+
+    /// Whether a browser asks that is signed in.
+    pub(crate) fn has_session(&self) -> bool {
+        !self.form_token().is_empty()
     }
 
     /// What the forms of a page show; empty for programs, which send none.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
@@ -15,51 +14,29 @@ use super::token::NewToken;
 use super::user::NewUser;
 use super::{Arrival, People};
 use crate::access::{Grant, Place, Rights, Role, Verdict};
-use crate::app::{App, Shared, openapi, router};
+use crate::app::{App, openapi, router};
 use crate::channel::secrets::{SecretView, SecretsCall};
 use crate::channel::{Call, Refusal, RefusalKind};
-use crate::limits::Pace;
-use crate::metrics::Metrics;
-use crate::origin::Origin;
 use crate::role_table::{Finds, Row, TABLE};
 use crate::runner::Runner;
-use crate::secrets::Overview;
 use crate::settings::{Limits, Settings};
 
 /// A server whose runner has two secrets, and changes nothing.
 fn app(home: &TempDir) -> App {
-    let settings = Settings {
-        bind: (Ipv4Addr::LOCALHOST, 0).into(),
-        public_url: None,
-        tls: None,
-        workflows: home.path().to_path_buf(),
-        data_dir: home.path().to_path_buf(),
-        runner: Vec::new(),
-        runner_env: Vec::new(),
-        trust_proxy: false,
-        admin_link: false,
-        log_requests: false,
-        clock: || std::time::UNIX_EPOCH + Duration::from_secs(1_000_000),
-        limits: Limits::default(),
-    };
-    App::new(Shared {
-        people: People::open(&settings).unwrap(),
-        runner: Runner::answering(|call| match call {
-            Call::Secrets(SecretsCall::ListSecrets(_)) => {
-                Ok(json!([view("prod/db", Some("payments")), view("other/db", None),]))
-            }
-            _ => Err(Refusal {
-                kind: RefusalKind::Unavailable,
-                message: "nothing is changed here".to_owned(),
-                help: None,
-            }),
+    let limits = Limits { per_second: 1_000_000, ..Limits::default() };
+    let settings = Settings { limits, ..Settings::for_test(home.path()) };
+    let people = People::open(&settings).unwrap();
+    let runner = Runner::answering(|call| match call {
+        Call::Secrets(SecretsCall::ListSecrets(_)) => {
+            Ok(json!([view("prod/db", Some("payments")), view("other/db", None),]))
+        }
+        _ => Err(Refusal {
+            kind: RefusalKind::Unavailable,
+            message: "nothing is changed here".to_owned(),
+            help: None,
         }),
-        overview: Overview::new(&settings.data_dir),
-        metrics: Metrics::new(),
-        pace: Pace::new(1_000_000, 512),
-        origin: Origin::new(&settings),
-        settings,
-    })
+    });
+    App::new(settings, people, runner, "http://localhost".to_owned())
 }
 
 fn view(reference: &str, workspace: Option<&str>) -> SecretView {

@@ -1,7 +1,7 @@
 //! `connection edit` and `connection rotate`: some fields get new values, the others stay, unopened.
 
 use subrosa_connections::change::{self, Change};
-use subrosa_connections::form::{self, Current, Filled, missing};
+use subrosa_connections::form::{self, Current, Filled, newly_missing};
 use subrosa_connections::state::Seen;
 use subrosa_connections::{ConnectionType, Field, Record, Types};
 use subrosa_registry::{Action, Address, Admin, MustBe, RecordInfo, SetOptions};
@@ -169,13 +169,9 @@ fn before<'a>(
 }
 
 fn refuse_lacking(before: &Before<'_>, filled: &Filled) -> Result<(), Failure> {
-    let (former, after) =
-        (before.current(), |filled| missing(before.kind, &before.current(), filled));
-    let had = missing(before.kind, &former, &Filled::default()).len();
-    match after(filled) {
-        // One that was incomplete before may be completed in steps.
-        fields if fields.len() > had => Err(lacking(before.kind, &fields)),
-        _ => Ok(()),
+    match newly_missing(before.kind, &before.current(), filled) {
+        fields if fields.is_empty() => Ok(()),
+        fields => Err(lacking(before.kind, &fields)),
     }
 }
 

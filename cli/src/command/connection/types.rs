@@ -29,7 +29,7 @@ pub(crate) fn types(args: &TypesArgs, world: &World) -> Result<Exit, Failure> {
             let mut rows =
                 vec![["TYPE", "SERVICE", "AUTHENTICATES WITH"].map(str::to_owned).to_vec()];
             rows.extend(types.iter().map(|kind| {
-                vec![kind.id.clone(), shown(&kind.label), auth_words(kind.auth).to_owned()]
+                vec![kind.id.clone(), shown(&kind.label), kind.auth.words().to_owned()]
             }));
             out::stdout(text(&rows))?;
         }
@@ -55,23 +55,11 @@ pub(in crate::command) fn find<'a>(
     }
 }
 
-fn auth_words(auth: Auth) -> &'static str {
-    match auth {
-        Auth::ApiKey => "an API key",
-        Auth::Basic => "user name and password",
-        Auth::Bearer => "a token",
-        Auth::Fields => "several fields",
-        Auth::OAuth2 => "a grant in the browser (OAuth)",
-        Auth::ClientCredentials => "client id and secret (OAuth)",
-        Auth::ServiceAccount => "the key file of a service account",
-    }
-}
-
 /// All about a type, as text.
 fn page(kind: &ConnectionType) -> String {
     let mut page = format!("{}: {}\n", kind.id, shown(&kind.label));
     page.push_str(&format!("{}\n\n", shown(&kind.summary)));
-    let mut rows = vec![vec!["authenticates with".to_owned(), auth_words(kind.auth).to_owned()]];
+    let mut rows = vec![vec!["authenticates with".to_owned(), kind.auth.words().to_owned()]];
     if let Some(docs) = &kind.docs {
         rows.push(vec!["the credential".to_owned(), shown(docs)]);
     }

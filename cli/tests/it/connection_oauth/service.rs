@@ -9,36 +9,36 @@ use crate::peer::{Peer, Received, Reply};
 use crate::program::{Ended, Place};
 
 /// The secret of the client.
-pub(super) const SECRET: &str = "canary-client-secret";
+pub(crate) const SECRET: &str = "canary-client-secret";
 
 /// How the service stands, and what it does next.
-pub(super) struct State {
+pub(crate) struct State {
     /// How often it has handed out tokens: the last ones are `access-canary-N` and `refresh-canary-N`.
-    pub(super) given: usize,
+    pub(crate) given: usize,
     /// Whether the family of tokens has ended.
-    pub(super) is_over: bool,
+    pub(crate) is_over: bool,
     /// How long an access token holds.
-    pub(super) lives_s: u64,
+    pub(crate) lives_s: u64,
     /// How long a grant holds, if it says so.
-    pub(super) grant_lives_s: Option<u64>,
+    pub(crate) grant_lives_s: Option<u64>,
     /// How long it takes before and after it has exchanged a token.
-    pub(super) pauses: [Duration; 2],
+    pub(crate) pauses: [Duration; 2],
     /// What it answers instead of tokens.
-    pub(super) fault: Option<fn() -> Reply>,
+    pub(crate) fault: Option<fn() -> Reply>,
     /// Whether it takes no grant back.
-    pub(super) refuses_revocation: bool,
+    pub(crate) refuses_revocation: bool,
     /// What it answers who asks with the code of a device, the last one first; no more: tokens.
-    pub(super) device: Vec<&'static str>,
+    pub(crate) device: Vec<&'static str>,
 }
 
 /// The server.
-pub(super) struct Service {
+pub(crate) struct Service {
     peer: Peer,
     state: Arc<Mutex<State>>,
 }
 
 impl Service {
-    pub(super) fn start() -> Service {
+    pub(crate) fn start() -> Service {
         let state = Arc::new(Mutex::new(State {
             given: 0,
             is_over: false,
@@ -53,26 +53,26 @@ impl Service {
         Service { peer: Peer::plain(move |request: &Received| answer(request, &kept)), state }
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.peer.url()
     }
 
     /// Everything that came so far.
-    pub(super) fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.peer.received()
     }
 
     /// How many requests came to a path so far.
-    pub(super) fn count(&self, path: &str) -> usize {
+    pub(crate) fn count(&self, path: &str) -> usize {
         self.received().iter().filter(|request| request.line.ends_with(path)).count()
     }
 
     /// A place that knows a type of connection to this service, and has the connection `m` of it.
-    pub(super) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         let (place, url) = (Place::new(), self.url());
         let own = format!(
             "id: own\nlabel: Own\nsummary: Ours.\nauth: oauth2\nfields:\n\
@@ -93,19 +93,19 @@ impl Service {
 }
 
 /// What ended well.
-pub(super) fn ok(ended: Ended) -> Ended {
+pub(crate) fn ok(ended: Ended) -> Ended {
     assert_eq!(ended.code, 0, "{ended:?}");
     ended
 }
 
 /// Runs a workflow.
-pub(super) fn run(place: &Place, workflow: &str) -> Ended {
+pub(crate) fn run(place: &Place, workflow: &str) -> Ended {
     place.write("w.yaml", workflow);
     place.run(&["run", "--follow", "w.yaml"])
 }
 
 /// A workflow that uses the token, and says so.
-pub(super) const USES: &str = "secrets: [{name: T, provider: connection, key: m/access_token}]\n\
+pub(crate) const USES: &str = "secrets: [{name: T, provider: connection, key: m/access_token}]\n\
                                steps: ['touch begun; echo got $T']\n";
 
 fn answer(request: &Received, state: &Mutex<State>) -> Reply {
