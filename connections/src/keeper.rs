@@ -8,11 +8,13 @@
 
 mod flows;
 mod outcome;
+mod person;
 mod store;
 
-use std::pin::Pin;
+pub use person::{Back, Elsewhere};
+
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use subrosa_engine::secret::SecretValue;
@@ -21,10 +23,10 @@ use subrosa_registry::{
     Action, Actor, Address, FoundRecord, Lookup, LookupError, RecordReader as _, Registry,
     RegistryError, Scope,
 };
-use zeroize::Zeroizing;
 
+use self::person::Shown;
 use crate::kind::{Auth, ConnectionType, REDIRECT_URI};
-use crate::oauth::{OAuthError, Redirect, Tokens, Ui};
+use crate::oauth::{OAuthError, Redirect, Tokens};
 use crate::opened::Opened;
 use crate::protocol::{Done, Event, Failed, FailedKind, Flow as Way, Task};
 use crate::provider::is_due;
@@ -57,14 +59,6 @@ pub struct Keeper {
     pub reach: Reach,
     /// Who waits for the browser, for [`Way::Elsewhere`]; good once.
     pub elsewhere: Mutex<Option<Elsewhere>>,
-}
-
-/// Somebody else who waits for a browser.
-pub struct Elsewhere {
-    /// The address that it comes back to.
-    pub redirect: String,
-    /// The query that it came back with; `None`: it will not come.
-    pub back: Pin<Box<dyn Future<Output = Option<Zeroizing<Vec<u8>>>> + Send>>,
 }
 
 impl Keeper {
@@ -198,11 +192,7 @@ impl Keeper {
                 flow.authorize(&scopes, &redirect, &ui).await
             }
             (Auth::OAuth2, Way::Elsewhere) => {
-                let mut waiting = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
-                let Elsewhere { redirect, back } = waiting
-                    .take()
-                    .ok_or_else(|| outcome::broken("nobody waits for the browser"))?;
-                drop(waiting);
+                let Elsewhere { redirect, back } = self.waiting_elsewhere()?;
                 flow.authorize_elsewhere(&scopes, &redirect, back, &ui).await
             }
             (Auth::OAuth2, Way::Device) => flow.device(&scopes, &ui).await,
@@ -386,38 +376,6 @@ async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(call).await {
         Ok(result) => result.map_err(|error| outcome::of_registry(&error)),
         Err(_) => Err(outcome::broken("the registry broke off")),
-    }
-}
-
-/// Shows a person what to do, by way of whoever asked, and notes when a code is spent.
-struct Shown<'a> {
-    tell: Tell,
-    is_spent: &'a AtomicBool,
-}
-
-impl Ui for Shown<'_> {
-    fn exchanging(&self) {
-        self.is_spent.store(true, Ordering::SeqCst);
-    }
-
-    fn open(&self, url: &subrosa_http::Url) {
-        let within_s = crate::oauth::Limits::default().window.as_secs();
-        (self.tell)(Event::OpenUrl { url: url.as_str().to_owned(), within_s });
-    }
-
-    fn enter(&self, code: &crate::oauth::DeviceCode<'_>) {
-        (self.tell)(Event::UserCode {
-            url: code.page.as_str().to_owned(),
-            complete_url: code.page_with_code.map(|url| url.as_str().to_owned()),
-            code: code.code.to_owned(),
-            within_s: code.lasts.as_secs(),
-        });
-    }
-
-    fn refused(&self, refusal: crate::oauth::Refusal) {
-        (self.tell)(Event::Note(format!(
-            "a request to the waiting address was refused: {refusal}"
-        )));
     }
 }
 

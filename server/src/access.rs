@@ -193,6 +193,17 @@ impl Rights {
         self.grants.iter().filter(holds).map(|grant| grant.role).max()
     }
 
+    /// Whether there is a place where an action may be done.
+    pub fn may_anywhere(&self, action: Action) -> bool {
+        match action.needs() {
+            Needs::SignIn => true,
+            Needs::Admin => self.admin,
+            Needs::Role(needed) => {
+                self.admin || self.grants.iter().any(|grant| grant.role >= needed)
+            }
+        }
+    }
+
     /// Whether an action may be done where the thing is that it is about; for things that are in no
     /// workspace, that is the global scope.
     pub fn decide(&self, action: Action, workspace: Option<&WorkspaceName>) -> Verdict {

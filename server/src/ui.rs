@@ -1,6 +1,7 @@
 //! The web UI: pages made here, with little script. Each page is a template below `templates/`, which
 //! escapes what it is given.
 
+pub(crate) mod connections;
 pub(crate) mod grants;
 mod login;
 mod secrets;
@@ -27,6 +28,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/assets/icon.svg", get(icon))
         .merge(login::routes())
         .merge(secrets::routes())
+        .merge(connections::routes())
         .merge(settings::routes())
         .merge(users::routes())
 }
@@ -47,7 +49,8 @@ fn asset(kind: &'static str, content: &'static str) -> impl IntoResponse {
 }
 
 /// The parts of the site: the path of each one's first page, and its name.
-pub(crate) const PARTS: &[(&str, &str)] = &[("/secrets", "Secrets"), ("/settings", "Settings")];
+pub(crate) const PARTS: &[(&str, &str)] =
+    &[("/secrets", "Secrets"), ("/connections", "Connections"), ("/settings", "Settings")];
 
 /// What every page of somebody who is in shows around its content.
 pub(crate) struct Frame {

@@ -3,11 +3,11 @@
 //! What is said to a reader that is gone is lost without harm: the work counts, not its being told.
 
 use std::io::{self, BufRead as _, Read as _, Write as _};
-use std::pin::Pin;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use subrosa_connections::keeper::Back;
 use subrosa_connections::protocol::{Event, Request, Said};
 use tokio::sync::{Notify, oneshot};
 use zeroize::Zeroizing;
@@ -46,7 +46,7 @@ impl Link {
     }
 
     /// What the browser comes back with, for the first who waits for it.
-    pub(crate) fn back(&self) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+    pub(crate) fn back(&self) -> Back {
         let back = self.back.lock().unwrap_or_else(PoisonError::into_inner).take();
         Box::pin(async { back?.await.ok() })
     }

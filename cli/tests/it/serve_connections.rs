@@ -1,4 +1,6 @@
 //! Connections through the server: the API, the pages, grants, and what is not asked from it.
 
 mod api;
+mod grants;
+mod pages;
 mod server;

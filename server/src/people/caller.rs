@@ -83,6 +83,12 @@ impl Caller {
         self.decide(action, workspace) == Verdict::Allowed
     }
 
+    /// Whether there is a place where something may be done: what is shown then leads to a check.
+    pub(crate) fn may_anywhere(&self, action: Action) -> bool {
+        let limit = self.limit.as_ref();
+        self.rights.may_anywhere(action) && limit.is_none_or(|limit| limit.may_anywhere(action))
+    }
+
     /// On whose behalf the runner acts, for something in a workspace.
     pub(crate) fn by(&self, workspace: Option<&WorkspaceName>) -> By {
         By { user: self.name.clone(), allow_protected: self.may(Action::UseProtected, workspace) }
