@@ -148,12 +148,9 @@ fn a_place_is_null_a_star_or_a_name() {
 fn who_may_do_it_in_one_place_may_do_it_somewhere() {
     let manager = rights(Place::Workspace(workspace("payments")), Role::Manager);
     let viewer = rights(Place::Everywhere, Role::Viewer);
-    for (rights, expected) in [
-        (&manager, true),
-        (&viewer, false),
-        (&Rights::admin(), true),
-        (&Rights::default(), false),
-    ] {
+    for (rights, expected) in
+        [(&manager, true), (&viewer, false), (&Rights::admin(), true), (&Rights::default(), false)]
+    {
         assert_eq!(rights.may_anywhere(Action::ChangeConnections), expected, "{rights:?}");
     }
     assert!(!manager.may_anywhere(Action::ManageUsers));

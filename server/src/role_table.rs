@@ -53,7 +53,7 @@ const PAYMENTS: Option<&str> = Some("payments");
 const SHORT: &str = r#"{"password": "short"}"#;
 
 /// The table. The runner of the test has the secret `prod/db` in the workspace `payments` and `other/db` in
-/// the global scope, and changes nothing; there is a user `target`.
+/// the global scope, a connection `jira` in `payments`, and changes nothing; there is a user `target`.
 pub(crate) const TABLE: &[Row] = &[
     row(("GET", "/secrets"), Action::SeeSecrets, "/secrets", PAYMENTS, "")
         .finding(Finds::List("prod/db")),
@@ -110,6 +110,99 @@ pub(crate) const TABLE: &[Row] = &[
         None,
         r#"{"version": 1}"#,
     ),
+    row(("GET", "/connection-types"), Action::SeeConnectionTypes, "/connection-types", None, "")
+        .finding(Finds::List("github")),
+    row(
+        ("GET", "/connection-types/{id}"),
+        Action::SeeConnectionTypes,
+        "/connection-types/github",
+        None,
+        "",
+    ),
+    row(("GET", "/connections"), Action::SeeConnections, "/connections", PAYMENTS, "")
+        .finding(Finds::List("jira")),
+    row(
+        ("POST", "/connections"),
+        Action::ChangeConnections,
+        "/connections",
+        PAYMENTS,
+        r#"{"name": "new", "workspace": "payments", "type": "github", "fields": {}}"#,
+    ),
+    row(
+        ("GET", "/connections/{name}"),
+        Action::SeeConnections,
+        "/connections/jira?workspace=payments",
+        PAYMENTS,
+        "",
+    ),
+    row(
+        ("PATCH", "/connections/{name}"),
+        Action::ChangeConnections,
+        "/connections/jira?workspace=payments",
+        PAYMENTS,
+        r#"{"fields": {"token": "t"}}"#,
+    ),
+    row(
+        ("DELETE", "/connections/{name}"),
+        Action::ChangeConnections,
+        "/connections/jira?workspace=payments",
+        PAYMENTS,
+        "",
+    ),
+    row(
+        ("POST", "/connections/{name}/rotate"),
+        Action::ChangeConnections,
+        "/connections/jira/rotate?workspace=payments",
+        PAYMENTS,
+        r#"{"fields": {"token": "t"}}"#,
+    ),
+    row(
+        ("POST", "/connections/{name}/disable"),
+        Action::ChangeConnections,
+        "/connections/jira/disable?workspace=payments",
+        PAYMENTS,
+        "",
+    ),
+    row(
+        ("POST", "/connections/{name}/enable"),
+        Action::ChangeConnections,
+        "/connections/jira/enable?workspace=payments",
+        PAYMENTS,
+        "",
+    ),
+    row(
+        ("POST", "/connections/{name}/test"),
+        Action::TestConnections,
+        "/connections/jira/test?workspace=payments",
+        PAYMENTS,
+        "",
+    ),
+    row(
+        ("POST", "/connections/{name}/refresh"),
+        Action::ChangeConnections,
+        "/connections/jira/refresh?workspace=payments",
+        PAYMENTS,
+        "{}",
+    ),
+    row(
+        ("POST", "/connections/{name}/revoke"),
+        Action::ChangeConnections,
+        "/connections/jira/revoke?workspace=payments",
+        PAYMENTS,
+        "{}",
+    ),
+    row(
+        ("POST", "/connections/{name}/authorize"),
+        Action::ChangeConnections,
+        "/connections/jira/authorize?workspace=payments",
+        PAYMENTS,
+        r#"{"flow": "device"}"#,
+    ),
+    // Whoever began a grant sees it, and nobody else.
+    row(("GET", "/grants/{id}"), Action::SeeConnectionTypes, "/grants/none", None, "")
+        .finding(Finds::Nothing),
+    row(("DELETE", "/grants/{id}"), Action::SeeConnectionTypes, "/grants/none", None, "")
+        .finding(Finds::Nothing),
     row(("GET", "/me"), Action::SeeSelf, "/me", None, ""),
     row(("POST", "/me/password"), Action::ManageSelf, "/me/password", None, r#"{"new": "short"}"#),
     row(("GET", "/me/tokens"), Action::ManageSelf, "/me/tokens", None, ""),

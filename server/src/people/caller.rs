@@ -13,7 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use subrosa_registry::WorkspaceName;
 
-use super::{Arrival, People, User, cookie, digest, is_same, token, with};
+use super::{Arrival, People, User, cookie, is_same, token, with};
 use crate::access::{Action, Rights, Verdict};
 use crate::app::App;
 use crate::channel::By;
@@ -85,7 +85,10 @@ impl Caller {
 
     /// Whether there is a place where something may be done: what is shown then leads to a check.
     pub(crate) fn may_anywhere(&self, action: Action) -> bool {
-        let limit = self.limit.as_ref();
+        let limit = match &self.via {
+            Via::Session { .. } => None,
+            Via::Token { limit } => limit.as_ref(),
+        };
         self.rights.may_anywhere(action) && limit.is_none_or(|limit| limit.may_anywhere(action))
     }
 
@@ -96,15 +99,15 @@ impl Caller {
 
     /// What tells this session from others, for what belongs to it alone; of a program, whose it is.
     pub(crate) fn mark(&self) -> String {
-        match self.form_token() {
-            "" => format!("programs of {}", self.name),
-            token => digest(&format!("mark of {token}")),
+        match self.session() {
+            None => format!("programs of {}", self.id),
+            Some(session) => format!("session {session}"),
         }
     }
 
     /// Whether a browser asks that is signed in.
     pub(crate) fn has_session(&self) -> bool {
-        !self.form_token().is_empty()
+        self.session().is_some()
     }
 
     /// What the forms of a page show; empty for programs, which send none.

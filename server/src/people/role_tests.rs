@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 use subrosa_registry::WorkspaceName;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -15,6 +15,7 @@ use super::user::NewUser;
 use super::{Arrival, People};
 use crate::access::{Grant, Place, Rights, Role, Verdict};
 use crate::app::{App, openapi, router};
+use crate::channel::connections::ConnectionsCall;
 use crate::channel::secrets::{SecretView, SecretsCall};
 use crate::channel::{Call, Refusal, RefusalKind};
 use crate::role_table::{Finds, Row, TABLE};
@@ -29,6 +30,15 @@ fn app(home: &TempDir) -> App {
     let runner = Runner::answering(|call| match call {
         Call::Secrets(SecretsCall::ListSecrets(_)) => {
             Ok(json!([view("prod/db", Some("payments")), view("other/db", None),]))
+        }
+        Call::Connections(ConnectionsCall::ListTypes(_)) => Ok(json!([github()])),
+        Call::Connections(ConnectionsCall::ListConnections(_)) => Ok(json!([connection()])),
+        Call::Connections(ConnectionsCall::LookAtGrant(_) | ConnectionsCall::CancelGrant(_)) => {
+            Err(Refusal {
+                kind: RefusalKind::NotFound,
+                message: "there is no such grant".to_owned(),
+                help: None,
+            })
         }
         _ => Err(Refusal {
             kind: RefusalKind::Unavailable,
@@ -45,6 +55,22 @@ fn view(reference: &str, workspace: Option<&str>) -> SecretView {
         "description": "", "created": "", "updated": "", "versions": [],
     });
     serde_json::from_value(view).unwrap()
+}
+
+fn github() -> Value {
+    json!({
+        "id": "github", "label": "GitHub", "summary": "", "docs": null, "authenticates_with": "",
+        "needs_grant": false, "has_device_flow": false, "can_be_tested": true, "fields": [],
+    })
+}
+
+fn connection() -> Value {
+    json!({
+        "name": "jira", "workspace": "payments", "environment": null, "type": "github",
+        "state": "ready", "status": "", "needs_somebody": false, "missing": [], "version": 1,
+        "description": "", "created": "", "updated": "", "fields": {}, "secrets": {},
+        "tokens": null, "versions": [],
+    })
 }
 
 /// Somebody, by what they may do.
