@@ -8,14 +8,28 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::Deserialize;
 use subrosa_engine::config::{ConfigFile, Origin, Settings, parse};
 use subrosa_engine::provider::Providers;
 use subrosa_masker::MaskSet;
+use subrosa_server::OpenIdSettings;
 
 use crate::failure::{Exit, Failure};
 use crate::load;
 use crate::render::Excerpts;
 use crate::wiring::World;
+
+/// What is read here of the user's file; the rest is the engine's.
+#[derive(Deserialize)]
+struct Whole {
+    serve: Option<Serve>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Serve {
+    oidc: Option<OpenIdSettings>,
+}
 
 const NAME: &str = "subrosa.toml";
 
@@ -51,6 +65,31 @@ impl World {
         }
         Settings::new(&files, self.profile.as_deref())
             .map_err(|error| Failure::usage(error.to_string()).help(error.help()))
+    }
+
+    /// How people come in to the server by an OpenID provider: `[serve.oidc]` of the user's file, and of no
+    /// other: it decides who may do what.
+    pub(crate) fn openid(&self) -> Result<Option<OpenIdSettings>, Failure> {
+        let Some(path) = self.config_file().filter(|path| is_there(path)) else {
+            return Ok(None);
+        };
+        check_owner(&path)?;
+        let shown = path.display();
+        let source = subrosa_engine::load(&path)
+            .map_err(|error| Failure::new(Exit::INVALID, error.to_string()))?;
+        let whole: Whole = toml::from_str(source.text()).map_err(|error| {
+            let before = error.span().and_then(|span| source.text().get(..span.start));
+            let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+            let why = error.message().lines().next().unwrap_or_default().to_owned();
+            Failure::new(Exit::INVALID, format!("{shown}:{line}: {why}"))
+                .help("docs/server/people.md has what `[serve.oidc]` may say")
+        })?;
+        let mut openid = whole.serve.and_then(|serve| serve.oidc);
+        if let Some(OpenIdSettings { ca_cert: Some(file), .. }) = &mut openid {
+            // As in the other tables: beside the file that names it.
+            *file = path.parent().unwrap_or(Path::new("")).join(&file);
+        }
+        Ok(openid)
     }
 
     /// The project's file, if there is one that is used.

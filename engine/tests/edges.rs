@@ -26,7 +26,10 @@ const EDGES: [(&str, &[&str]); 10] = [
         "subrosa-executors",
         &["subrosa-connections", "subrosa-engine", "subrosa-http", "subrosa-registry"],
     ),
-    ("subrosa-server", &["subrosa-connections", "subrosa-engine", "subrosa-registry"]),
+    (
+        "subrosa-server",
+        &["subrosa-connections", "subrosa-engine", "subrosa-http", "subrosa-registry"],
+    ),
     (
         "subrosa",
         &[

@@ -13,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::limits::{self, Pace};
 use crate::metrics::Metrics;
 use crate::origin::{self, Origin};
+use crate::people::openid::Provider;
 use crate::people::{People, identify};
 use crate::runner::Runner;
 use crate::secrets::Overview;
@@ -23,6 +24,15 @@ use crate::{api, health, log, outcome, respond, ui};
 #[derive(Clone)]
 pub(crate) struct App(Arc<Shared>);
 
+/// What is there before the rest.
+pub(crate) struct Parts {
+    pub(crate) people: People,
+    pub(crate) openid: Option<Provider>,
+    pub(crate) runner: Runner,
+    /// How the server is reached, without a slash at the end.
+    pub(crate) base: String,
+}
+
 /// The same, behind one pointer.
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
@@ -30,6 +40,7 @@ pub(crate) struct Shared {
     /// How the server is reached, without a slash at the end.
     pub(crate) base: String,
     pub(crate) people: People,
+    pub(crate) openid: Option<Provider>,
     pub(crate) runner: Runner,
     pub(crate) overview: Overview,
     pub(crate) metrics: Metrics,
@@ -37,19 +48,30 @@ pub(crate) struct Shared {
 }
 
 impl App {
-    /// Puts together what a server with these settings needs; `base` is how it is reached.
-    pub(crate) fn new(settings: Settings, people: People, runner: Runner, base: String) -> App {
+    /// Puts together what a server with these settings needs.
+    pub(crate) fn new(settings: Settings, parts: Parts) -> App {
+        let Parts { people, openid, runner, base } = parts;
         let limits = settings.limits;
         App(Arc::new(Shared {
             base,
             origin: Origin::new(&settings),
             people,
+            openid,
             runner,
             overview: Overview::new(&settings.data_dir),
             metrics: Metrics::new(),
             pace: Pace::new(limits.per_second, limits.requests_max),
             settings,
         }))
+    }
+}
+
+#[cfg(test)]
+impl App {
+    /// Without an OpenID provider.
+    pub(crate) fn for_test(settings: Settings, people: People, runner: Runner) -> App {
+        let base = "http://localhost".to_owned();
+        App::new(settings, Parts { people, openid: None, runner, base })
     }
 }
 

@@ -36,4 +36,4 @@ mod ui;
 pub use app::openapi;
 pub use axum::http::Uri;
 pub use serve::{ServeError, Stop, Stopping, serve};
-pub use settings::{Limits, Settings, TlsFiles};
+pub use settings::{Admit, Limits, OpenIdSettings, Settings, TlsFiles};

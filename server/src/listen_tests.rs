@@ -43,7 +43,7 @@ fn app(home: &std::path::Path, limits: Limits) -> App {
     let settings = Settings { limits, ..Settings::for_test(home) };
     let people = People::open(&settings).unwrap();
     let (asks, _) = runner(&settings);
-    App::new(settings, people, asks, "http://localhost".to_owned())
+    App::for_test(settings, people, asks)
 }
 
 async fn serve(limits: Limits) -> Served {

@@ -9,6 +9,8 @@ pub(crate) mod cookie;
 mod enter;
 mod error;
 mod form;
+mod jwt;
+pub(crate) mod openid;
 mod own;
 pub(crate) mod password;
 #[cfg(test)]

@@ -12,9 +12,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::app::{self, App};
+use crate::app::{self, App, Parts};
 use crate::listen::{Listening, counter, listen};
 use crate::log;
+use crate::people::openid::{OpenIdError, Provider};
 use crate::people::{People, PeopleError};
 use crate::runner::runner;
 use crate::settings::{Settings, TlsFiles};
@@ -40,6 +41,9 @@ pub enum ServeError {
     /// The runner did not come up.
     #[error("the runner did not come up")]
     Runner,
+    /// How people come in by an OpenID provider makes no sense.
+    #[error("{0}")]
+    OpenId(String),
     /// The system gave no randomness.
     #[error("the system gives no randomness")]
     Randomness,
@@ -99,9 +103,11 @@ pub async fn serve(
     }
     let link = people.offer_link(settings.admin_link).map_err(unkept)?;
     let base = base(&settings, address);
+    let openid = openid(&settings, &base).await?;
     let link = link.map(|token| format!("{base}/welcome?token={token}"));
     let (limits, trust_proxy) = (settings.limits, settings.trust_proxy);
-    let app = App::new(settings, people, asks, base.clone());
+    let parts = Parts { people, openid, runner: asks, base: base.clone() };
+    let app = App::new(settings, parts);
     let count = counter(&app.metrics);
     ready(&base, link.as_deref());
     let router = app::router(app);
@@ -130,6 +136,15 @@ fn unkept(error: PeopleError) -> ServeError {
         PeopleError::Kept(error) => ServeError::Kept(error),
         _ => ServeError::Randomness,
     }
+}
+
+/// The OpenID provider, if there is one; it is asked nothing yet.
+async fn openid(settings: &Settings, base: &str) -> Result<Option<Provider>, ServeError> {
+    let Some(settings) = settings.openid.clone() else { return Ok(None) };
+    let base = base.to_owned();
+    let made = tokio::task::spawn_blocking(move || Provider::new(settings, &base)).await;
+    let told = |error: OpenIdError| ServeError::OpenId(error.to_string());
+    made.map_err(|_| ServeError::Randomness)?.map(Some).map_err(told)
 }
 
 /// How the server is reached.

@@ -1,10 +1,14 @@
 //! What a server is started with.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use axum::http::Uri;
+use serde::Deserialize;
+
+use crate::access::Rights;
 
 /// What a server is started with. Nothing else of the surroundings is read.
 #[derive(Clone, Debug)]
@@ -29,6 +33,8 @@ pub struct Settings {
     pub admin_link: bool,
     /// Whether each request is told on standard error.
     pub log_requests: bool,
+    /// How people come in by an OpenID provider, if they do.
+    pub openid: Option<OpenIdSettings>,
     /// The wall clock.
     pub clock: fn() -> SystemTime,
     /// Bounds.
@@ -42,6 +48,54 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+}
+
+/// How people come in by an OpenID provider: `[serve.oidc]` of the user's `subrosa.toml`. There is no client
+/// secret in it: the server is a public client, and shows with PKCE that it is the one that asked.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenIdSettings {
+    /// The provider: `https://id.example.com`.
+    pub issuer: String,
+    /// What the provider calls this server.
+    pub client_id: String,
+    /// What the button says; without it, the provider's host.
+    pub label: Option<String>,
+    /// What is asked for beside `openid`.
+    #[serde(default = "scopes")]
+    pub scopes: Vec<String>,
+    /// The claim that becomes a new user's name.
+    #[serde(default = "name_claim")]
+    pub name_claim: String,
+    /// The claim that has the groups of a user; with it, groups say what a user may do.
+    pub groups_claim: Option<String>,
+    /// What who is in a group may do.
+    #[serde(default)]
+    pub groups: BTreeMap<String, Rights>,
+    /// Who may come in.
+    #[serde(default)]
+    pub admit: Admit,
+    /// Certificate authorities (PEM) that stand instead of those of the system.
+    pub ca_cert: Option<PathBuf>,
+}
+
+/// Who may come in by an OpenID provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Admit {
+    /// Who is in one of the groups.
+    #[default]
+    Groups,
+    /// Everybody whom the provider knows; without a group they may do nothing yet.
+    Everybody,
+}
+
+fn scopes() -> Vec<String> {
+    vec!["profile".to_owned(), "email".to_owned()]
+}
+
+fn name_claim() -> String {
+    "preferred_username".to_owned()
 }
 
 /// What bounds a request, and all of them together.
@@ -99,6 +153,7 @@ impl Settings {
             runner_env: Vec::new(),
             admin_link: false,
             log_requests: false,
+            openid: None,
             clock: || SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000),
             limits: Limits::default(),
         }

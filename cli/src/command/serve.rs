@@ -82,6 +82,7 @@ fn settings(args: &ServeArgs, world: &World) -> Result<Settings, Failure> {
             .collect(),
         admin_link: args.admin_link,
         log_requests: !args.quiet,
+        openid: world.openid()?,
         clock: world.clock,
         limits: Limits { body_len_max: args.max_body, grace: args.grace, ..Limits::default() },
     })
@@ -114,6 +115,7 @@ fn failure(error: ServeError) -> Failure {
             Some("another program may listen there: name another with `--bind`")
         }
         ServeError::Runner => Some("what it said stands above"),
+        ServeError::OpenId(_) => Some("docs/server/people.md has what `[serve.oidc]` may say"),
         ServeError::Tls { .. } | ServeError::Kept(_) | ServeError::Randomness => None,
     };
     let failure = Failure::engine(with_causes(&error));

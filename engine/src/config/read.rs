@@ -91,6 +91,8 @@ pub(super) const PROJECT_OPTIONS: [&str; 15] = [
 /// So much of what is wrong with one file is told.
 const TOLD_MAX: usize = 100;
 const TOP: [&str; 4] = ["provider", "profile", "resolve", "cache"];
+/// What the user's file says of `subrosa serve`, which reads it by itself.
+const SERVE: &str = "serve";
 const INSTANCE: &str = "instance";
 const TRUSTED: &str = "trusted_addresses";
 
@@ -172,6 +174,7 @@ impl Reader<'_> {
                 ("profile", Some(table)) => file.profiles = self.profiles(table),
                 ("resolve", Some(table)) => file.limits = self.limits(table),
                 ("cache", Some(table)) => file.cache_max_age = self.cache(table),
+                (SERVE, Some(_)) if self.origin == Origin::User => {}
                 (_, Some(_)) => self.unknown(pair, TOP.iter().copied(), "table"),
             }
         }

@@ -67,7 +67,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Entry<T> {
 
 impl People {
     /// What forms have to show in the browser that sends this.
-    fn entry_shown(&self, headers: &HeaderMap) -> Option<String> {
+    pub(crate) fn entry_shown(&self, headers: &HeaderMap) -> Option<String> {
         let shown = cookie::entry_shown(headers, self.is_secure)?;
         Some(self.entry_token(shown))
     }

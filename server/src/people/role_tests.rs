@@ -46,7 +46,7 @@ fn app(home: &TempDir) -> App {
             help: None,
         }),
     });
-    App::new(settings, people, runner, "http://localhost".to_owned())
+    App::for_test(settings, people, runner)
 }
 
 fn view(reference: &str, workspace: Option<&str>) -> SecretView {

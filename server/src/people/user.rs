@@ -115,6 +115,11 @@ impl Users {
         self.users.values().find(|user| user.name == name)
     }
 
+    /// One, by who it is at a provider.
+    pub(crate) fn at_provider(&self, openid: &OpenId) -> Option<&User> {
+        self.users.values().find(|user| user.openid.as_ref() == Some(openid))
+    }
+
     /// Adds one.
     pub(crate) fn add(&mut self, new: NewUser, now: SystemTime) -> Result<User, PeopleError> {
         if !is_name(&new.name) {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::{Refused, page};
 use crate::app::App;
 use crate::extract::{Asked, Value};
+use crate::people::openid::{Provider, RETURN_PATH, Returned, enter_by_openid};
 use crate::people::{Arrival, Caller, Entry, Form, SessionId, cookie, enter_by_password, with};
 use crate::problem::Problem;
 
@@ -18,6 +19,8 @@ pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/welcome", get(welcome))
         .route("/login", get(show).post(enter))
+        .route("/login/openid", get(lead))
+        .route(RETURN_PATH, get(back))
         .route("/logout", post(leave))
 }
 
@@ -61,6 +64,8 @@ async fn welcome(
 struct Login {
     csrf: String,
     name: String,
+    /// What the button of the OpenID provider says, if there is one.
+    openid: Option<String>,
     /// Whether somebody has a password.
     has_passwords: bool,
     refused: Option<String>,
@@ -85,7 +90,8 @@ fn form(
 ) -> Result<Response, Refused> {
     let (csrf, fresh) = app.people.entry_form(headers).map_err(|error| error.problem(app))?;
     let has_passwords = app.people.has_passwords();
-    let html = page(&Login { csrf, name, has_passwords, refused })?;
+    let openid = app.openid.as_ref().map(Provider::label);
+    let html = page(&Login { csrf, name, openid, has_passwords, refused })?;
     let mut response = html.into_response();
     if let Some(cookie) = fresh {
         response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -119,6 +125,39 @@ async fn enter(
             Ok(response)
         }
         Err(problem) => Err(problem.into()),
+    }
+}
+
+/// Leads to the OpenID provider. It is a link and no form: forms of ours may send to us only.
+async fn lead(State(app): State<App>, headers: HeaderMap) -> Result<Response, Refused> {
+    let provider = app.openid.as_ref().ok_or_else(Problem::not_found)?;
+    let (browser, fresh) = app.people.entry_form(&headers).map_err(|error| error.problem(&app))?;
+    let address = provider.begin(&browser).await.map_err(|error| error.problem(&app))?;
+    let mut response = Redirect::to(&address).into_response();
+    if let Some(cookie) = fresh {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Lets somebody in whom the OpenID provider sends back.
+async fn back(
+    State(app): State<App>,
+    headers: HeaderMap,
+    arrival: Arrival,
+    Asked(returned): Asked<Returned>,
+) -> Result<Response, Refused> {
+    let former = former(&app, &headers);
+    let browser = app.people.entry_shown(&headers);
+    let entered = enter_by_openid(&app, returned, browser.as_deref(), arrival, former).await;
+    match entered {
+        Ok(session) => enter_with(&app, &session),
+        Err(problem) if problem.status() == StatusCode::NOT_FOUND => Err(problem.into()),
+        Err(problem) => {
+            let mut shown = form(&app, &headers, String::new(), Some(problem.told()))?;
+            *shown.status_mut() = problem.status();
+            Ok(shown)
+        }
     }
 }
 
