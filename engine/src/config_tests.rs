@@ -73,6 +73,14 @@ fn options(settings: &Settings, instance: Option<&str>) -> String {
 }
 
 #[test]
+fn what_is_said_of_the_server_is_the_users_alone() {
+    let text = "[serve.oidc]\nissuer = 'https://id.example'\n";
+    file(text, Origin::User);
+    let told = "config-unknown-key 1:2: unknown table `serve`; known here: provider";
+    check(text, Origin::Project, told);
+}
+
+#[test]
 fn every_slip_is_told_with_its_place_and_its_cure() {
     let user = |text, expected| check(text, Origin::User, expected);
     user(

@@ -5,6 +5,6 @@ mod granting;
 mod killing;
 mod leaks;
 #[cfg(feature = "oauth-servers")]
-mod real;
+pub(crate) mod real;
 mod refreshing;
 pub(crate) mod service;

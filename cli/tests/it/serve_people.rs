@@ -1,6 +1,8 @@
 //! Who may come in to `subrosa serve`, how, and with what.
 
 mod entry;
+#[cfg(feature = "oauth-servers")]
+mod openid;
 mod rights;
 pub(crate) mod site;
 mod tokens;

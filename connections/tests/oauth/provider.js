@@ -29,6 +29,12 @@ server.listen(0, '127.0.0.1', () => {
         redirect_uris: ['http://127.0.0.1/callback'],
       },
       {
+        client_id: 'site',
+        application_type: 'native',
+        token_endpoint_auth_method: 'none',
+        redirect_uris: ['http://127.0.0.1/login/callback'],
+      },
+      {
         client_id: 'machine',
         client_secret: 'canary-client-secret',
         token_endpoint_auth_method: 'client_secret_post',
@@ -39,6 +45,7 @@ server.listen(0, '127.0.0.1', () => {
       },
     ],
     scopes: ['openid', 'offline_access', 'read', 'write'],
+    claims: { profile: ['preferred_username'], groups: ['groups'] },
     features: {
       clientCredentials: { enabled: true },
       deviceFlow: { enabled: true },
@@ -48,7 +55,7 @@ server.listen(0, '127.0.0.1', () => {
     pkce: { required: () => true },
     issueRefreshToken: async () => true,
     rotateRefreshToken: true,
-    findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+    findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, preferred_username: id, groups: ['staff'] }) }),
   });
   server.on('request', provider.callback());
   console.log(port);

@@ -6,11 +6,13 @@
 use std::time::Instant;
 
 use secrecy::SecretString;
+use serde_json::json;
 
 use super::caller::Via;
 use super::session::SessionId;
 use super::{Arrival, Caller, People, PeopleError, Token, Users, digest, is_same, with};
 use crate::app::App;
+use crate::log;
 use crate::problem::Problem;
 
 impl People {
@@ -103,6 +105,12 @@ impl People {
     }
 }
 
+/// Notes who came in, or did not.
+pub(super) fn tell(app: &App, message: &str, user: Option<&str>, arrival: &Arrival) {
+    let more = [("user", json!(user)), ("from", json!(arrival.address.to_string()))];
+    log::tell((app.settings.clock)(), "info", message, &more);
+}
+
 /// Lets somebody in who knows the password. Unknown names, wrong passwords and users who may not come in take
 /// the same steps and get the same answer.
 pub(crate) async fn enter_by_password(
@@ -121,10 +129,62 @@ pub(crate) async fn enter_by_password(
     let user =
         people.users.read(|users| users.named(&name).filter(|user| !user.is_disabled).cloned());
     let kept = user.as_ref().and_then(|user| user.password.clone());
+    let known = user.as_ref().map(|user| user.name.clone());
     let is_right = people.passwords.verify(password, kept).await.map_err(refused)?;
     let Some(user) = user.filter(|_| is_right) else {
+        // A name that is none may be a password in the wrong field.
+        tell(app, "a sign-in was refused", known.as_deref(), &arrival);
         return Err(refused(PeopleError::Unknown));
     };
     people.throttle.passed(&name, arrival.address, Instant::now());
+    tell(app, "somebody signed in", known.as_deref(), &arrival);
     with(app, move |people| people.begin_session(&user.id, &arrival, former.as_deref())).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use axum::http::StatusCode;
+    use secrecy::SecretString;
+    use tempfile::TempDir;
+
+    use super::{Arrival, enter_by_password};
+    use crate::access::Rights;
+    use crate::people::admin::UserChange;
+    use crate::people::role_tests::app;
+    use crate::people::user::NewUser;
+
+    const PASSWORD: &str = "correct horse battery";
+
+    #[tokio::test]
+    async fn whoever_it_is_that_is_refused_one_password_is_derived() {
+        let home = TempDir::new().unwrap();
+        let app = app(&home);
+        let people = &app.people;
+        let kept = people.passwords.make(&SecretString::from(PASSWORD)).await.unwrap();
+        for (name, password) in [("ada", Some(kept.clone())), ("off", Some(kept)), ("none", None)] {
+            let (name, rights) = (name.to_owned(), Rights::default());
+            people.add_user(NewUser { name, password, openid: None, rights }).unwrap();
+        }
+        let off = UserChange { is_disabled: Some(true), ..UserChange::default() };
+        people.change_user("off", None, off).unwrap();
+        for (name, password, is_in) in [
+            ("ada", "another battery", false),
+            ("nobody", PASSWORD, false),
+            ("No Name", PASSWORD, false),
+            ("off", PASSWORD, false),
+            ("none", PASSWORD, false),
+            ("ada", PASSWORD, true),
+        ] {
+            let before = people.passwords.derived();
+            let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            let arrival = Arrival { address, agent: String::new() };
+            let shown = SecretString::from(password);
+            let entered = enter_by_password(&app, name, shown, arrival, None).await;
+            assert_eq!(people.passwords.derived(), before + 1, "{name}");
+            let status = entered.err().map(|problem| problem.status());
+            assert_eq!(status, (!is_in).then_some(StatusCode::FORBIDDEN), "{name}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 pub(crate) use flows::Returned;
 pub(crate) use provider::{Provider, RETURN_PATH};
 
+use super::enter::tell;
 use super::jwt::{Claims, JwtError};
 use super::session::SessionId;
 use super::user::{NewUser, OpenId, is_name};
@@ -130,7 +131,7 @@ impl People {
         guest: Guest,
         arrival: &Arrival,
         former: Option<&str>,
-    ) -> Result<SessionId, OpenIdError> {
+    ) -> Result<(SessionId, String), OpenIdError> {
         let now = (self.clock)();
         let Guest { openid, name, rights } = guest;
         let known = self.users.read(|users| users.at_provider(&openid).cloned());
@@ -157,7 +158,7 @@ impl People {
                 })?
             }
         };
-        Ok(self.begin_session(&user.id, arrival, former)?)
+        Ok((self.begin_session(&user.id, arrival, former)?, user.name))
     }
 }
 
@@ -179,8 +180,12 @@ pub(crate) async fn enter_by_openid(
     let now = app.people.now();
     let claims = provider.claims(&code, &flow, returned.iss.as_deref(), now).await.map_err(told)?;
     let guest = Guest::new(&provider.settings, &claims).map_err(told)?;
-    let entered = with(app, move |people| Ok(people.enter_as(guest, &arrival, former.as_deref())));
-    entered.await?.map_err(told)
+    let from = arrival.clone();
+    let entered =
+        with(app, move |people| Ok(people.enter_as(guest, &arrival, former.as_deref()))).await?;
+    let (session, name) = entered.map_err(told)?;
+    tell(app, "somebody signed in by the provider", Some(&name), &from);
+    Ok(session)
 }
 
 #[cfg(test)]

