@@ -45,7 +45,7 @@ pub(crate) fn source(path: &Path) -> Result<Arc<SourceFile>, Failure> {
 /// Reads and checks a workflow file; tells every problem.
 pub(crate) fn workflow(path: &Path, world: &World) -> Result<Loaded, Failure> {
     let source = source(path)?;
-    let Validation { workflow, diagnostics, private } =
+    let Validation { workflow, diagnostics, private, .. } =
         subrosa_engine::validate(source.clone(), subrosa_executors::KINDS);
     let excerpts = Excerpts::new(&source).private(&private);
     tell(&excerpts, &diagnostics, world);

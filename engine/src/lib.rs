@@ -44,6 +44,7 @@ pub mod sink;
 pub mod source;
 mod spec;
 mod step;
+pub mod steplog;
 mod structured;
 mod substitute;
 pub mod toml;

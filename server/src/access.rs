@@ -251,6 +251,29 @@ impl Rights {
     }
 }
 
+/// Where a thing is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placed {
+    /// In a workspace, or in the global scope.
+    In(Option<WorkspaceName>),
+    /// That cannot be told: it takes a role that holds everywhere.
+    Unknown,
+}
+
+impl Rights {
+    /// As [`Rights::decide`], for a thing whose place may not be known.
+    pub fn decide_at(&self, action: Action, placed: &Placed) -> Verdict {
+        match placed {
+            Placed::In(workspace) => self.decide(action, workspace.as_ref()),
+            Placed::Unknown => {
+                let everywhere = |grant: &&Grant| grant.workspace == Place::Everywhere;
+                let grants = self.grants.iter().filter(everywhere).cloned().collect();
+                Rights { admin: self.admin, grants }.decide(action, None)
+            }
+        }
+    }
+}
+
 impl Verdict {
     /// The stricter of two.
     #[must_use]

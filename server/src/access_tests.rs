@@ -1,6 +1,6 @@
 use subrosa_registry::WorkspaceName;
 
-use super::{Action, Grant, Needs, Place, Rights, Role, Verdict};
+use super::{Action, Grant, Needs, Place, Placed, Rights, Role, Verdict};
 
 fn workspace(name: &str) -> WorkspaceName {
     WorkspaceName::parse(name).unwrap()
@@ -155,4 +155,17 @@ fn who_may_do_it_in_one_place_may_do_it_somewhere() {
     }
     assert!(!manager.may_anywhere(Action::ManageUsers));
     assert!(Rights::default().may_anywhere(Action::ManageSelf));
+}
+
+#[test]
+fn what_is_in_no_known_place_takes_a_role_that_holds_everywhere() {
+    let check = |workspace: Place, expected: Verdict| {
+        let rights = Rights { admin: false, grants: vec![Grant { workspace, role: Role::Viewer }] };
+        assert_eq!(rights.decide_at(Action::SeeRuns, &Placed::Unknown), expected);
+    };
+    check(Place::Everywhere, Verdict::Allowed);
+    check(Place::Global, Verdict::Hidden);
+    check(Place::Workspace(workspace("pay")), Verdict::Hidden);
+    let allowed = Rights::admin().decide_at(Action::SteerRuns, &Placed::Unknown);
+    assert_eq!(allowed, Verdict::Allowed);
 }

@@ -3,8 +3,11 @@
 pub(crate) mod connection_types;
 pub(crate) mod connection_use;
 pub(crate) mod connections;
+pub(crate) mod logs;
 mod people;
+pub(crate) mod runs;
 mod secrets;
+pub(crate) mod workflows;
 
 use axum::Json;
 use axum::response::IntoResponse;
@@ -15,11 +18,14 @@ use crate::app::{App, openapi};
 /// Everything below `/api/v1`.
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
+        .merge(logs::routes())
+        .merge(runs::routes())
         .merge(secrets::routes())
         .merge(people::routes())
         .merge(connection_types::routes())
         .merge(connections::routes())
         .merge(connection_use::routes())
+        .merge(workflows::routes())
         .route("/openapi.json", axum::routing::get(described))
 }
 

@@ -11,13 +11,18 @@ use utoipa::openapi::OpenApi as Description;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::limits::{self, Pace};
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::origin::{self, Origin};
 use crate::people::openid::Provider;
 use crate::people::{People, identify};
+use crate::problem::Problem;
 use crate::runner::Runner;
+use crate::runs::Runs;
 use crate::secrets::Overview;
+use crate::serve::Stopping;
 use crate::settings::Settings;
+use crate::workflows::Catalogue;
 use crate::{api, health, log, outcome, respond, ui};
 
 /// What routes share.
@@ -31,6 +36,8 @@ pub(crate) struct Parts {
     pub(crate) runner: Runner,
     /// How the server is reached, without a slash at the end.
     pub(crate) base: String,
+    /// Says when it is to stop.
+    pub(crate) stop: Stopping,
 }
 
 /// The same, behind one pointer.
@@ -45,13 +52,17 @@ pub(crate) struct Shared {
     pub(crate) overview: Overview,
     pub(crate) metrics: Metrics,
     pub(crate) pace: Pace,
+    pub(crate) flows: Catalogue,
+    pub(crate) runs: Runs,
+    pub(crate) live: Live,
 }
 
 impl App {
     /// Puts together what a server with these settings needs.
     pub(crate) fn new(settings: Settings, parts: Parts) -> App {
-        let Parts { people, openid, runner, base } = parts;
+        let Parts { people, openid, runner, base, stop } = parts;
         let limits = settings.limits;
+        let metrics = Metrics::new();
         App(Arc::new(Shared {
             base,
             origin: Origin::new(&settings),
@@ -59,10 +70,23 @@ impl App {
             openid,
             runner,
             overview: Overview::new(&settings.data_dir),
-            metrics: Metrics::new(),
+            flows: Catalogue::new(&settings.workflows, settings.kinds),
+            runs: Runs::new(&settings.data_dir, &settings.workflows),
+            live: Live::new(metrics.streams.clone(), stop),
+            metrics,
             pace: Pace::new(limits.per_second, limits.requests_max),
             settings,
         }))
+    }
+
+    /// Does what waits for the disk where nobody else waits for it.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&App) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let app = self.clone();
+        let done = tokio::task::spawn_blocking(move || work(&app)).await;
+        done.map_err(|_| Problem::broken("a bug: the log of the server tells where"))
     }
 }
 
@@ -71,7 +95,8 @@ impl App {
     /// Without an OpenID provider.
     pub(crate) fn for_test(settings: Settings, people: People, runner: Runner) -> App {
         let base = "http://localhost".to_owned();
-        App::new(settings, Parts { people, openid: None, runner, base })
+        let (_, stop) = tokio::sync::watch::channel(crate::serve::Stop::No);
+        App::new(settings, Parts { people, openid: None, runner, base, stop })
     }
 }
 

@@ -23,20 +23,12 @@ pub fn workflow_file(folder: &Path, relative: &str) -> Option<PathBuf> {
     (meant.starts_with(real) && meant.is_file()).then_some(found)
 }
 
-/// The path relative to the folder of a file that a record names, if it is below the folder.
-pub fn relative(folder: &Path, file: &Path) -> Option<String> {
-    let below = |folder: &Path| file.strip_prefix(folder).ok().map(Path::to_path_buf);
-    let found = below(folder).or_else(|| below(&fs::canonicalize(folder).ok()?))?;
-    let relative = found.to_str()?.to_owned();
-    workflow_file(folder, &relative).map(|_| relative)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
-    use super::{relative, workflow_file};
+    use super::workflow_file;
 
     #[test]
     fn a_name_means_a_workflow_file_below_the_folder_or_nothing() {
@@ -52,8 +44,6 @@ mod tests {
         fs::create_dir(folder.join("folder.yaml")).unwrap();
         for name in ["a.yaml", "team/b.yml", "in.yaml"] {
             assert_eq!(workflow_file(&folder, name), Some(folder.join(name)), "{name}");
-            let file = folder.join(name);
-            assert_eq!(relative(&folder, &file).as_deref(), Some(name));
         }
         let outside = home.path().join("out.yaml").display().to_string();
         for name in [
@@ -72,6 +62,5 @@ mod tests {
         ] {
             assert_eq!(workflow_file(&folder, name), None, "{name}");
         }
-        assert_eq!(relative(&folder, &home.path().join("out.yaml")), None);
     }
 }

@@ -10,12 +10,14 @@ mod api;
 mod app;
 pub mod channel;
 mod extract;
+mod flow;
 pub mod folder;
 mod health;
 mod limits;
 mod listen;
 #[cfg(test)]
 mod listen_tests;
+mod live;
 mod log;
 mod metrics;
 mod origin;
@@ -27,11 +29,13 @@ mod respond;
 #[cfg(test)]
 mod role_table;
 mod runner;
+mod runs;
 mod secrets;
 mod serve;
 mod settings;
 mod shelf;
 mod ui;
+mod workflows;
 
 pub use app::openapi;
 pub use axum::http::Uri;

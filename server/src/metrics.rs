@@ -17,6 +17,8 @@ pub(crate) struct Metrics {
     seconds: Histogram,
     /// Connections that are open.
     pub(crate) connections: Gauge,
+    /// Live streams that are open.
+    pub(crate) streams: Gauge,
 }
 
 /// A request, by its route and not by what is in its path.
@@ -38,7 +40,9 @@ impl Metrics {
         let help = "How long answers took to begin";
         registry.register("http_request_seconds", help, seconds.clone());
         registry.register("http_connections", "Connections that are open", connections.clone());
-        Metrics { registry, requests, seconds, connections }
+        let streams = Gauge::default();
+        registry.register("live_streams", "Live streams that are open", streams.clone());
+        Metrics { registry, requests, seconds, connections, streams }
     }
 
     /// Counts an answer.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::access::Verdict;
+use crate::channel::runs::ProblemView;
 use crate::channel::{Refusal, RefusalKind};
 
 /// Why a request was refused, in words that may be shown: never a value.
@@ -23,16 +24,26 @@ pub(crate) struct Problem {
     #[schema(example = 404)]
     status: u16,
     /// What was found.
-    detail: String,
+    #[schema(value_type = String)]
+    detail: Box<str>,
     /// How to mend it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    help: Option<String>,
+    #[schema(value_type = Option<String>)]
+    help: Option<Box<str>>,
+    /// What is wrong with a workflow, or with what its run was given.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<ProblemView>, required = false)]
+    problems: Box<[ProblemView]>,
+    /// The run whose record says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    run: Option<Box<str>>,
     /// After how many seconds it may be tried again.
     #[serde(skip)]
     retry_after_s: Option<u64>,
-    /// What `WWW-Authenticate` says of a 401.
+    /// Whether it was for a token that does not hold.
     #[serde(skip)]
-    challenge: &'static str,
+    is_bad_token: bool,
 }
 
 impl Problem {
@@ -42,10 +53,12 @@ impl Problem {
             kind: "about:blank",
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
-            detail: detail.into(),
+            detail: detail.into().into_boxed_str(),
             help: None,
+            problems: Box::default(),
+            run: None,
             retry_after_s: None,
-            challenge: "Bearer realm=\"subrosa\"",
+            is_bad_token: false,
         }
     }
 
@@ -76,7 +89,7 @@ impl Problem {
     pub(crate) fn bad_token() -> Problem {
         let detail = "the token is unknown, revoked or expired, or its user may not come in";
         let mut problem = Problem::new(StatusCode::UNAUTHORIZED, detail);
-        problem.challenge = "Bearer realm=\"subrosa\", error=\"invalid_token\"";
+        problem.is_bad_token = true;
         problem.help("make another under Settings")
     }
 
@@ -88,7 +101,7 @@ impl Problem {
     /// Adds how to mend it.
     #[must_use]
     pub(crate) fn help(mut self, help: impl Into<String>) -> Problem {
-        self.help = Some(help.into());
+        self.help = Some(help.into().into_boxed_str());
         self
     }
 
@@ -97,6 +110,23 @@ impl Problem {
     pub(crate) fn retry_after(mut self, seconds: u64) -> Problem {
         self.retry_after_s = Some(seconds);
         self
+    }
+
+    /// Adds what is wrong with a workflow, and the run whose record says so.
+    #[must_use]
+    pub(crate) fn about(mut self, problems: Vec<ProblemView>, run: Option<String>) -> Problem {
+        (self.problems, self.run) = (problems.into(), run.map(String::into_boxed_str));
+        self
+    }
+
+    /// What is wrong with a workflow.
+    pub(crate) fn problems(&self) -> &[ProblemView] {
+        &self.problems
+    }
+
+    /// The run whose record says so.
+    pub(crate) fn run(&self) -> Option<&str> {
+        self.run.as_deref()
     }
 
     /// The status.
@@ -113,7 +143,7 @@ impl Problem {
     pub(crate) fn told(&self) -> String {
         match &self.help {
             Some(help) => format!("{}: {help}", self.detail),
-            None => self.detail.clone(),
+            None => self.detail.to_string(),
         }
     }
 
@@ -126,7 +156,10 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let (status, retry_after) = (self.status(), self.retry_after_s);
-        let challenge = self.challenge;
+        let challenge = match self.is_bad_token {
+            true => "Bearer realm=\"subrosa\", error=\"invalid_token\"",
+            false => "Bearer realm=\"subrosa\"",
+        };
         let mut response = (status, Json(&self)).into_response();
         // Pages tell it as a page.
         response.extensions_mut().insert(self);

@@ -51,9 +51,27 @@ impl PageQuery {
         items: impl Iterator<Item = T>,
         key: impl Fn(&T) -> String,
     ) -> Result<Page<T>, Problem> {
+        self.cut(items, key, |key, cursor| key > cursor)
+    }
+
+    /// The page of a list that is sorted by `key` downwards.
+    pub(crate) fn page_down<T>(
+        &self,
+        items: impl Iterator<Item = T>,
+        key: impl Fn(&T) -> String,
+    ) -> Result<Page<T>, Problem> {
+        self.cut(items, key, |key, cursor| key < cursor)
+    }
+
+    fn cut<T>(
+        &self,
+        items: impl Iterator<Item = T>,
+        key: impl Fn(&T) -> String,
+        follows: fn(&str, &str) -> bool,
+    ) -> Result<Page<T>, Problem> {
         let limit = self.limit()?;
         let after = self.cursor.as_deref().map(decode).transpose()?;
-        let is_after = |item: &T| after.as_ref().is_none_or(|after| key(item) > *after);
+        let is_after = |item: &T| after.as_ref().is_none_or(|after| follows(&key(item), after));
         let mut items: Vec<T> = items.filter(is_after).take(limit + 1).collect();
         let has_more = items.len() > limit;
         items.truncate(limit);
@@ -155,6 +173,19 @@ mod tests {
             }
         }
         assert_eq!((seen, pages), (all, 3));
+    }
+
+    #[test]
+    fn pages_of_a_list_downwards_follow_each_other_as_well() {
+        let all: Vec<String> = (0..4).rev().map(|n| format!("item-{n}")).collect();
+        let page = |cursor| {
+            let query = PageQuery { limit: Some(3), cursor };
+            query.page_down(all.iter().cloned(), String::clone).unwrap()
+        };
+        let first = page(None);
+        let second = page(first.next.clone());
+        assert_eq!([first.items, second.items].concat(), all);
+        assert_eq!(second.next, None);
     }
 
     #[test]

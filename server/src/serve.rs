@@ -106,9 +106,12 @@ pub async fn serve(
     let openid = openid(&settings, &base).await?;
     let link = link.map(|token| format!("{base}/welcome?token={token}"));
     let (limits, trust_proxy) = (settings.limits, settings.trust_proxy);
-    let parts = Parts { people, openid, runner: asks, base: base.clone() };
+    let parts = Parts { people, openid, runner: asks, base: base.clone(), stop: stop.clone() };
     let app = App::new(settings, parts);
     let count = counter(&app.metrics);
+    // Reading thousands of records for the first time takes a while.
+    let warm = app.clone();
+    tokio::task::spawn_blocking(move || warm.runs.all(&warm.flows));
     ready(&base, link.as_deref());
     let router = app::router(app);
     let listening = Listening { listener, tls, router, limits, trust_proxy, count };

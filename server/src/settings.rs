@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::http::Uri;
 use serde::Deserialize;
+use subrosa_engine::kind::Kinds;
 
 use crate::access::Rights;
 
@@ -23,6 +24,8 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// The folder with the workflow files.
     pub workflows: PathBuf,
+    /// The kinds that steps of workflows may have.
+    pub kinds: Kinds,
     /// The folder with records of runs, and with what the server keeps.
     pub data_dir: PathBuf,
     /// The program and its words that make the runner.
@@ -148,6 +151,7 @@ impl Settings {
             trust_proxy: false,
             tls: None,
             workflows: home.to_path_buf(),
+            kinds: &[],
             data_dir: home.to_path_buf(),
             runner: Vec::new(),
             runner_env: Vec::new(),

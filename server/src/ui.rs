@@ -4,9 +4,11 @@
 pub(crate) mod connections;
 pub(crate) mod grants;
 mod login;
+mod runs;
 mod secrets;
 mod settings;
 mod users;
+mod workflows;
 
 use askama::Template;
 use axum::Router;
@@ -23,10 +25,13 @@ use crate::problem::Problem;
 /// Every page, and what pages load.
 pub(crate) fn routes() -> Router<App> {
     Router::new()
-        .route("/", get(|| async { Redirect::to("/secrets") }))
+        .route("/", get(|| async { Redirect::to("/runs") }))
         .route("/assets/style.css", get(style))
         .route("/assets/icon.svg", get(icon))
         .merge(login::routes())
+        .route("/assets/live.js", get(live_script))
+        .merge(runs::routes())
+        .merge(workflows::routes())
         .merge(secrets::routes())
         .merge(connections::routes())
         .merge(settings::routes())
@@ -48,9 +53,18 @@ fn asset(kind: &'static str, content: &'static str) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, keep)], content)
 }
 
+async fn live_script() -> impl IntoResponse {
+    asset("text/javascript; charset=utf-8", include_str!("../assets/live.js"))
+}
+
 /// The parts of the site: the path of each one's first page, and its name.
-pub(crate) const PARTS: &[(&str, &str)] =
-    &[("/secrets", "Secrets"), ("/connections", "Connections"), ("/settings", "Settings")];
+pub(crate) const PARTS: &[(&str, &str)] = &[
+    ("/runs", "Runs"),
+    ("/workflows", "Workflows"),
+    ("/secrets", "Secrets"),
+    ("/connections", "Connections"),
+    ("/settings", "Settings"),
+];
 
 /// What every page of somebody who is in shows around its content.
 pub(crate) struct Frame {
@@ -77,6 +91,19 @@ impl Frame {
             has_no_password: !caller.can_return,
         }
     }
+}
+
+/// `2026-11-22 15:32:05` of a moment, UTC; the text itself if it is none.
+pub(crate) fn moment(time: &str) -> String {
+    match time.split_once('T') {
+        Some((day, rest)) => format!("{day} {}", rest.get(..8).unwrap_or(rest)),
+        None => time.to_owned(),
+    }
+}
+
+/// A status as people say it: `partially succeeded`.
+pub(crate) fn words(status: &str) -> String {
+    status.replace('_', " ")
 }
 
 /// A page; a template that fails is a bug.

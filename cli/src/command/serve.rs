@@ -75,6 +75,7 @@ fn settings(args: &ServeArgs, world: &World) -> Result<Settings, Failure> {
         trust_proxy: args.trust_proxy,
         tls,
         workflows,
+        kinds: subrosa_executors::KINDS,
         data_dir: world.data_dir()?,
         runner,
         runner_env: runner_env

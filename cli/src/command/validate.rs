@@ -31,7 +31,7 @@ pub(crate) fn validate(args: &ValidateArgs, world: &World) -> Result<Exit, Failu
 /// Checks one file; whether it can be used.
 fn check(path: &Path, json: bool, world: &World) -> Result<bool, Failure> {
     let source = load::source(path)?;
-    let Validation { workflow, diagnostics, private } =
+    let Validation { workflow, diagnostics, private, .. } =
         subrosa_engine::validate(source.clone(), subrosa_executors::KINDS);
     if json {
         out::stdout(to_line(&render::json(&source, &diagnostics))?)?;

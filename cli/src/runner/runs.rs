@@ -34,6 +34,9 @@ const GENTLE: Duration = Duration::from_secs(20);
 /// How long a run may take to end that is to stop at once.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
+/// For what a process has said to be read once it has ended.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// What came of an order.
 pub(super) type Answer = Result<Started, Refusal>;
 
@@ -228,9 +231,23 @@ async fn carry(
             },
             Some(end) = ends.recv() => end_run(end, &mut child, &mut input).await,
             // A process that cannot be waited for is none of ours any more.
-            _ = child.wait() => return,
+            _ = child.wait() => break,
         }
     }
+    // What it said last may not have been read yet.
+    let rest = async {
+        while told.is_some()
+            && let Some(one) = said.recv().await
+        {
+            match one {
+                Told::Ask { .. } => {}
+                Told::Done(done) => tell(&mut told, Ok(done)),
+                Told::Refused(refusal) => tell(&mut told, Err(refusal)),
+            }
+        }
+    };
+    // Somebody may have inherited its output, and nobody else says anything there.
+    timeout(LAST_WORDS, rest).await.ok();
 }
 
 /// The next thing that is said, while there is somebody to tell it to.

@@ -1,3 +1,7 @@
 //! Runs that a server starts: acknowledged once recorded, steered, stopped, and found again whatever is killed.
 
+mod api;
+mod killing;
+mod live;
 mod runner;
+mod server;

@@ -28,7 +28,8 @@ pub(crate) fn plan(workflow: &Workflow, dir: &Path, masks: &Masks) -> Result<Kep
         message: masks.text(&format!("the run to retry cannot be read: {error}")),
         help: None,
     })?;
-    if alive {
+    // One whose record says how it ended only has its end to tell.
+    if alive && record.status == "running" {
         return Err(RunError {
             message: masks.text(&format!("run {} is still going on", record.run)),
             help: Some("stop it first, or wait for its end"),

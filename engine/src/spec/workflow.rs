@@ -34,6 +34,8 @@ pub(crate) struct Draft {
     pub(crate) chain: bool,
     /// `labels:`.
     pub(crate) labels: Vec<(String, Option<String>)>,
+    /// Whether `labels:` was understood, or is not there.
+    pub(crate) are_labels_whole: bool,
     /// `env:`.
     pub(crate) env: Vec<EnvEntry>,
     /// `dotenv:`, in loading order.
@@ -83,11 +85,14 @@ pub(crate) fn decode(notes: &mut Notes, node: &Node) -> Draft {
     let Some(fields) = Fields::read(notes, &WORKFLOW, node) else {
         return Draft { span: node.span, ..Draft::default() };
     };
+    let before = notes.count();
+    let labels = fields.get("labels").map(|n| labels(notes, n)).unwrap_or_default();
     Draft {
+        labels,
+        are_labels_whole: notes.count() == before,
         name: fields.trimmed(notes, "name").map(|text| checked_name(notes, text)),
         description: fields.text(notes, "description").map(|text| text.raw),
         chain: fields.word(notes, "type", &["graph", "chain"]) == Some("chain"),
-        labels: fields.get("labels").map(|n| labels(notes, n)).unwrap_or_default(),
         env: fields.get("env").map(|n| env::entries(notes, n)).unwrap_or_default(),
         dotenv: dotenv(notes, &fields),
         params: fields.get("params").map(|n| params::declared(notes, n)).unwrap_or_default(),

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use subrosa_registry::WorkspaceName;
 
 use super::{Arrival, People, User, cookie, is_same, token, with};
-use crate::access::{Action, Rights, Verdict};
+use crate::access::{Action, Placed, Rights, Verdict};
 use crate::app::App;
 use crate::channel::By;
 use crate::listen::Peer;
@@ -78,6 +78,16 @@ impl Caller {
         self.decide(action, workspace).check()
     }
 
+    /// As [`Caller::decide`], for a thing whose place may not be known.
+    pub(crate) fn decide_at(&self, action: Action, placed: &Placed) -> Verdict {
+        let verdict = self.rights.decide_at(action, placed);
+        let limit = match &self.via {
+            Via::Session { .. } => return verdict,
+            Via::Token { limit } => limit.as_ref(),
+        };
+        limit.map_or(verdict, |limit| verdict.and(limit.decide_at(action, placed)))
+    }
+
     /// Whether something may be done.
     pub(crate) fn may(&self, action: Action, workspace: Option<&WorkspaceName>) -> bool {
         self.decide(action, workspace) == Verdict::Allowed
@@ -90,6 +100,11 @@ impl Caller {
             Via::Token { limit } => limit.as_ref(),
         };
         self.rights.may_anywhere(action) && limit.is_none_or(|limit| limit.may_anywhere(action))
+    }
+
+    /// Whether something may be done with a thing whose place may not be known.
+    pub(crate) fn may_at(&self, action: Action, placed: &Placed) -> bool {
+        self.decide_at(action, placed) == Verdict::Allowed
     }
 
     /// On whose behalf the runner acts, for something in a workspace.
