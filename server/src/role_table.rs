@@ -52,7 +52,10 @@ const PAYMENTS: Option<&str> = Some("payments");
 /// A password that is refused for its length, so that nothing is changed.
 const SHORT: &str = r#"{"password": "short"}"#;
 
-/// The table. The runner of the test has the secret `prod/db` in the workspace `payments` and `other/db` in
+/// The run of the test.
+pub(crate) const RUN: &str = "20261123t000000-abcd";
+
+/// The table. The workflow `pay` and its run are in `payments`, the workflow `free` in the global scope. The runner of the test has the secret `prod/db` in the workspace `payments` and `other/db` in
 /// the global scope, a connection `jira` in `payments`, and changes nothing; there is a user `target`.
 pub(crate) const TABLE: &[Row] = &[
     row(("GET", "/secrets"), Action::SeeSecrets, "/secrets", PAYMENTS, "")
@@ -109,6 +112,64 @@ pub(crate) const TABLE: &[Row] = &[
         "/secrets/other%2Fdb/rollback",
         None,
         r#"{"version": 1}"#,
+    ),
+    row(("GET", "/workflows"), Action::SeeWorkflows, "/workflows", PAYMENTS, "")
+        .finding(Finds::List("\"pay\"")),
+    row(("GET", "/workflows"), Action::SeeWorkflows, "/workflows", None, "")
+        .finding(Finds::List("\"free\"")),
+    row(("GET", "/workflows/{name}"), Action::SeeWorkflows, "/workflows/pay", PAYMENTS, ""),
+    row(("GET", "/workflows/{name}"), Action::SeeWorkflows, "/workflows/free", None, ""),
+    row(
+        ("GET", "/workflows/{name}/explain"),
+        Action::SeeWorkflows,
+        "/workflows/pay/explain",
+        PAYMENTS,
+        "",
+    ),
+    row(
+        ("POST", "/workflows/validate"),
+        Action::SeeSelf,
+        "/workflows/validate",
+        None,
+        r#"{"text": "steps: []"}"#,
+    ),
+    row(
+        ("POST", "/workflows/{name}/runs"),
+        Action::StartRuns,
+        "/workflows/pay/runs",
+        PAYMENTS,
+        "{}",
+    ),
+    row(("POST", "/workflows/{name}/dry"), Action::StartRuns, "/workflows/pay/dry", PAYMENTS, "{}"),
+    row(("GET", "/runs"), Action::SeeRuns, "/runs", PAYMENTS, "").finding(Finds::List(RUN)),
+    row(("GET", "/runs/{id}"), Action::SeeRuns, "/runs/20261123t000000-abcd", PAYMENTS, ""),
+    row(
+        ("GET", "/runs/{id}/events"),
+        Action::SeeRuns,
+        "/runs/20261123t000000-abcd/events",
+        PAYMENTS,
+        "",
+    ),
+    row(
+        ("GET", "/runs/{id}/steps/{step}/log"),
+        Action::SeeRuns,
+        "/runs/20261123t000000-abcd/steps/one/log",
+        PAYMENTS,
+        "",
+    ),
+    row(
+        ("POST", "/runs/{id}/stop"),
+        Action::SteerRuns,
+        "/runs/20261123t000000-abcd/stop",
+        PAYMENTS,
+        "{}",
+    ),
+    row(
+        ("POST", "/runs/{id}/retry"),
+        Action::SteerRuns,
+        "/runs/20261123t000000-abcd/retry",
+        PAYMENTS,
+        "{}",
     ),
     row(("GET", "/connection-types"), Action::SeeConnectionTypes, "/connection-types", None, "")
         .finding(Finds::List("github")),

@@ -133,7 +133,7 @@ async fn check(
     caller: Caller,
     Body(Text { text, name }): Body<Text>,
 ) -> Result<Json<Checked>, Problem> {
-    caller.check(Action::ManageSelf, None)?;
+    caller.check(Action::SeeSelf, None)?;
     let name = name.unwrap_or_else(|| "workflow.yaml".to_owned());
     let checked = app.blocking(move |app| check_text(&name, &text, app.settings.kinds));
     let (valid, problems) = checked.await?;

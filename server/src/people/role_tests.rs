@@ -1,6 +1,7 @@
 //! Role x route x workspace: who gets what of every operation that is described.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::body::{Body, to_bytes};
@@ -18,7 +19,7 @@ use crate::app::{App, openapi, router};
 use crate::channel::connections::ConnectionsCall;
 use crate::channel::secrets::{SecretView, SecretsCall};
 use crate::channel::{Call, Refusal, RefusalKind};
-use crate::role_table::{Finds, Row, TABLE};
+use crate::role_table::{Finds, RUN, Row, TABLE};
 use crate::runner::Runner;
 use crate::settings::{Limits, Settings};
 
@@ -26,6 +27,7 @@ use crate::settings::{Limits, Settings};
 pub(super) fn app(home: &TempDir) -> App {
     let limits = Limits { per_second: 1_000_000, ..Limits::default() };
     let settings = Settings { limits, ..Settings::for_test(home.path()) };
+    workflows(home.path());
     let people = People::open(&settings).unwrap();
     let runner = Runner::answering(|call| match call {
         Call::Secrets(SecretsCall::ListSecrets(_)) => {
@@ -55,6 +57,31 @@ fn view(reference: &str, workspace: Option<&str>) -> SecretView {
         "description": "", "created": "", "updated": "", "versions": [],
     });
     serde_json::from_value(view).unwrap()
+}
+
+/// Two workflows, and a run of one of them that has ended.
+fn workflows(home: &std::path::Path) {
+    let steps = "steps: [{name: one, run: echo}]\n";
+    let pay = home.join("pay.yaml");
+    fs::write(&pay, format!("labels: {{workspace: payments}}\n{steps}")).unwrap();
+    fs::write(home.join("free.yaml"), steps).unwrap();
+    let run = home.join("runs/pay").join(RUN);
+    fs::create_dir_all(run.join("steps")).unwrap();
+    fs::write(run.join("steps/one.out"), "hello\n").unwrap();
+    fs::write(run.join("events.jsonl"), "").unwrap();
+    let record = json!({
+        "format": 1, "run": RUN, "retry_of": null, "workflow": "pay", "file": pay,
+        "workspace": "payments", "by": "admin", "environment": null, "status": "succeeded",
+        "reason": null, "started": "2026-11-23T00:00:00.000Z",
+        "finished": "2026-11-23T00:00:01.000Z", "pid": 1, "params": [], "secrets": [],
+        "steps": [{
+            "name": "one", "status": "succeeded", "attempts": 1,
+            "started": "2026-11-23T00:00:00.000Z", "finished": "2026-11-23T00:00:01.000Z",
+            "exit_code": 0, "signal": null, "message": null, "stdout": "steps/one.out",
+            "stderr": null, "outputs": [], "called": [],
+        }],
+    });
+    fs::write(run.join("status.json"), record.to_string()).unwrap();
 }
 
 fn github() -> Value {
