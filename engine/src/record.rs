@@ -277,7 +277,8 @@ pub fn open(path: &Path) -> io::Result<fs::File> {
     open_regular(path)
 }
 
-fn is_alive(dir: &Path) -> bool {
+/// Whether the engine of a run that has a record lives; after that, nothing more is written.
+pub fn is_alive(dir: &Path) -> bool {
     let Ok(file) = open(&dir.join("events.jsonl")) else {
         return false;
     };

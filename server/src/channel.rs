@@ -10,7 +10,7 @@ pub mod runs;
 mod sealed;
 pub mod secrets;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -129,4 +129,43 @@ pub enum RefusalKind {
 /// A moment as the channel and the API write it: RFC 3339, UTC, whole seconds.
 pub fn stamp(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
+}
+
+/// The moment that a text in RFC 3339 means, in whatever zone.
+pub fn moment(text: &str) -> Option<SystemTime> {
+    let text = text.trim().to_ascii_uppercase();
+    let zoned = text.len().checked_sub(6).filter(|at| text.is_char_boundary(*at));
+    let (local, zone) = match zoned.map(|at| text.split_at(at)) {
+        Some((local, zone)) if zone.starts_with(['+', '-']) && local.contains('T') => (local, zone),
+        _ => (text.trim_end_matches('Z'), "+00:00"),
+    };
+    let (sign, zone) = zone.split_at(1);
+    let (hours, minutes) = zone.split_once(':')?;
+    let (hours, minutes): (u64, u64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let ahead = Duration::from_secs(hours * 3600 + minutes * 60);
+    let local = humantime::parse_rfc3339_weak(&format!("{local}Z")).ok()?;
+    if sign == "+" { local.checked_sub(ahead) } else { local.checked_add(ahead) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{moment, stamp};
+
+    #[test]
+    fn a_moment_is_understood_in_any_zone() {
+        let check = |text: &str, expected: Option<&str>| {
+            assert_eq!(moment(text).map(stamp).as_deref(), expected, "{text}");
+        };
+        let noon = Some("2026-11-22T12:00:00Z");
+        check("2026-11-22T12:00:00Z", noon);
+        check("2026-11-22t12:00:00.5z", noon);
+        check("2026-11-22T13:30:00+01:30", noon);
+        check("2026-11-22T07:00:00-05:00", noon);
+        check("2026-11-22", Some("2026-11-22T00:00:00Z"));
+        for none in
+            ["yesterday", "", "2026-13-01T00:00:00Z", "2026-11-22T12:00:00+0x:00", "é26-11-22é"]
+        {
+            check(none, None);
+        }
+    }
 }

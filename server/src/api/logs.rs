@@ -88,7 +88,7 @@ pub(crate) async fn read_log(
     let read = app.blocking(move |_| {
         let found = steps(&dir).into_iter().find(|found| found.path == step)?;
         let attempt = part.attempt.unwrap_or(found.record.attempts);
-        if attempt > found.record.attempts {
+        if part.attempt == Some(0) || attempt > found.record.attempts {
             return None;
         }
         let wanted = part.stream.unwrap_or(StreamName::Stdout);

@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 use super::workflows::{Given, StartedView, begin};
 use crate::access::Action;
 use crate::app::App;
+use crate::channel::moment;
 use crate::channel::runs::{StartKind, StopHow, StopRun, Stopping};
 use crate::extract::{Asked, Body, Named};
 use crate::people::Caller;
@@ -93,9 +94,13 @@ pub(crate) async fn seen(
     wanted: Wanted,
     page: &PageQuery,
 ) -> Result<Page<RunView>, Problem> {
-    let since = wanted.since.as_deref().map(humantime::parse_rfc3339_weak).transpose();
     let since =
-        since.map_err(|_| Problem::invalid("`since` is no moment like `2026-11-22T15:00:00Z`"))?;
+        match wanted.since.as_deref() {
+            None => None,
+            Some(text) => Some(moment(text).ok_or_else(|| {
+                Problem::invalid("`since` is no moment like `2026-11-22T15:00:00Z`")
+            })?),
+        };
     let runs = app.blocking(|app| app.runs.all(&app.flows)).await?;
     let is_wanted = |run: &&Arc<Run>| {
         wanted.workflow.as_ref().is_none_or(|name| run.view.workflow.as_ref() == Some(name))

@@ -53,7 +53,7 @@ impl Poll {
 
     /// Whether the run is over. Everything that it leaves was written before.
     pub(super) fn is_over(&self) -> bool {
-        !load(&self.dir).is_ok_and(|found| found.alive)
+        !record::is_alive(&self.dir)
     }
 
     /// Whether the last look left something for the next.

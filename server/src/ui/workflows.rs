@@ -72,6 +72,7 @@ struct Show {
     /// What is wrong in no line.
     elsewhere: Vec<ProblemView>,
     may_start: bool,
+    is_usable: bool,
     plan: Option<PlanView>,
     /// Why nothing was started, and the run whose record says so.
     refused: Option<(String, Option<String>)>,
@@ -86,6 +87,7 @@ impl Show {
             lines: lines(flow, &detail.text, problems),
             elsewhere: elsewhere.cloned().collect(),
             may_start: caller.may_at(Action::StartRuns, &flow.placed) && flow.workflow.is_some(),
+            is_usable: flow.workflow.is_some(),
             plan: None,
             refused: None,
             flow: detail,
