@@ -3,5 +3,6 @@
 mod api;
 mod killing;
 mod live;
+mod passphrase;
 mod runner;
 mod server;

@@ -75,6 +75,18 @@ impl Screen {
         }
     }
 
+    /// The rest of the line after a text, once both have appeared.
+    pub(crate) fn line_after(&mut self, text: &str) -> String {
+        self.wait_for(text);
+        loop {
+            let rest = self.seen.split_once(text).map_or("", |(_, rest)| rest);
+            if let Some((line, _)) = rest.split_once("\r\n") {
+                return line.to_owned();
+            }
+            self.read_some();
+        }
+    }
+
     /// Waits for the end; all that was written, and how it ended.
     pub(crate) fn finish(mut self, mut child: Child) -> (String, ExitStatus) {
         let deadline = Instant::now() + PATIENCE;

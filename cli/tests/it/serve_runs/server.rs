@@ -53,6 +53,11 @@ impl Server {
         let link = find("come in, once, as an admin: ");
         // It goes on telling of requests.
         std::thread::spawn(move || told.for_each(drop));
+        Server::enter(child, address, &link)
+    }
+
+    /// Comes in by the link.
+    pub(super) fn enter(child: Child, address: String, link: &str) -> Server {
         let token = link.split_once("/welcome").unwrap().1.to_owned();
         let mut server = Server { child, address, cookie: String::new(), csrf: String::new() };
         let reply = server.call("GET", &format!("/welcome{token}"), None);
