@@ -4,9 +4,12 @@
 //! ask any more. Values come sealed to a key that it made; none goes back. Signals that ask people's programs
 //! to stop are for the process that listens, which ends our input when it is time.
 
+mod audit;
 mod connections;
+mod environments;
 mod grants;
 mod hooks;
+mod keys;
 mod line;
 mod order;
 pub(crate) mod process;
@@ -54,6 +57,7 @@ const AT_ONCE: usize = 32;
 /// What answers need.
 struct Runner {
     secrets: OpenSecrets,
+    world: World,
     key: UnsealingKey,
     clock: fn() -> std::time::SystemTime,
     runs: Arc<Runs>,
@@ -122,13 +126,14 @@ fn serve(task: Task, opener: for<'a> fn(&'a World) -> Opener<'a>) -> Result<(), 
     let world = World::snapshot(Named::default())?;
     let secrets = opener(&world).open_secrets()?;
     unlock(&secrets)?;
+    let clock = world.clock;
     let deaf = ignore(&[signals::INT, signals::TERM, signals::HUP, signals::QUIT]);
     let runs = Arc::new(Runs::new(folder, world.executable.clone(), world.clock));
-    let (key, clock) = (UnsealingKey::generate(), world.clock);
+    let key = UnsealingKey::generate();
     let services = connections::Services::new(&world)?;
     let replays = Replays::default();
     let runner =
-        Arc::new(Runner { secrets, key, clock, runs, hook_credentials, replays, services });
+        Arc::new(Runner { secrets, world, key, clock, runs, hook_credentials, replays, services });
     say(&Said::Ready { key: runner.key.sealing_key() });
     let runtime = load::runtime()?;
     let (sender, mut questions) = mpsc::channel(AT_ONCE);
@@ -233,6 +238,9 @@ fn answer(runner: &Runner, id: u64, by: &By, call: Call) {
         // These wait for processes, and are looked at before.
         Call::Runs(_) | Call::Hooks(_) => {}
         Call::Connections(call) => connections::answer(runner, id, by, call),
+        Call::Environments(call) => environments::answer(runner, id, by, call),
+        Call::Audit(call) => audit::answer(runner, id, call),
+        Call::Keys(call) => keys::answer(runner, id, call),
     }
 }
 

@@ -264,6 +264,14 @@ impl Registry {
         Ok(self.audit(&snapshot).verify(known.as_ref())?)
     }
 
+    /// How often the store was changed.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub fn generation(&self) -> Result<u64, RegistryError> {
+        Ok(self.snapshot()?.root.generation)
+    }
+
     /// The ends of the audit log that are known outside of it.
     ///
     /// # Errors

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use subrosa_registry::WorkspaceName;
 use utoipa::ToSchema;
 
+use crate::channel::audit::Within;
+
 /// What somebody may do in a workspace; each role includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -90,6 +92,8 @@ pub enum Action {
     ChangeEnvironments,
     /// What was done with secrets of a workspace.
     SeeAudit,
+    /// Whether the log of it is what was written.
+    VerifyAudit,
     /// Where the key of the registry is.
     SeeKeys,
     /// Users and their roles.
@@ -115,7 +119,7 @@ pub enum Needs {
 
 impl Action {
     /// Every action, for tables and tests.
-    pub const ALL: [Action; 19] = [
+    pub const ALL: [Action; 20] = [
         Action::SeeWorkflows,
         Action::StartRuns,
         Action::SeeRuns,
@@ -130,6 +134,7 @@ impl Action {
         Action::UseProtected,
         Action::ChangeEnvironments,
         Action::SeeAudit,
+        Action::VerifyAudit,
         Action::SeeKeys,
         Action::ManageUsers,
         Action::SeeSelf,
@@ -156,6 +161,7 @@ impl Action {
             | Action::UseProtected
             | Action::SeeAudit => Needs::Role(Role::Manager),
             Action::ChangeEnvironments
+            | Action::VerifyAudit
             | Action::SeeKeys
             | Action::ManageUsers
             | Action::SeeMetrics => Needs::Admin,
@@ -202,6 +208,27 @@ impl Rights {
                 self.admin || self.grants.iter().any(|grant| grant.role >= needed)
             }
         }
+    }
+
+    /// In which scopes an action may be done; an admin's is more than all scopes.
+    pub fn within(&self, action: Action) -> Within {
+        if self.admin {
+            return Within { all: true, ..Within::default() };
+        }
+        let mut within = Within::default();
+        for grant in &self.grants {
+            let alone = Rights { admin: false, grants: vec![grant.clone()] };
+            let allows = |at| alone.decide(action, at) == Verdict::Allowed;
+            match &grant.workspace {
+                Place::Everywhere => within.any_scope |= allows(None),
+                Place::Global => within.global |= allows(None),
+                Place::Workspace(name) if allows(Some(name)) => {
+                    within.workspaces.insert(name.to_string());
+                }
+                Place::Workspace(_) => {}
+            }
+        }
+        within
     }
 
     /// Whether an action may be done where the thing is that it is about; for things that are in no

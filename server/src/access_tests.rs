@@ -169,3 +169,22 @@ fn what_is_in_no_known_place_takes_a_role_that_holds_everywhere() {
     let allowed = Rights::admin().decide_at(Action::SteerRuns, &Placed::Unknown);
     assert_eq!(allowed, Verdict::Allowed);
 }
+
+#[test]
+fn an_action_may_be_done_within_the_scopes_that_the_table_says() {
+    let (payments, other) = (workspace("payments"), workspace("other"));
+    let here = Place::Workspace(workspace("payments"));
+    for place in [Place::Everywhere, Place::Global, here] {
+        for role in ROLES {
+            let rights = rights(place.clone(), role);
+            let within = rights.within(Action::SeeAudit);
+            assert!(!within.all);
+            for at in [None, Some(&payments), Some(&other)] {
+                let expected = rights.decide(Action::SeeAudit, at) == Verdict::Allowed;
+                let found = within.holds(at.map(|name| name.as_str()));
+                assert_eq!(found, expected, "{place:?} {role:?} {at:?}");
+            }
+        }
+    }
+    assert!(Rights::admin().within(Action::SeeAudit).all);
+}

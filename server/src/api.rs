@@ -1,8 +1,11 @@
 //! The REST API, a file for each kind of thing.
 
+pub(crate) mod audit;
 pub(crate) mod connection_types;
 pub(crate) mod connection_use;
 pub(crate) mod connections;
+mod environments;
+mod keys;
 pub(crate) mod logs;
 mod people;
 pub(crate) mod runs;
@@ -20,6 +23,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(logs::routes())
         .merge(runs::routes())
+        .merge(audit::routes())
+        .merge(environments::routes())
+        .merge(keys::routes())
         .merge(secrets::routes())
         .merge(people::routes())
         .merge(connection_types::routes())

@@ -10,6 +10,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Description;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::idempotency::{self, Idempotency};
 use crate::limits::{self, Pace};
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -33,6 +34,7 @@ pub(crate) struct App(Arc<Shared>);
 pub(crate) struct Parts {
     pub(crate) people: People,
     pub(crate) openid: Option<Provider>,
+    pub(crate) idempotency: Idempotency,
     pub(crate) runner: Runner,
     /// How the server is reached, without a slash at the end.
     pub(crate) base: String,
@@ -50,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) openid: Option<Provider>,
     pub(crate) runner: Runner,
     pub(crate) overview: Overview,
+    pub(crate) idempotency: Idempotency,
     pub(crate) metrics: Metrics,
     pub(crate) pace: Pace,
     pub(crate) flows: Catalogue,
@@ -60,7 +63,7 @@ pub(crate) struct Shared {
 impl App {
     /// Puts together what a server with these settings needs.
     pub(crate) fn new(settings: Settings, parts: Parts) -> App {
-        let Parts { people, openid, runner, base, stop } = parts;
+        let Parts { people, openid, idempotency, runner, base, stop } = parts;
         let limits = settings.limits;
         let metrics = Metrics::new();
         App(Arc::new(Shared {
@@ -68,6 +71,7 @@ impl App {
             origin: Origin::new(&settings),
             people,
             openid,
+            idempotency,
             runner,
             overview: Overview::new(&settings.data_dir),
             flows: Catalogue::new(&settings.workflows, settings.kinds),
@@ -96,7 +100,8 @@ impl App {
     pub(crate) fn for_test(settings: Settings, people: People, runner: Runner) -> App {
         let base = "http://localhost".to_owned();
         let (_, stop) = tokio::sync::watch::channel(crate::serve::Stop::No);
-        App::new(settings, Parts { people, openid: None, runner, base, stop })
+        let idempotency = Idempotency::open(&settings).unwrap();
+        App::new(settings, Parts { people, openid: None, idempotency, runner, base, stop })
     }
 }
 
@@ -122,7 +127,9 @@ fn api() -> OpenApiRouter<App> {
 
 /// The description of the API, OpenAPI 3.1.
 pub fn openapi() -> Description {
-    api().split_for_parts().1
+    let mut described = api().split_for_parts().1;
+    idempotency::describe(&mut described);
+    described
 }
 
 /// Every route, with what each request passes. What is added last is passed first.
@@ -130,7 +137,7 @@ pub(crate) fn router(app: App) -> Router {
     let (api, _) = api().split_for_parts();
     let limits = app.settings.limits;
     Router::new()
-        .merge(api)
+        .merge(api.layer(from_fn_with_state(app.clone(), idempotency::once)))
         .merge(health::routes())
         .merge(ui::routes())
         .fallback(ui::not_found)

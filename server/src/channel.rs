@@ -4,8 +4,11 @@
 //! to be let in, is [`Sealed`] to a key that the runner made when it started and that never leaves it; there
 //! is no message that brings a value back.
 
+pub mod audit;
 pub mod connections;
+pub mod environments;
 pub mod hooks;
+pub mod keys;
 pub mod runs;
 mod sealed;
 pub mod secrets;
@@ -35,14 +38,20 @@ pub trait Ask: Serialize + DeserializeOwned + Send {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
-    /// About hooks.
-    Hooks(hooks::HooksCall),
-    /// About secrets and environments.
-    Secrets(secrets::SecretsCall),
-    /// About runs.
-    Runs(runs::RunsCall),
+    /// About what was done.
+    Audit(audit::AuditCall),
     /// About connections to services.
     Connections(connections::ConnectionsCall),
+    /// About environments.
+    Environments(environments::EnvironmentsCall),
+    /// About hooks.
+    Hooks(hooks::HooksCall),
+    /// About the key of the registry.
+    Keys(keys::KeysCall),
+    /// About runs.
+    Runs(runs::RunsCall),
+    /// About secrets.
+    Secrets(secrets::SecretsCall),
 }
 
 /// On whose behalf something is asked for: the audit log says so.

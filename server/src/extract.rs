@@ -6,8 +6,8 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use secrecy::SecretString;
-use serde::de::DeserializeOwned;
+use secrecy::{SecretSlice, SecretString};
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
@@ -89,4 +89,25 @@ impl<'de> Deserialize<'de> for Value {
         let text = Zeroizing::new(String::deserialize(deserializer)?);
         Ok(Value(SecretString::from(text.as_str())))
     }
+}
+
+/// The same, of any bytes: written in base64.
+pub(crate) struct ValueBytes(pub(crate) SecretSlice<u8>);
+
+impl<'de> Deserialize<'de> for ValueBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ValueBytes, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        let bytes = data_encoding::BASE64.decode(text.as_bytes());
+        let bytes = bytes.map_err(|_| D::Error::custom("no base64"))?;
+        Ok(ValueBytes(SecretSlice::from(bytes)))
+    }
+}
+
+/// A field that tells apart what is null from what is not there.
+pub(crate) fn given<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    Option::<T>::deserialize(deserializer).map(Some)
 }

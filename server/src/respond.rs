@@ -80,6 +80,27 @@ impl PageQuery {
     }
 }
 
+impl PageQuery {
+    /// The page of a list that lies sorted by `key` in memory: what comes after the cursor and is wanted.
+    /// The cursor is looked up, so the last page costs no more than the first.
+    pub(crate) fn page_sorted<'a, T>(
+        &self,
+        items: &'a [T],
+        key: impl Fn(&T) -> &str,
+        mut is_wanted: impl FnMut(&T) -> bool,
+    ) -> Result<Page<&'a T>, Problem> {
+        let limit = self.limit()?;
+        let after = self.cursor.as_deref().map(decode).transpose()?;
+        let begin =
+            after.map_or(0, |after| items.partition_point(|item| key(item) <= after.as_str()));
+        let mut found = items[begin..].iter().filter(|item| is_wanted(item));
+        let items: Vec<&T> = found.by_ref().take(limit).collect();
+        let has_more = found.next().is_some();
+        let next = items.last().filter(|_| has_more).map(|last| encode(key(last)));
+        Ok(Page { items, next })
+    }
+}
+
 fn encode(key: &str) -> String {
     data_encoding::BASE64URL_NOPAD.encode(key.as_bytes())
 }
@@ -103,6 +124,14 @@ pub(crate) fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Probl
     number
         .map(Some)
         .ok_or_else(|| Problem::invalid("`If-Match` is no tag that was given as `ETag`: `\"3\"`"))
+}
+
+/// Whether the caller has what this tag is of already: `If-None-Match` names it.
+pub(crate) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let shown = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|one| one.to_str().ok());
+    let mut shown = shown.flat_map(|text| text.split(',')).map(str::trim);
+    // A weak tag is as good: only whether there is something new is asked here.
+    shown.any(|one| one == "*" || one.trim_start_matches("W/").as_bytes() == tag.as_bytes())
 }
 
 /// The tag of a version.
@@ -156,7 +185,7 @@ pub(crate) async fn guard_browser(
 mod tests {
     use axum::http::HeaderMap;
 
-    use super::{PageQuery, expected_version};
+    use super::{PageQuery, expected_version, is_known};
 
     #[test]
     fn pages_follow_each_other_without_gap_or_repetition() {
@@ -186,6 +215,47 @@ mod tests {
         let second = page(first.next.clone());
         assert_eq!([first.items, second.items].concat(), all);
         assert_eq!(second.next, None);
+    }
+
+    #[test]
+    fn a_cursor_that_is_looked_up_leads_to_the_same_pages() {
+        let all: Vec<String> = (0..50).map(|n| format!("item-{n:02}")).collect();
+        let is_wanted = |item: &String| !item.ends_with('3');
+        for limit in [1, 2, 7, 45, 100] {
+            let (mut cursor, mut pages) = (None, Vec::new());
+            loop {
+                let query = PageQuery { limit: Some(limit), cursor };
+                let wanted = all.iter().filter(|item| is_wanted(item)).cloned();
+                let slow = query.page(wanted, String::clone).unwrap();
+                let fast = query.page_sorted(&all, String::as_str, is_wanted).unwrap();
+                let fast_items: Vec<String> = fast.items.into_iter().cloned().collect();
+                assert_eq!((&fast_items, &fast.next), (&slow.items, &slow.next), "{limit}");
+                pages.push(fast_items);
+                cursor = fast.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(pages.concat().len(), 45, "{limit}");
+        }
+    }
+
+    #[test]
+    fn what_the_caller_has_is_told_by_any_of_its_tags() {
+        let check = |text: Option<&'static str>, expected| {
+            let mut headers = HeaderMap::new();
+            if let Some(text) = text {
+                headers.insert("if-none-match", text.parse().unwrap());
+            }
+            assert_eq!(is_known(&headers, &"\"x\"".parse().unwrap()), expected, "{text:?}");
+        };
+        check(None, false);
+        check(Some("\"x\""), true);
+        check(Some("W/\"x\""), true);
+        check(Some("\"y\", \"x\""), true);
+        check(Some("*"), true);
+        check(Some("\"y\""), false);
+        check(Some("x"), false);
     }
 
     #[test]

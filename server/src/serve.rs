@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 use crate::app::{self, App, Parts};
+use crate::idempotency::Idempotency;
 use crate::listen::{Listening, counter, listen};
 use crate::log;
 use crate::people::openid::{OpenIdError, Provider};
@@ -81,6 +82,7 @@ pub async fn serve(
     ready: impl FnOnce(&str, Option<&str>),
 ) -> Result<(), ServeError> {
     let people = People::open(&settings).map_err(unkept)?;
+    let idempotency = Idempotency::open(&settings)?;
     let tls = settings.tls.as_ref().map(acceptor).transpose()?;
     let bound = TcpListener::bind(settings.bind).await;
     let listener = bound.map_err(|error| ServeError::Bind(settings.bind, error))?;
@@ -106,7 +108,8 @@ pub async fn serve(
     let openid = openid(&settings, &base).await?;
     let link = link.map(|token| format!("{base}/welcome?token={token}"));
     let (limits, trust_proxy) = (settings.limits, settings.trust_proxy);
-    let parts = Parts { people, openid, runner: asks, base: base.clone(), stop: stop.clone() };
+    let (base_, stop_) = (base.clone(), stop.clone());
+    let parts = Parts { people, openid, idempotency, runner: asks, base: base_, stop: stop_ };
     let app = App::new(settings, parts);
     let count = counter(&app.metrics);
     // Reading thousands of records for the first time takes a while.

@@ -104,17 +104,26 @@ impl<T: Serialize + Clone> Document<T> {
     }
 }
 
-fn failed(verb: &'static str, file: &Path, source: io::Error) -> ShelfError {
+/// A refusal of the disk.
+pub(crate) fn failed(verb: &'static str, file: &Path, source: io::Error) -> ShelfError {
     ShelfError::Io { verb, file: file.display().to_string(), source }
 }
 
-fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+/// Opens a file that is its owner's only, and no link.
+pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).unwrap_or(0);
     options.mode(0o600).custom_flags(flags).open(path)
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ShelfError> {
+    let Some(bytes) = read_bytes(path)? else { return Ok(None) };
+    let parsed = serde_json::from_slice(&bytes);
+    parsed.map(Some).map_err(|_| ShelfError::Damaged(path.display().to_string()))
+}
+
+/// What is in a file of ours, if it is there.
+pub(crate) fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, ShelfError> {
     let file = match open(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -130,21 +139,25 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ShelfError> {
     }
     let mut bytes = Vec::new();
     file.take(LEN_MAX).read_to_end(&mut bytes).map_err(|error| failed("read", path, error))?;
-    serde_json::from_slice(&bytes).map(Some).map_err(|_| ShelfError::Damaged(shown))
+    Ok(Some(bytes))
+}
+
+fn replace<T: Serialize>(path: &Path, content: &T) -> Result<(), ShelfError> {
+    let bytes = serde_json::to_vec_pretty(content)
+        .map_err(|error| failed("write", path, io::Error::other(error)))?;
+    replace_bytes(path, &bytes)
 }
 
 /// Writes beside it, syncs, renames and syncs the folder: either the former or the new one is there.
-fn replace<T: Serialize>(path: &Path, content: &T) -> Result<(), ShelfError> {
+pub(crate) fn replace_bytes(path: &Path, bytes: &[u8]) -> Result<(), ShelfError> {
     let beside = path.with_extension("new");
-    let bytes = serde_json::to_vec_pretty(content)
-        .map_err(|error| failed("write", path, io::Error::other(error)))?;
     let write = || {
         match fs::remove_file(&beside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let mut file = open(&beside, OpenOptions::new().write(true).create_new(true))?;
-        file.write_all(&bytes)?;
+        file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
         match path.parent() {

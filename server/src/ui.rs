@@ -1,6 +1,7 @@
 //! The web UI: pages made here, with little script. Each page is a template below `templates/`, which
 //! escapes what it is given.
 
+mod audit;
 pub(crate) mod connections;
 pub(crate) mod grants;
 mod login;
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/assets/live.js", get(live_script))
         .merge(runs::routes())
         .merge(workflows::routes())
+        .merge(audit::routes())
         .merge(secrets::routes())
         .merge(connections::routes())
         .merge(settings::routes())
@@ -63,6 +65,7 @@ pub(crate) const PARTS: &[(&str, &str)] = &[
     ("/workflows", "Workflows"),
     ("/secrets", "Secrets"),
     ("/connections", "Connections"),
+    ("/audit", "Audit"),
     ("/settings", "Settings"),
 ];
 
@@ -104,6 +107,15 @@ pub(crate) fn moment(time: &str) -> String {
 /// A status as people say it: `partially succeeded`.
 pub(crate) fn words(status: &str) -> String {
     status.replace('_', " ")
+}
+
+/// A path with a query of what is given.
+pub(crate) fn link(path: &str, pairs: &[(&str, Option<&str>)]) -> String {
+    let given: Vec<_> = pairs.iter().filter_map(|(name, text)| Some((*name, (*text)?))).collect();
+    match serde_urlencoded::to_string(given) {
+        Ok(query) if !query.is_empty() => format!("{path}?{query}"),
+        _ => path.to_owned(),
+    }
 }
 
 /// A page; a template that fails is a bug.

@@ -3,7 +3,7 @@
 //! The text of a key passes through here in `copy` only, between the registry and a file.
 
 mod copy;
-mod status;
+pub(crate) mod status;
 
 use std::path::Path;
 

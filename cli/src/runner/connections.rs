@@ -20,7 +20,7 @@ use subrosa_server::channel::connections::{
     OutcomeView, Put, PutConnection, ReturnToGrant, SealedView, TokensView, TypeView,
     UseConnection,
 };
-use subrosa_server::channel::secrets::{Standing, VersionView};
+use subrosa_server::channel::secrets::{ExpiryName, Standing, VersionView};
 use subrosa_server::channel::{By, Refusal, ScopeName, stamp};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
@@ -275,11 +275,19 @@ fn fill(runner: &Runner, kind: &ConnectionType, asked: &PutConnection) -> Result
     }
 }
 
+fn named(asked: &PutConnection) -> Result<Option<ExpiryName>, Refusal> {
+    match (&asked.expires, asked.max_age_s) {
+        (Some(_), Some(_)) => Err(refusal::invalid("`expires` and `max_age_s` exclude each other")),
+        (Some(at), None) => Ok(Some(ExpiryName::At(at.clone()))),
+        (None, age) => Ok(age.map(ExpiryName::Age)),
+    }
+}
+
 fn options(asked: &PutConnection, now: SystemTime) -> Result<SetOptions, Refusal> {
     Ok(SetOptions {
         overlap: asked.overlap_s.map(Duration::from_secs),
         description: asked.description.clone(),
-        expiry: expiry(asked.expires.as_deref(), asked.max_age_s, now)?,
+        expiry: named(asked)?.map(|name| expiry(&name, now)).transpose()?,
         ..SetOptions::default()
     })
 }

@@ -2,25 +2,27 @@
 
 use std::time::{Duration, SystemTime};
 
-use subrosa_registry::{Address, Admin, Expiry, Names, RegistryError, SetOptions};
+use subrosa_registry::{Address, Admin, Amendment, Expiry, Names, RegistryError, SetOptions};
 use subrosa_server::channel::secrets::{
-    ChangeSecret, EnvironmentView, ListEnvironments, ListSecrets, SecretChange, SecretView,
-    SecretsCall, SetSecret, Standing, Written,
+    ChangeSecret, Changed, ExpiryName, ListSecrets, SecretChange, SecretView, SecretsCall,
+    SetSecret, ShowSecret, Standing, Written,
 };
-use subrosa_server::channel::{By, Refusal};
+use subrosa_server::channel::{By, Refusal, ScopeName};
 
 use super::{Runner, refusal, reply};
 
-/// Answers what is asked about secrets and environments.
+/// Answers what is asked about secrets.
 pub(super) fn answer(runner: &Runner, id: u64, by: &By, call: SecretsCall) {
     match call {
         SecretsCall::ListSecrets(asked) => reply::<ListSecrets>(id, list(runner, by, &asked)),
+        SecretsCall::ShowSecret(asked) => reply::<ShowSecret>(id, show(runner, by, &asked)),
         SecretsCall::SetSecret(asked) => reply::<SetSecret>(id, set(runner, by, &asked)),
         SecretsCall::ChangeSecret(asked) => reply::<ChangeSecret>(id, change(runner, by, &asked)),
-        SecretsCall::ListEnvironments(asked) => {
-            reply::<ListEnvironments>(id, environments(runner, by, &asked));
-        }
     }
+}
+
+fn address(scope: &ScopeName, reference: &str) -> Result<Address, Refusal> {
+    scope.address(reference).map_err(|why| refusal::name(&why))
 }
 
 /// Every secret; none without a registry.
@@ -32,107 +34,129 @@ fn list(runner: &Runner, by: &By, _: &ListSecrets) -> Result<Vec<SecretView>, Re
     }
 }
 
-/// The environments; none without a registry.
-fn environments(
-    runner: &Runner,
-    by: &By,
-    _: &ListEnvironments,
-) -> Result<Vec<EnvironmentView>, Refusal> {
-    match runner.admin(by, "serve").environments() {
-        Ok(list) => Ok(list.iter().map(EnvironmentView::of).collect()),
-        Err(RegistryError::NoStore { .. }) => Ok(Vec::new()),
+/// One secret.
+fn show(runner: &Runner, by: &By, asked: &ShowSecret) -> Result<SecretView, Refusal> {
+    let address = address(&asked.scope, &asked.reference)?;
+    match runner.admin(by, "serve").info(&address) {
+        Ok(info) => Ok(SecretView::of(&info)),
+        // Without a registry there is no such secret, and that is all there is to say of it.
+        Err(RegistryError::NoStore { .. }) => {
+            Err(refusal::registry(&RegistryError::NotFound(address)))
+        }
         Err(error) => Err(refusal::registry(&error)),
     }
 }
 
 /// Stores a value, or declares that there will be one; the first makes the registry.
 fn set(runner: &Runner, by: &By, asked: &SetSecret) -> Result<Written, Refusal> {
-    let address = asked.scope.address(&asked.reference).map_err(|why| refusal::name(&why))?;
-    let admin = runner.admin(by, "serve");
+    let address = address(&asked.scope, &asked.reference)?;
+    let mut admin = runner.admin(by, "serve");
     let now = (runner.clock)();
     let options = SetOptions {
         overlap: asked.overlap_s.map(Duration::from_secs),
         description: asked.description.clone(),
-        expiry: expiry(asked.expires.as_deref(), asked.max_age_s, now)?,
-        keep: asked.keep,
+        expiry: asked.expiry.as_ref().map(|name| expiry(name, now)).transpose()?,
+        keep: keep(asked.keep)?,
     };
     let value = asked.value.as_ref().map(|sealed| runner.key.open(sealed)).transpose();
     let value = value.map_err(refusal::sealed)?;
-    stands(&admin, &address, asked.must_be)?;
-    let written = match value {
-        Some(value) => {
-            let written = admin.set(&address, &value, &options);
-            let written = written.map_err(|error| refusal::registry(&error))?;
-            Written { version: Some(written.version), lost_expiry: written.lost_expiry }
+    let written = match (value, asked.must_be) {
+        (Some(value), Standing::New) => {
+            in_store(&admin, || admin.create(&address, &value, &options).map(Some))
         }
-        None => {
-            admin.declare(&address).map_err(|error| refusal::registry(&error))?;
-            Written { version: None, lost_expiry: false }
+        (Some(value), Standing::Present(expected)) => {
+            admin.expect = expected;
+            admin.rotate(&address, &value, &options).map(Some)
         }
+        (None, Standing::New) => {
+            let declaration = Amendment {
+                description: options.description,
+                expiry: options.expiry,
+                keep: options.keep,
+            };
+            in_store(&admin, || admin.declare_as(&address, &declaration).map(|_| None))
+        }
+        (None, Standing::Present(_)) => return Err(refusal::invalid("there is no value")),
     };
-    Ok(written)
+    let written = written.map_err(|error| refusal::registry(&error))?;
+    Ok(Written {
+        version: written.as_ref().map(|written| written.version),
+        lost_expiry: written.is_some_and(|written| written.lost_expiry),
+    })
 }
 
-/// Whether what must be there is there.
-fn stands(admin: &Admin<'_>, address: &Address, standing: Standing) -> Result<(), Refusal> {
-    let refused = |error: RegistryError| Err(refusal::registry(&error));
-    let found = match admin.info(address) {
-        Ok(info) => Some(info),
-        Err(RegistryError::NotFound(_)) => None,
-        Err(RegistryError::NoStore { .. }) if standing == Standing::New => {
-            admin.create_store(Names::Open).map_err(|error| refusal::registry(&error))?;
-            None
-        }
-        Err(error) => return refused(error),
-    };
-    match (standing, found) {
-        (Standing::New, Some(_)) => refused(RegistryError::Exists(address.clone())),
-        (Standing::Present(_), None) => refused(RegistryError::NotFound(address.clone())),
-        (Standing::Present(Some(expected)), Some(info)) if info.version != Some(expected) => {
-            let (address, found) = (address.clone(), info.version);
-            refused(RegistryError::Changed { address, expected, found })
-        }
-        _ => Ok(()),
+/// Does what makes a secret; if there is no registry yet, it is made first.
+fn in_store<T>(
+    admin: &Admin<'_>,
+    make: impl Fn() -> Result<T, RegistryError>,
+) -> Result<T, RegistryError> {
+    match make() {
+        Err(RegistryError::NoStore { .. } | RegistryError::Missing { .. }) => {}
+        done => return done,
+    }
+    match admin.create_store(Names::Open) {
+        // Somebody else was faster.
+        Ok(()) | Err(RegistryError::StoreExists { .. }) => make(),
+        Err(error) => Err(error),
     }
 }
 
 /// Changes a secret, but not its value.
-fn change(runner: &Runner, by: &By, asked: &ChangeSecret) -> Result<(), Refusal> {
-    let address = asked.scope.address(&asked.reference).map_err(|why| refusal::name(&why))?;
-    let admin = runner.admin(by, "serve");
-    stands(&admin, &address, Standing::Present(asked.expect))?;
+fn change(runner: &Runner, by: &By, asked: &ChangeSecret) -> Result<Changed, Refusal> {
+    let address = address(&asked.scope, &asked.reference)?;
+    let mut admin = runner.admin(by, "serve");
+    admin.expect = asked.expect;
+    let nothing = |()| Changed::default();
     let changed = match &asked.change {
-        SecretChange::Enable => admin.enable(&address).map(drop),
-        SecretChange::Disable => admin.disable(&address).map(drop),
-        SecretChange::Remove => admin.remove(&address),
-        SecretChange::Rollback { version } => admin.rollback(&address, Some(*version)).map(drop),
-        SecretChange::Describe { text } => admin.describe(&address, text),
-        SecretChange::Expire { at, max_age_s } => {
-            let expiry = expiry(at.as_deref(), *max_age_s, (runner.clock)())?;
-            admin.expire(&address, expiry.unwrap_or(Expiry::Never))
+        SecretChange::Enable => admin.enable(&address).map(drop).map(nothing),
+        SecretChange::Disable => admin.disable(&address).map(drop).map(nothing),
+        SecretChange::Remove => admin.remove(&address).map(nothing),
+        SecretChange::Rollback { version } => {
+            let rolled_back = admin.rollback(&address, Some(*version));
+            rolled_back.map(|(_, version)| Changed { version: Some(version), dropped: 0 })
         }
-        SecretChange::Prune { keep } => admin.prune(&address, *keep).map(drop),
+        SecretChange::Amend { description, expiry: name, keep: wanted } => {
+            let expiry = name.as_ref().map(|name| expiry(name, (runner.clock)())).transpose()?;
+            let keep = keep(*wanted)?;
+            let amendment = Amendment { description: description.clone(), expiry, keep };
+            admin.amend(&address, &amendment).map(nothing)
+        }
+        SecretChange::Prune { keep: wanted } => {
+            let keep = keep(Some(*wanted))?.unwrap_or_default();
+            admin.prune(&address, keep).map(|dropped| Changed {
+                version: None,
+                dropped: u64::try_from(dropped).unwrap_or(u64::MAX),
+            })
+        }
     };
-    changed.map_err(|error| refusal::registry(&error))
+    match changed {
+        Err(RegistryError::NoStore { .. }) => {
+            Err(refusal::registry(&RegistryError::NotFound(address)))
+        }
+        changed => changed.map_err(|error| refusal::registry(&error)),
+    }
 }
 
-pub(super) fn expiry(
-    at: Option<&str>,
-    max_age_s: Option<u64>,
-    now: SystemTime,
-) -> Result<Option<Expiry>, Refusal> {
-    match (at, max_age_s) {
-        (Some(_), Some(_)) => Err(refusal::invalid("`expires` and `max_age_s` exclude each other")),
-        (Some(at), None) => {
-            let at = humantime::parse_rfc3339_weak(at).map_err(|_| {
+fn keep(wanted: Option<u32>) -> Result<Option<u32>, Refusal> {
+    match wanted {
+        Some(0) => Err(refusal::invalid("`keep` is 0, and one version at least is kept")),
+        wanted => Ok(wanted),
+    }
+}
+
+pub(super) fn expiry(name: &ExpiryName, now: SystemTime) -> Result<Expiry, Refusal> {
+    match name {
+        ExpiryName::Never => Ok(Expiry::Never),
+        ExpiryName::At(text) => {
+            let at = humantime::parse_rfc3339_weak(text).map_err(|_| {
                 refusal::invalid("`expires` is no moment like 2027-01-31T00:00:00Z")
             })?;
             if at <= now {
                 return Err(refusal::invalid("`expires` is in the past"));
             }
-            Ok(Some(Expiry::At(at)))
+            Ok(Expiry::At(at))
         }
-        (None, Some(0)) => Err(refusal::invalid("`max_age_s` is 0")),
-        (None, age) => Ok(age.map(|age| Expiry::Age(Duration::from_secs(age)))),
+        ExpiryName::Age(0) => Err(refusal::invalid("`max_age_s` is 0")),
+        ExpiryName::Age(seconds) => Ok(Expiry::Age(Duration::from_secs(*seconds))),
     }
 }

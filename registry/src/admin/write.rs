@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use secrecy::SecretSlice;
 
-use super::{Admin, KEEP_DEFAULT, description, entry};
+use super::{Admin, Amendment, KEEP_DEFAULT, description, entry};
 use crate::audit::Action;
 use crate::change::{Change, Deed};
 use crate::entry::{Entry, State};
@@ -139,7 +139,20 @@ impl Admin<'_> {
     /// # Errors
     /// [`RegistryError`]: also if it exists.
     pub fn declare(&self, address: &Address) -> Result<bool, RegistryError> {
+        self.declare_as(address, &Amendment::default())
+    }
+
+    /// As [`Admin::declare`], with what is said of the secret.
+    ///
+    /// # Errors
+    /// As [`Admin::declare`], and [`RegistryError::InvalidDescription`].
+    pub fn declare_as(
+        &self,
+        address: &Address,
+        amendment: &Amendment,
+    ) -> Result<bool, RegistryError> {
         only_secret(address)?;
+        let text = amendment.description.as_deref().map(description).transpose()?;
         let deed = self.deed(Action::Set, address);
         self.registry.change(&deed, |change| {
             if entry(change, address)?.is_some() {
@@ -147,7 +160,12 @@ impl Admin<'_> {
             }
             let is_new_environment = self.enter(change, address)?;
             let last = change.entry(address)?.map_or(0, |entry| entry.last);
-            change.put(address, Entry { last, ..Entry::new(change.now) });
+            let mut fresh = Entry { last, keep: amendment.keep, ..Entry::new(change.now) };
+            fresh.description = text.clone().unwrap_or_default();
+            if let Some(expiry) = amendment.expiry {
+                put_expiry(&mut fresh, expiry);
+            }
+            change.put(address, fresh);
             change.tell(&deed, address, None);
             Ok(is_new_environment)
         })

@@ -1,47 +1,88 @@
 //! Secrets: listed, stored and changed. No route gives a value.
 
+mod body;
+mod change;
+
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use subrosa_registry::{Address, WorkspaceName};
+use sha2::{Digest as _, Sha256};
+use subrosa_registry::Address;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::body::{NewSecret, NewValue};
+use self::change::{__path_amend, __path_remove, amend, remove};
 use crate::access::Action;
 use crate::app::App;
-use crate::channel::ScopeName;
-use crate::channel::secrets::{
-    ChangeSecret, SecretChange, SecretView, SetSecret, Standing, Written,
-};
-use crate::extract::{Asked, Body, Named, Value};
+use crate::channel::secrets::{SecretView, ShowSecret, VersionView, Written};
+use crate::channel::{ScopeName, stamp};
+use crate::extract::{Asked, Body, Named};
 use crate::people::Caller;
 use crate::problem::Problem;
-use crate::respond::{Page, PageQuery, expected_version, version_tag};
+use crate::respond::{Page, PageQuery, expected_version, is_known, version_tag};
+use crate::secrets::{self, Listed, Wanted};
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
-        .routes(routes!(show, remove))
+        .routes(routes!(show, amend, remove))
+        .routes(routes!(versions))
         .routes(routes!(rotate))
-        .routes(routes!(disable))
-        .routes(routes!(enable))
-        .routes(routes!(rollback))
+        .merge(change::routes())
 }
 
 /// Which secrets are listed.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Wanted {
+struct ListQuery {
     /// Of this workspace; `*` or nothing: of all that the caller sees; empty: of the global scope.
     workspace: Option<String>,
+    /// Of this environment; `*` or nothing: of all; empty: those that hold in any.
+    environment: Option<String>,
     /// Those whose ref begins so.
     prefix: Option<String>,
+    /// In this state.
+    #[param(inline)]
+    state: Option<StateName>,
+    /// Those whose value expires within so many seconds, or is expired.
+    #[param(minimum = 0)]
+    expires_within_s: Option<u64>,
+}
+
+/// Whether runs may use a secret.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum StateName {
+    /// They may.
+    Active,
+    /// They may not.
+    Disabled,
+}
+
+impl ListQuery {
+    fn into_wanted(self, app: &App) -> Wanted {
+        // A hundred years are as good as any more.
+        let most = Duration::from_secs(100 * 366 * 24 * 3600);
+        let by = |seconds| stamp((app.settings.clock)() + Duration::from_secs(seconds).min(most));
+        Wanted {
+            prefix: self.prefix.unwrap_or_default(),
+            workspace: self.workspace.filter(|name| name != "*"),
+            environment: self.environment.filter(|name| name != "*"),
+            state: self.state.map(|state| match state {
+                StateName::Active => "active",
+                StateName::Disabled => "disabled",
+            }),
+            expires_by: self.expires_within_s.map(by),
+        }
+    }
 }
 
 /// In which scope a secret is.
@@ -65,9 +106,12 @@ impl At {
 
 /// Lists secrets.
 #[utoipa::path(
-    get, path = "/secrets", tag = "secrets", params(Wanted, PageQuery),
+    get, path = "/secrets", tag = "secrets",
+    params(ListQuery, PageQuery,
+           ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what the caller has")),
     responses(
         (status = 200, description = "A page of what the caller sees", body = Page<SecretView>),
+        (status = 304, description = "It is what the caller has"),
         (status = "default", description = "Refused", body = Problem,
          content_type = "application/problem+json"),
     )
@@ -75,104 +119,29 @@ impl At {
 async fn list(
     State(app): State<App>,
     caller: Caller,
-    Asked(wanted): Asked<Wanted>,
+    Asked(wanted): Asked<ListQuery>,
     Asked(page): Asked<PageQuery>,
-) -> Result<Json<Page<Box<RawValue>>>, Problem> {
-    let secrets = app.overview.secrets(&app.runner).await?;
-    let prefix = wanted.prefix.unwrap_or_default();
-    let place = wanted.workspace.filter(|name| name != "*");
-    let is_wanted = |at: Option<&WorkspaceName>| {
-        place.as_ref().is_none_or(|name| at.map_or("", |at| at.as_str()) == name)
-    };
-    let mut sees = Seen::default();
-    let found = secrets.iter().filter(|secret| {
-        let at = secret.workspace.as_ref();
-        secret.view.reference.starts_with(&prefix) && is_wanted(at) && sees.sees(&caller, at)
-    });
-    let found = page.page(found, |secret| secret.key.clone())?;
-    let items = found.items.into_iter().map(|secret| secret.json.clone()).collect();
-    Ok(Json(Page { items, next: found.next }))
-}
-
-/// Remembers the last decision: neighbours in a list are mostly in the same workspace.
-#[derive(Default)]
-struct Seen {
-    last: Option<(Option<WorkspaceName>, bool)>,
-}
-
-impl Seen {
-    fn sees(&mut self, caller: &Caller, at: Option<&WorkspaceName>) -> bool {
-        if let Some((known, sees)) = &self.last
-            && known.as_ref() == at
-        {
-            return *sees;
-        }
-        let sees = caller.may(Action::SeeSecrets, at);
-        self.last = Some((at.cloned(), sees));
-        sees
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let all = app.overview.secrets(&app.runner).await?;
+    let wanted = wanted.into_wanted(&app);
+    let found = secrets::select(&all, &caller, &wanted, &page)?;
+    let tag = list_tag(&found);
+    if is_known(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
+    let items: Vec<&RawValue> = found.items.iter().map(|one| &*one.json).collect();
+    let page = Page { items, next: found.next };
+    Ok(([(header::ETAG, tag)], Json(page)).into_response())
 }
 
-/// A new secret.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct NewSecret {
-    /// Its ref.
-    #[serde(rename = "ref")]
-    #[schema(example = "prod/db-password")]
-    reference: String,
-    /// Its workspace; without it, the global scope.
-    workspace: Option<String>,
-    /// Its environment; without it, the value holds in any.
-    environment: Option<String>,
-    #[serde(flatten)]
-    value: NewValue,
-    /// What it is for.
-    description: Option<String>,
-    /// How many versions to keep.
-    #[schema(minimum = 1)]
-    keep: Option<u32>,
-}
-
-/// A value and how long it holds.
-#[derive(Deserialize, ToSchema)]
-struct NewValue {
-    /// The value: 1 byte to 64 KiB; write-only.
-    #[schema(value_type = Option<String>, write_only)]
-    value: Option<Value>,
-    /// When it expires, RFC 3339.
-    #[schema(example = "2027-01-31T00:00:00Z")]
-    expires: Option<String>,
-    /// The age at which it and each later one expires, in seconds.
-    max_age_s: Option<u64>,
-    /// For how long the former value may still be in use and is masked, in seconds.
-    overlap_s: Option<u64>,
-}
-
-impl NewValue {
-    #[expect(clippy::disallowed_methods, reason = "sealed to the runner as soon as it is here")]
-    fn into_set(self, app: &App, place: Placed, must_be: Standing) -> Result<SetSecret, Problem> {
-        let seal = |value: Value| app.runner.seal(value.0.expose_secret().as_bytes());
-        Ok(SetSecret {
-            reference: place.reference,
-            scope: place.scope,
-            value: self.value.map(seal).transpose()?,
-            must_be,
-            description: place.description,
-            expires: self.expires,
-            max_age_s: self.max_age_s,
-            overlap_s: self.overlap_s,
-            keep: place.keep,
-        })
-    }
-}
-
-/// Where a value goes.
-struct Placed {
-    reference: String,
-    scope: ScopeName,
-    description: Option<String>,
-    keep: Option<u32>,
+/// The tag of a page: another one if anything of it is another.
+fn list_tag(page: &Page<&Listed>) -> HeaderValue {
+    let mut digest = Sha256::new();
+    page.items.iter().for_each(|one| digest.update(one.digest));
+    digest.update(page.next.as_deref().unwrap_or_default());
+    let text = data_encoding::BASE64URL_NOPAD.encode(&digest.finalize()[..18]);
+    HeaderValue::from_str(&format!("\"{text}\"")).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 /// Stores a new secret; without a value, it is declared.
@@ -188,19 +157,29 @@ async fn create(
     State(app): State<App>,
     caller: Caller,
     Body(new): Body<NewSecret>,
-) -> Result<Response, Problem> {
-    let scope = ScopeName { workspace: new.workspace, environment: new.environment };
+) -> Result<impl IntoResponse, Problem> {
+    let (reference, scope) = new.place();
     let address = scope
-        .address(&new.reference)
+        .address(reference)
         .map_err(|why| Problem::invalid(format!("a name breaks the grammar: {why}")))?;
     let workspace = address.scope.workspace.as_ref();
     caller.check(Action::ChangeSecrets, workspace)?;
-    let place =
-        Placed { reference: new.reference, scope, description: new.description, keep: new.keep };
-    let set = new.value.into_set(&app, place, Standing::New)?;
-    let written = app.runner.ask(caller.by(workspace), set).await?;
+    let written = app.runner.ask(caller.by(workspace), new.into_set(&app)?).await?;
     let tag = [(header::ETAG, version_tag(written.version))];
-    Ok((StatusCode::CREATED, tag, Json(written)).into_response())
+    Ok((StatusCode::CREATED, tag, Json(written)))
+}
+
+/// What is known of a secret, as new as it is.
+async fn look(
+    app: &App,
+    caller: &Caller,
+    reference: String,
+    at: At,
+) -> Result<SecretView, Problem> {
+    let (scope, address) = at.address(&reference)?;
+    let workspace = address.scope.workspace.as_ref();
+    caller.check(Action::SeeSecrets, workspace)?;
+    Ok(app.runner.ask(caller.by(workspace), ShowSecret { reference, scope }).await?)
 }
 
 /// Shows a secret, without its values.
@@ -219,21 +198,37 @@ async fn show(
     Named(reference): Named<String>,
     Asked(at): Asked<At>,
 ) -> Result<impl IntoResponse, Problem> {
-    let (scope, address) = at.address(&reference)?;
-    caller.check(Action::SeeSecrets, address.scope.workspace.as_ref())?;
-    let secrets = app.overview.secrets(&app.runner).await?;
-    let found = secrets
-        .iter()
-        .find(|secret| secret.view.reference == reference && secret.view.scope() == scope)
-        .ok_or_else(Problem::not_found)?;
-    let tag: HeaderValue = version_tag(found.view.version);
-    Ok(([(header::ETAG, tag)], Json(found.json.clone())))
+    let found = look(&app, &caller, reference, at).await?;
+    Ok(([(header::ETAG, version_tag(found.version))], Json(found)))
+}
+
+/// Lists the versions of a secret that are kept, the oldest first, without their values.
+#[utoipa::path(
+    get, path = "/secrets/{ref}/versions", tag = "secrets",
+    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`"), At),
+    responses(
+        (status = 200, description = "All of them; `ETag` is the current one",
+         body = Page<VersionView>),
+        (status = "default", description = "Refused", body = Problem,
+         content_type = "application/problem+json"),
+    )
+)]
+async fn versions(
+    State(app): State<App>,
+    caller: Caller,
+    Named(reference): Named<String>,
+    Asked(at): Asked<At>,
+) -> Result<impl IntoResponse, Problem> {
+    let found = look(&app, &caller, reference, at).await?;
+    let page = Page { items: found.versions, next: None };
+    Ok(([(header::ETAG, version_tag(found.version))], Json(page)))
 }
 
 /// Stores a new value of a secret that is there.
 #[utoipa::path(
     post, path = "/secrets/{ref}/rotate", tag = "secrets", request_body = NewValue,
-    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`"), At),
+    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`"), At,
+           ("If-Match" = Option<String>, Header, description = "The version that it was read with, as `ETag` gave it")),
     responses(
         (status = 200, description = "It is stored", body = Written),
         (status = "default", description = "Refused", body = Problem,
@@ -251,118 +246,7 @@ async fn rotate(
     let (scope, address) = at.address(&reference)?;
     let workspace = address.scope.workspace.as_ref();
     caller.check(Action::ChangeSecrets, workspace)?;
-    let standing = Standing::Present(expected_version(&headers)?);
-    let place = Placed { reference, scope, description: None, keep: None };
-    let set = value.into_set(&app, place, standing)?;
-    if set.value.is_none() {
-        return Err(Problem::invalid("there is no `value`"));
-    }
+    let set = value.into_set(&app, (reference, scope), expected_version(&headers)?)?;
     let written = app.runner.ask(caller.by(workspace), set).await?;
     Ok(([(header::ETAG, version_tag(written.version))], Json(written)))
-}
-
-async fn change(
-    app: &App,
-    caller: &Caller,
-    about: (String, At, &HeaderMap),
-    change: SecretChange,
-) -> Result<StatusCode, Problem> {
-    let (reference, at, headers) = about;
-    let (scope, address) = at.address(&reference)?;
-    let workspace = address.scope.workspace.as_ref();
-    caller.check(Action::ChangeSecrets, workspace)?;
-    let expect = expected_version(headers)?;
-    let asked = ChangeSecret { reference, scope, expect, change };
-    app.runner.ask(caller.by(workspace), asked).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Removes a secret with all its versions.
-#[utoipa::path(
-    delete, path = "/secrets/{ref}", tag = "secrets",
-    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`"), At),
-    responses(
-        (status = 204, description = "It is gone"),
-        (status = "default", description = "Refused", body = Problem,
-         content_type = "application/problem+json"),
-    )
-)]
-async fn remove(
-    State(app): State<App>,
-    caller: Caller,
-    Named(reference): Named<String>,
-    Asked(at): Asked<At>,
-    headers: HeaderMap,
-) -> Result<StatusCode, Problem> {
-    change(&app, &caller, (reference, at, &headers), SecretChange::Remove).await
-}
-
-/// Forbids runs to use a secret; they look no further for another.
-#[utoipa::path(
-    post, path = "/secrets/{ref}/disable", tag = "secrets",
-    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`"), At),
-    responses(
-        (status = 204, description = "It is disabled"),
-        (status = "default", description = "Refused", body = Problem,
-         content_type = "application/problem+json"),
-    )
-)]
-async fn disable(
-    State(app): State<App>,
-    caller: Caller,
-    Named(reference): Named<String>,
-    Asked(at): Asked<At>,
-    headers: HeaderMap,
-) -> Result<StatusCode, Problem> {
-    change(&app, &caller, (reference, at, &headers), SecretChange::Disable).await
-}
-
-/// Lets runs use a secret again.
-#[utoipa::path(
-    post, path = "/secrets/{ref}/enable", tag = "secrets",
-    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`"), At),
-    responses(
-        (status = 204, description = "It is enabled"),
-        (status = "default", description = "Refused", body = Problem,
-         content_type = "application/problem+json"),
-    )
-)]
-async fn enable(
-    State(app): State<App>,
-    caller: Caller,
-    Named(reference): Named<String>,
-    Asked(at): Asked<At>,
-    headers: HeaderMap,
-) -> Result<StatusCode, Problem> {
-    change(&app, &caller, (reference, at, &headers), SecretChange::Enable).await
-}
-
-/// Which version is brought back.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Rollback {
-    /// Its number.
-    version: u64,
-}
-
-/// Makes an earlier value the current one, as a new version.
-#[utoipa::path(
-    post, path = "/secrets/{ref}/rollback", tag = "secrets", request_body = Rollback,
-    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`"), At),
-    responses(
-        (status = 204, description = "It is the current one"),
-        (status = "default", description = "Refused", body = Problem,
-         content_type = "application/problem+json"),
-    )
-)]
-async fn rollback(
-    State(app): State<App>,
-    caller: Caller,
-    Named(reference): Named<String>,
-    Asked(at): Asked<At>,
-    headers: HeaderMap,
-    Body(Rollback { version }): Body<Rollback>,
-) -> Result<StatusCode, Problem> {
-    let change_ = SecretChange::Rollback { version };
-    change(&app, &caller, (reference, at, &headers), change_).await
 }

@@ -2,14 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use subrosa_registry::{
-    Address, EnvironmentInfo, EnvironmentName, InvalidName, Scope, SecretInfo, SecretRef,
-    VersionInfo, WorkspaceName,
+    Address, EnvironmentName, InvalidName, Scope, SecretInfo, SecretRef, VersionInfo, WorkspaceName,
 };
 use utoipa::ToSchema;
 
 use super::{Ask, Call, Sealed, stamp};
 
-/// What can be asked about secrets and environments.
+/// What can be asked about secrets.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretsCall {
@@ -17,10 +16,10 @@ pub enum SecretsCall {
     ListSecrets(ListSecrets),
     /// A new value.
     SetSecret(SetSecret),
+    /// One secret, without values.
+    ShowSecret(ShowSecret),
     /// Any change but of the value.
     ChangeSecret(ChangeSecret),
-    /// The environments of the registry.
-    ListEnvironments(ListEnvironments),
 }
 
 /// A scope: a workspace and an environment, each of them or none.
@@ -67,6 +66,15 @@ impl ScopeName {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ListSecrets {}
 
+/// Asks for one secret.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ShowSecret {
+    /// The ref.
+    pub reference: String,
+    /// Its scope.
+    pub scope: ScopeName,
+}
+
 /// A secret, without its values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SecretView {
@@ -86,8 +94,10 @@ pub struct SecretView {
     /// What it is for.
     pub description: String,
     /// RFC 3339, UTC.
+    #[schema(format = DateTime)]
     pub created: String,
     /// RFC 3339, UTC.
+    #[schema(format = DateTime)]
     pub updated: String,
     /// When its value expires; null: never.
     pub expires: Option<String>,
@@ -107,6 +117,7 @@ pub struct VersionView {
     /// Its number, which is never given again.
     pub number: u64,
     /// RFC 3339, UTC.
+    #[schema(format = DateTime)]
     pub created: String,
     /// Who made it.
     pub by: String,
@@ -166,10 +177,8 @@ pub struct SetSecret {
     pub must_be: Standing,
     /// What it is for; none: as it was.
     pub description: Option<String>,
-    /// When the value expires, RFC 3339.
-    pub expires: Option<String>,
-    /// The age at which this and each later value expires, in seconds.
-    pub max_age_s: Option<u64>,
+    /// When the value expires; none: as a rule for each value has it.
+    pub expiry: Option<ExpiryName>,
     /// For how long the former value may still be in use and is masked, in seconds.
     pub overlap_s: Option<u64>,
     /// How many versions to keep from now on.
@@ -202,7 +211,7 @@ pub struct ChangeSecret {
     pub reference: String,
     /// Its scope.
     pub scope: ScopeName,
-    /// The version that it was read with; if another is the current one, nothing is changed.
+    /// The version that it was read with, 0 for none; if another is the current one, nothing is changed.
     pub expect: Option<u64>,
     /// What is changed.
     pub change: SecretChange,
@@ -223,17 +232,14 @@ pub enum SecretChange {
         /// The version whose value it is.
         version: u64,
     },
-    /// What it is for.
-    Describe {
-        /// The text.
-        text: String,
-    },
-    /// When its value expires.
-    Expire {
-        /// At a moment, RFC 3339; null with no `max_age_s`: never.
-        at: Option<String>,
-        /// At an age, in seconds.
-        max_age_s: Option<u64>,
+    /// What it is for, when its value expires, how many versions are kept: what is given of it, at once.
+    Amend {
+        /// What it is for.
+        description: Option<String>,
+        /// When its value expires.
+        expiry: Option<ExpiryName>,
+        /// How many versions are kept; older ones go.
+        keep: Option<u32>,
     },
     /// The oldest versions go until so many are left.
     Prune {
@@ -242,30 +248,25 @@ pub enum SecretChange {
     },
 }
 
-/// Asks for the environments.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ListEnvironments {}
-
-/// An environment of the registry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct EnvironmentView {
-    /// Its name.
-    pub name: String,
-    /// Whether using or changing it takes the role of a manager.
-    pub protected: bool,
-    /// RFC 3339, UTC.
-    pub created: String,
+/// When a value expires.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExpiryName {
+    /// Never.
+    Never,
+    /// At a moment, RFC 3339.
+    At(String),
+    /// At an age, in seconds, and each later value as well.
+    Age(u64),
 }
 
-impl EnvironmentView {
-    /// What is told of an environment.
-    pub fn of(info: &EnvironmentInfo) -> EnvironmentView {
-        EnvironmentView {
-            name: info.name.to_string(),
-            protected: info.is_protected,
-            created: stamp(info.created),
-        }
-    }
+/// What became of a secret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// The version that an earlier value became.
+    pub version: Option<u64>,
+    /// How many versions went.
+    pub dropped: u64,
 }
 
 impl Ask for ListSecrets {
@@ -284,18 +285,18 @@ impl Ask for SetSecret {
     }
 }
 
-impl Ask for ChangeSecret {
-    type Answer = ();
+impl Ask for ShowSecret {
+    type Answer = SecretView;
 
     fn into_call(self) -> Call {
-        Call::Secrets(SecretsCall::ChangeSecret(self))
+        Call::Secrets(SecretsCall::ShowSecret(self))
     }
 }
 
-impl Ask for ListEnvironments {
-    type Answer = Vec<EnvironmentView>;
+impl Ask for ChangeSecret {
+    type Answer = Changed;
 
     fn into_call(self) -> Call {
-        Call::Secrets(SecretsCall::ListEnvironments(self))
+        Call::Secrets(SecretsCall::ChangeSecret(self))
     }
 }

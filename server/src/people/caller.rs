@@ -17,6 +17,7 @@ use super::{Arrival, People, User, cookie, is_same, token, with};
 use crate::access::{Action, Placed, Rights, Verdict};
 use crate::app::App;
 use crate::channel::By;
+use crate::channel::audit::Within;
 use crate::listen::Peer;
 use crate::problem::Problem;
 
@@ -59,6 +60,14 @@ impl Caller {
     pub(super) fn new(user: User, via: Via) -> Caller {
         let can_return = user.password.is_some() || user.openid.is_some();
         Caller { id: user.id, name: user.name, rights: user.rights, via, can_return }
+    }
+
+    /// Somebody with these rights.
+    #[cfg(test)]
+    pub(crate) fn of_rights(name: &str, rights: Rights) -> Caller {
+        let via = Via::Session { key: "key".to_owned(), form_token: "form".to_owned() };
+        let (id, name) = (name.to_owned(), name.to_owned());
+        Caller { id, name, rights, via, can_return: true }
     }
 
     /// Whether something may be done where the thing is that it is about.
@@ -105,6 +114,15 @@ impl Caller {
     /// Whether something may be done with a thing whose place may not be known.
     pub(crate) fn may_at(&self, action: Action, placed: &Placed) -> bool {
         self.decide_at(action, placed) == Verdict::Allowed
+    }
+
+    /// In which scopes an action may be done.
+    pub(crate) fn within(&self, action: Action) -> Within {
+        let within = self.rights.within(action);
+        match &self.via {
+            Via::Session { .. } | Via::Token { limit: None } => within,
+            Via::Token { limit: Some(limit) } => within.and(&limit.within(action)),
+        }
     }
 
     /// On whose behalf the runner acts, for something in a workspace.

@@ -1,7 +1,7 @@
 //! `key status`: where the key is looked for and why, and whether it is the right one.
 
 use serde_json::{Map, Value};
-use subrosa_registry::{KeyFound, KeySettings, KeyStatus, Source, StoreId};
+use subrosa_registry::{KeyFound, KeySettings, KeyStatus, RegistryError, Source, StoreId};
 
 use super::{field, words};
 use crate::command::validate::to_line;
@@ -9,18 +9,13 @@ use crate::dispatch::Opener;
 use crate::failure::{Exit, Failure};
 use crate::registry::OpenSecrets;
 use crate::text::shown;
+use crate::wiring::World;
 use crate::{out, table};
 
 /// Tells it; that the key cannot be used is an exit code.
 pub(super) fn status(json: bool, world: &Opener<'_>) -> Result<Exit, Failure> {
     let secrets = world.open_secrets()?;
-    let status = secrets.registry.key_status()?;
-    let told = Told {
-        why: why(&secrets, &status.store, world),
-        left: left(&secrets, &status.store),
-        state: State::of(&status),
-        status,
-    };
+    let told = Told::of(&secrets, world)?;
     if json {
         out::stdout(to_line(&told.to_json(&secrets))?)?;
     } else {
@@ -30,16 +25,20 @@ pub(super) fn status(json: bool, world: &Opener<'_>) -> Result<Exit, Failure> {
     Ok(if told.state == State::InUse { Exit::OK } else { Exit::ENGINE })
 }
 
-struct Told {
-    status: KeyStatus,
-    why: Why,
+/// What is told of the key.
+pub(crate) struct Told {
+    /// What the registry knows of it.
+    pub(crate) status: KeyStatus,
+    /// Why it is looked for there.
+    pub(crate) why: Why,
     left: Option<Source>,
-    state: State,
+    /// Whether it is the right one.
+    pub(crate) state: State,
 }
 
 /// Why the key is looked for there.
 #[derive(Clone, Copy)]
-enum Why {
+pub(crate) enum Why {
     Option,
     Variable,
     Settings,
@@ -47,7 +46,8 @@ enum Why {
 }
 
 impl Why {
-    fn word(self) -> &'static str {
+    /// For programs.
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Why::Option => "option",
             Why::Variable => "variable",
@@ -66,7 +66,7 @@ impl Why {
     }
 }
 
-fn why(secrets: &OpenSecrets, store: &StoreId, world: &Opener<'_>) -> Why {
+fn why(secrets: &OpenSecrets, store: &StoreId, world: &World) -> Why {
     if let Some(path) = &world.key_file {
         let variable = world.var("SUBROSA_KEY_FILE").map(|path| world.current_dir.join(path));
         return if variable.as_ref() == Some(path) { Why::Variable } else { Why::Option };
@@ -85,7 +85,7 @@ fn left(secrets: &OpenSecrets, store: &StoreId) -> Option<Source> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(crate) enum State {
     /// It is the one that the registry needs.
     InUse,
     /// It is there, and nobody can say whether it is the right one: the root cannot be read.
@@ -110,7 +110,8 @@ impl State {
         }
     }
 
-    fn word(self) -> &'static str {
+    /// For programs.
+    pub(crate) fn word(self) -> &'static str {
         match self {
             State::InUse => "in-use",
             State::Unknown => "unknown",
@@ -151,6 +152,30 @@ fn rotation(status: &KeyStatus) -> Option<(&'static str, &'static str)> {
 }
 
 impl Told {
+    /// Looks at it.
+    pub(crate) fn of(secrets: &OpenSecrets, world: &World) -> Result<Told, RegistryError> {
+        let status = secrets.registry.key_status()?;
+        Ok(Told {
+            why: why(secrets, &status.store, world),
+            left: left(secrets, &status.store),
+            state: State::of(&status),
+            status,
+        })
+    }
+
+    /// Why it cannot be had.
+    pub(crate) fn error(&self) -> Option<String> {
+        match &self.status.current {
+            KeyFound::Failed(error) => Some(error.to_string()),
+            KeyFound::Absent | KeyFound::Key { .. } => None,
+        }
+    }
+
+    /// An exchange of the key that was cut off, in a word and in a sentence.
+    pub(crate) fn rotation(&self) -> Option<(&'static str, &'static str)> {
+        rotation(&self.status)
+    }
+
     fn rows(&self) -> Vec<Vec<String>> {
         let Told { status, why, left, state } = self;
         let mut rows = vec![
@@ -179,7 +204,7 @@ impl Told {
     }
 
     /// The id of the key that is there, the one in use first.
-    fn id(&self) -> Option<&str> {
+    pub(crate) fn id(&self) -> Option<&str> {
         match (&self.status.next, &self.status.current) {
             (KeyFound::Key { id, is_wanted: true }, _) | (_, KeyFound::Key { id, .. }) => Some(id),
             _ => None,
@@ -188,10 +213,6 @@ impl Told {
 
     fn to_json(&self, secrets: &OpenSecrets) -> Map<String, Value> {
         let Told { status, why, left, state } = self;
-        let error = match &status.current {
-            KeyFound::Failed(error) => Some(error.to_string()),
-            KeyFound::Absent | KeyFound::Key { .. } => None,
-        };
         let mut map = Map::new();
         field(&mut map, "registry", secrets.folder.display().to_string());
         field(&mut map, "store", status.store.as_str());
@@ -200,7 +221,7 @@ impl Told {
         field(&mut map, "key", self.id());
         field(&mut map, "wanted", &status.wanted);
         field(&mut map, "state", state.word());
-        field(&mut map, "error", error);
+        field(&mut map, "error", self.error());
         field(&mut map, "absent_means", status.absent_means);
         field(&mut map, "rotation", rotation(status).map(|(word, _)| word));
         field(&mut map, "left", left.as_ref().map(words));
