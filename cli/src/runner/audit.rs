@@ -7,7 +7,7 @@ use subrosa_registry::{
     Action, AuditEntry, EnvironmentName, Filter, Outcome, RegistryError, SecretRef, WorkspaceName,
 };
 use subrosa_server::channel::audit::{
-    AuditCall, AuditReport, EVENTS_MAX, EventView, Events, ListEvents, ProblemView, VerifyAudit,
+    AuditCall, AuditReport, BrokenLineView, EVENTS_MAX, EventView, Events, ListEvents, VerifyAudit,
 };
 use subrosa_server::channel::{Refusal, stamp};
 
@@ -99,7 +99,7 @@ fn verify(runner: &Runner, _: &VerifyAudit) -> Result<AuditReport, Refusal> {
     let registry = &runner.secrets.registry;
     let known = registry.known_ends().map_err(|error| refusal::registry(&error))?;
     let report = registry.verify_audit().map_err(|error| refusal::registry(&error))?;
-    let problem = |problem: &subrosa_registry::Problem| ProblemView {
+    let problem = |problem: &subrosa_registry::Problem| BrokenLineView {
         line: problem.line,
         why: problem.why.to_string(),
     };

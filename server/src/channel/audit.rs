@@ -192,7 +192,7 @@ pub struct AuditReport {
     #[schema(minimum = 0)]
     pub anchor: Option<u64>,
     /// What is wrong, in the order of the lines: the first hundred.
-    pub problems: Vec<ProblemView>,
+    pub problems: Vec<BrokenLineView>,
     /// How many more problems there are.
     #[schema(minimum = 0)]
     pub problems_unlisted: u64,
@@ -201,7 +201,7 @@ pub struct AuditReport {
 /// Something that is wrong with the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = AuditProblem)]
-pub struct ProblemView {
+pub struct BrokenLineView {
     /// Which line, counted from 1.
     #[schema(minimum = 0)]
     pub line: u64,
