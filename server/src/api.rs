@@ -10,6 +10,8 @@ pub(crate) mod logs;
 mod people;
 pub(crate) mod runs;
 mod secrets;
+#[cfg(test)]
+mod tests;
 pub(crate) mod workflows;
 
 use axum::Json;

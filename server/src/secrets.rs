@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 
 use crate::access::Action;
 use crate::channel::secrets::{ListSecrets, SecretView};
-use crate::channel::{By, Refusal};
+use crate::channel::{By, Refusal, RefusalKind};
 use crate::people::Caller;
 use crate::problem::Problem;
 use crate::respond::{Page, PageQuery};
@@ -121,7 +121,13 @@ impl Shared {
         let stamp = self.stamp();
         let by = By { user: String::new(), allow_protected: true };
         let views = runner.ask(by, ListSecrets {}).await?;
-        let list = Arc::new(sorted(views));
+        // Thousands of them take a while, in which others are served.
+        let list = tokio::task::spawn_blocking(move || Arc::new(sorted(views))).await;
+        let list = list.map_err(|_| Refusal {
+            kind: RefusalKind::Broken,
+            message: "the list cannot be made".to_owned(),
+            help: None,
+        })?;
         let known = Known { list: list.clone(), stamp, read: Instant::now() };
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(known);
         Ok(list)

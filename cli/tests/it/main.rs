@@ -52,6 +52,7 @@ mod serve_people;
 mod serve_runs;
 #[cfg(feature = "schemathesis")]
 mod serve_schema;
+mod serve_secrets;
 mod serve_security;
 mod serve_site;
 mod signals;

@@ -75,6 +75,8 @@ pub(super) struct Ledger {
     /// By age.
     writes: BTreeMap<u64, Write>,
     numbers: HashMap<String, u64>,
+    /// How many each caller has.
+    callers: HashMap<String, usize>,
     next: u64,
 }
 
@@ -103,13 +105,13 @@ impl Ledger {
     /// Remembers one that begins; the oldest goes if there are too many.
     pub(super) fn begin(&mut self, begun: Begun) {
         self.forget(&begun.id);
-        let own = |write: &Write| write.begun.caller == begun.caller;
-        if self.writes.values().filter(|write| own(write)).count() >= PER_CALLER_MAX {
-            self.drop_oldest(own);
+        if self.callers.get(&begun.caller).is_some_and(|count| *count >= PER_CALLER_MAX) {
+            self.drop_oldest(|write| write.begun.caller == begun.caller);
         }
         if self.writes.len() >= WRITES_MAX {
             self.drop_oldest(|_| true);
         }
+        *self.callers.entry(begun.caller.clone()).or_default() += 1;
         self.numbers.insert(begun.id.clone(), self.next);
         self.writes.insert(self.next, Write { begun, state: State::UnderWay });
         self.next += 1;
@@ -122,8 +124,13 @@ impl Ledger {
 
     /// Forgets one that was not done.
     pub(super) fn forget(&mut self, id: &str) {
-        if let Some(number) = self.numbers.remove(id) {
-            self.writes.remove(&number);
+        let number = self.numbers.remove(id);
+        let Some(write) = number.and_then(|number| self.writes.remove(&number)) else { return };
+        if let Some(count) = self.callers.get_mut(&write.begun.caller) {
+            *count -= 1;
+            if *count == 0 {
+                self.callers.remove(&write.begun.caller);
+            }
         }
     }
 
@@ -145,14 +152,13 @@ impl Ledger {
 
     /// Forgets what is older than a day.
     pub(super) fn expire(&mut self, now: u64) {
-        while let Some((number, write)) = self.writes.first_key_value() {
+        while let Some((_, write)) = self.writes.first_key_value() {
             // A clock that was set back keeps them longer.
             if write.begun.at.saturating_add(LIFE_S) > now {
                 return;
             }
-            let (number, id) = (*number, write.begun.id.clone());
-            self.numbers.remove(&id);
-            self.writes.remove(&number);
+            let id = write.begun.id.clone();
+            self.forget(&id);
         }
     }
 

@@ -41,6 +41,10 @@ pub(super) fn told(problem: &Problem) -> String {
     }
 }
 
+/// Reads what a form wants changed.
+type Read = fn(&Fields) -> Result<SecretChange, Problem>;
+
+/// A form as it came.
 type Shown = Result<Form<Fields>, Problem>;
 
 /// What a form is about.
@@ -75,15 +79,12 @@ async fn answer(
     }
 }
 
-/// What a form says of a change.
-type ReadChange = fn(&Fields) -> Result<SecretChange, Problem>;
-
 /// The same for a change that takes no value.
 async fn answer_change(
     app: App,
     caller: Result<Caller, Problem>,
     fields: Shown,
-    (read, done): (ReadChange, &'static str),
+    (read, done): (Read, &'static str),
 ) -> Result<Response, Refused> {
     answer(&app, caller, fields, async |caller, target, fields| {
         let asked = ChangeSecret {
