@@ -18,6 +18,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 
+use crate::access::Action;
 use crate::app::App;
 use crate::outcome::is_page;
 use crate::people::Caller;
@@ -81,6 +82,8 @@ pub(crate) struct Frame {
     pub(crate) notice: Option<String>,
     /// Whether the user has no way to come in again, and is told to choose a password.
     pub(crate) has_no_password: bool,
+    /// Whether the user may see anything of what was done.
+    pub(crate) sees_audit: bool,
 }
 
 impl Frame {
@@ -92,6 +95,7 @@ impl Frame {
             part,
             notice: None,
             has_no_password: !caller.can_return,
+            sees_audit: !caller.within(Action::SeeAudit).is_nowhere(),
         }
     }
 }

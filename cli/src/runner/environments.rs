@@ -4,7 +4,7 @@ use subrosa_registry::{EnvironmentName, Names, RegistryError};
 use subrosa_server::channel::environments::{
     ChangeEnvironment, EnvironmentChange, EnvironmentView, EnvironmentsCall, ListEnvironments,
 };
-use subrosa_server::channel::{By, Refusal};
+use subrosa_server::channel::{By, Refusal, RefusalKind};
 
 use super::{Runner, refusal, reply};
 
@@ -31,7 +31,15 @@ fn list(runner: &Runner, by: &By, _: &ListEnvironments) -> Result<Vec<Environmen
 
 /// Changes one; to protect the first makes the registry.
 fn change(runner: &Runner, by: &By, asked: &ChangeEnvironment) -> Result<(), Refusal> {
-    let name = EnvironmentName::parse(&asked.name).map_err(|why| refusal::name(&why))?;
+    let name = EnvironmentName::parse(&asked.name).map_err(|why| match asked.change {
+        EnvironmentChange::Protect => refusal::name(&why),
+        // What is no name names nothing.
+        EnvironmentChange::Unprotect | EnvironmentChange::Remove => Refusal {
+            kind: RefusalKind::NotFound,
+            message: format!("there is no such environment: {why}"),
+            help: None,
+        },
+    })?;
     let admin = runner.admin(by, "serve");
     let change = || match asked.change {
         EnvironmentChange::Protect => admin.protect(&name).map(drop),

@@ -30,12 +30,15 @@ pub(crate) struct EventQuery {
     #[param(rename = "ref")]
     pub(crate) reference: Option<String>,
     /// About this workspace.
+    #[param(pattern = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")]
     pub(crate) workspace: Option<String>,
     /// About this environment.
+    #[param(pattern = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")]
     pub(crate) environment: Option<String>,
     /// Of this run.
     pub(crate) run: Option<String>,
     /// Of this kind: `read`, `set`, `rotate` ...
+    #[param(example = "rotate")]
     pub(crate) action: Option<String>,
     /// With this outcome: `ok`, or the kind of refusal.
     pub(crate) outcome: Option<String>,

@@ -58,7 +58,8 @@ async fn change(
 /// Makes an environment take the role of a manager to be used or changed; makes it if it is new.
 #[utoipa::path(
     post, path = "/environments/{name}/protect", tag = "environments",
-    params(("name" = String, Path, description = "The name")),
+    params(("name" = String, Path, description = "The name",
+            pattern = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")),
     responses(
         (status = 204, description = "It is protected"),
         (status = "default", description = "Refused", body = Problem,
@@ -76,7 +77,8 @@ async fn protect(
 /// Takes the protection off an environment again.
 #[utoipa::path(
     post, path = "/environments/{name}/unprotect", tag = "environments",
-    params(("name" = String, Path, description = "The name")),
+    params(("name" = String, Path, description = "The name",
+            pattern = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")),
     responses(
         (status = 204, description = "It is not protected"),
         (status = "default", description = "Refused", body = Problem,
@@ -94,7 +96,8 @@ async fn unprotect(
 /// Removes an environment in which no secret is left.
 #[utoipa::path(
     delete, path = "/environments/{name}", tag = "environments",
-    params(("name" = String, Path, description = "The name")),
+    params(("name" = String, Path, description = "The name",
+            pattern = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")),
     responses(
         (status = 204, description = "It is gone"),
         (status = "default", description = "Refused", body = Problem,

@@ -39,6 +39,9 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .merge(change::routes())
 }
 
+/// A hundred years.
+const EXPIRES_WITHIN_S_MAX: u64 = 100 * 366 * 24 * 3600;
+
 /// Which secrets are listed.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -53,7 +56,7 @@ struct ListQuery {
     #[param(inline)]
     state: Option<StateName>,
     /// Those whose value expires within so many seconds, or is expired.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 3_162_240_000_u64)]
     expires_within_s: Option<u64>,
 }
 
@@ -68,11 +71,14 @@ enum StateName {
 }
 
 impl ListQuery {
-    fn into_wanted(self, app: &App) -> Wanted {
-        // A hundred years are as good as any more.
-        let most = Duration::from_secs(100 * 366 * 24 * 3600);
-        let by = |seconds| stamp((app.settings.clock)() + Duration::from_secs(seconds).min(most));
-        Wanted {
+    fn into_wanted(self, app: &App) -> Result<Wanted, Problem> {
+        let by = |seconds| match seconds {
+            0..=EXPIRES_WITHIN_S_MAX => {
+                Ok(stamp((app.settings.clock)() + Duration::from_secs(seconds)))
+            }
+            _ => Err(Problem::invalid("`expires_within_s` is more than a hundred years")),
+        };
+        Ok(Wanted {
             prefix: self.prefix.unwrap_or_default(),
             workspace: self.workspace.filter(|name| name != "*"),
             environment: self.environment.filter(|name| name != "*"),
@@ -80,8 +86,8 @@ impl ListQuery {
                 StateName::Active => "active",
                 StateName::Disabled => "disabled",
             }),
-            expires_by: self.expires_within_s.map(by),
-        }
+            expires_by: self.expires_within_s.map(by).transpose()?,
+        })
     }
 }
 
@@ -91,8 +97,10 @@ impl ListQuery {
 #[serde(deny_unknown_fields)]
 struct At {
     /// The workspace; without it, the global scope.
+    #[param(pattern = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")]
     workspace: Option<String>,
     /// The environment; without it, the value that holds in any.
+    #[param(pattern = "^[A-Za-z0-9_][A-Za-z0-9_-]{0,63}$")]
     environment: Option<String>,
 }
 
@@ -124,7 +132,7 @@ async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let all = app.overview.secrets(&app.runner).await?;
-    let wanted = wanted.into_wanted(&app);
+    let wanted = wanted.into_wanted(&app)?;
     let found = secrets::select(&all, &caller, &wanted, &page)?;
     let tag = list_tag(&found);
     if is_known(&headers, &tag) {
@@ -185,7 +193,8 @@ async fn look(
 /// Shows a secret, without its values.
 #[utoipa::path(
     get, path = "/secrets/{ref}", tag = "secrets",
-    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`"), At),
+    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`",
+            pattern = "^[a-z0-9][a-z0-9-]{0,63}(/[a-z0-9][a-z0-9-]{0,63}){0,7}$"), At),
     responses(
         (status = 200, description = "What is told of it; `ETag` is its version", body = SecretView),
         (status = "default", description = "Refused", body = Problem,
@@ -205,7 +214,8 @@ async fn show(
 /// Lists the versions of a secret that are kept, the oldest first, without their values.
 #[utoipa::path(
     get, path = "/secrets/{ref}/versions", tag = "secrets",
-    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`"), At),
+    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`",
+            pattern = "^[a-z0-9][a-z0-9-]{0,63}(/[a-z0-9][a-z0-9-]{0,63}){0,7}$"), At),
     responses(
         (status = 200, description = "All of them; `ETag` is the current one",
          body = Page<VersionView>),
@@ -227,8 +237,11 @@ async fn versions(
 /// Stores a new value of a secret that is there.
 #[utoipa::path(
     post, path = "/secrets/{ref}/rotate", tag = "secrets", request_body = NewValue,
-    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`"), At,
-           ("If-Match" = Option<String>, Header, description = "The version that it was read with, as `ETag` gave it")),
+    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`",
+            pattern = "^[a-z0-9][a-z0-9-]{0,63}(/[a-z0-9][a-z0-9-]{0,63}){0,7}$"), At,
+           ("If-Match" = Option<String>, Header,
+            description = "The version that it was read with, as `ETag` gave it",
+            pattern = "^\"[0-9]{1,18}\"$")),
     responses(
         (status = 200, description = "It is stored", body = Written),
         (status = "default", description = "Refused", body = Problem,

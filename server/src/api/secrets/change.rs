@@ -46,8 +46,11 @@ async fn change(
 /// Says what a secret is for, when its value expires, and how many versions are kept: all of it or nothing.
 #[utoipa::path(
     patch, path = "/secrets/{ref}", tag = "secrets", request_body = SecretPatch,
-    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`"), At,
-           ("If-Match" = Option<String>, Header, description = "The version that it was read with, as `ETag` gave it")),
+    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`",
+            pattern = "^[a-z0-9][a-z0-9-]{0,63}(/[a-z0-9][a-z0-9-]{0,63}){0,7}$"), At,
+           ("If-Match" = Option<String>, Header,
+            description = "The version that it was read with, as `ETag` gave it",
+            pattern = "^\"[0-9]{1,18}\"$")),
     responses(
         (status = 204, description = "It is changed"),
         (status = "default", description = "Refused", body = Problem,
@@ -69,8 +72,11 @@ pub(super) async fn amend(
 /// Removes a secret with all its versions.
 #[utoipa::path(
     delete, path = "/secrets/{ref}", tag = "secrets",
-    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`"), At,
-           ("If-Match" = Option<String>, Header, description = "The version that it was read with, as `ETag` gave it")),
+    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`",
+            pattern = "^[a-z0-9][a-z0-9-]{0,63}(/[a-z0-9][a-z0-9-]{0,63}){0,7}$"), At,
+           ("If-Match" = Option<String>, Header,
+            description = "The version that it was read with, as `ETag` gave it",
+            pattern = "^\"[0-9]{1,18}\"$")),
     responses(
         (status = 204, description = "It is gone"),
         (status = "default", description = "Refused", body = Problem,
@@ -91,8 +97,11 @@ pub(super) async fn remove(
 /// Forbids runs to use a secret; they look no further for another.
 #[utoipa::path(
     post, path = "/secrets/{ref}/disable", tag = "secrets",
-    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`"), At,
-           ("If-Match" = Option<String>, Header, description = "The version that it was read with, as `ETag` gave it")),
+    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`",
+            pattern = "^[a-z0-9][a-z0-9-]{0,63}(/[a-z0-9][a-z0-9-]{0,63}){0,7}$"), At,
+           ("If-Match" = Option<String>, Header,
+            description = "The version that it was read with, as `ETag` gave it",
+            pattern = "^\"[0-9]{1,18}\"$")),
     responses(
         (status = 204, description = "It is disabled"),
         (status = "default", description = "Refused", body = Problem,
@@ -113,8 +122,11 @@ async fn disable(
 /// Lets runs use a secret again.
 #[utoipa::path(
     post, path = "/secrets/{ref}/enable", tag = "secrets",
-    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`"), At,
-           ("If-Match" = Option<String>, Header, description = "The version that it was read with, as `ETag` gave it")),
+    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`",
+            pattern = "^[a-z0-9][a-z0-9-]{0,63}(/[a-z0-9][a-z0-9-]{0,63}){0,7}$"), At,
+           ("If-Match" = Option<String>, Header,
+            description = "The version that it was read with, as `ETag` gave it",
+            pattern = "^\"[0-9]{1,18}\"$")),
     responses(
         (status = 204, description = "It is enabled"),
         (status = "default", description = "Refused", body = Problem,
@@ -135,8 +147,11 @@ async fn enable(
 /// Makes an earlier value the current one, as a new version.
 #[utoipa::path(
     post, path = "/secrets/{ref}/rollback", tag = "secrets", request_body = Rollback,
-    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`"), At,
-           ("If-Match" = Option<String>, Header, description = "The version that it was read with, as `ETag` gave it")),
+    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`",
+            pattern = "^[a-z0-9][a-z0-9-]{0,63}(/[a-z0-9][a-z0-9-]{0,63}){0,7}$"), At,
+           ("If-Match" = Option<String>, Header,
+            description = "The version that it was read with, as `ETag` gave it",
+            pattern = "^\"[0-9]{1,18}\"$")),
     responses(
         (status = 200, description = "The new version", body = Written),
         (status = "default", description = "Refused", body = Problem,
@@ -168,8 +183,11 @@ struct Pruned {
 /// Drops the oldest versions until so many are left, now and from now on.
 #[utoipa::path(
     post, path = "/secrets/{ref}/prune", tag = "secrets", request_body = Prune,
-    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`"), At,
-           ("If-Match" = Option<String>, Header, description = "The version that it was read with, as `ETag` gave it")),
+    params(("ref" = String, Path, description = "The ref, its `/` as `%2F`",
+            pattern = "^[a-z0-9][a-z0-9-]{0,63}(/[a-z0-9][a-z0-9-]{0,63}){0,7}$"), At,
+           ("If-Match" = Option<String>, Header,
+            description = "The version that it was read with, as `ETag` gave it",
+            pattern = "^\"[0-9]{1,18}\"$")),
     responses(
         (status = 200, description = "They are gone", body = Pruned),
         (status = "default", description = "Refused", body = Problem,
