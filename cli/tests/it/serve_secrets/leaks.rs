@@ -4,6 +4,8 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 
+use data_encoding::HEXLOWER;
+
 use super::site::Site;
 use crate::program::Place;
 
@@ -38,7 +40,9 @@ fn the_process_that_listens_holds_neither_a_stored_value_nor_the_key() {
     let place = Place::new();
     assert_eq!(place.feed(&["secret", "set", "prod/of-memory"], STORED.as_bytes()).code, 0);
     let key = std::fs::read_to_string(place.home().join("keys/master.key")).unwrap();
-    let line = key.lines().max_by_key(|line| line.len()).unwrap().to_owned();
+    let key = key.lines().find_map(|line| line.strip_prefix("key ")).unwrap().to_owned();
+    let bytes = HEXLOWER.decode(key.as_bytes()).unwrap();
+    assert_eq!(bytes.len(), 32);
     let site = Site::start(place);
     let one = "/api/v1/secrets/prod%2Fof-memory";
     assert_eq!(site.get("/api/v1/secrets").status, 200);
@@ -46,10 +50,10 @@ fn the_process_that_listens_holds_neither_a_stored_value_nor_the_key() {
     assert_eq!(site.write("POST", &format!("{one}/enable"), &[], "").status, 204);
     assert_eq!(site.write("POST", &format!("{one}/rollback"), &[], r#"{"version":1}"#).status, 200);
     assert_eq!(site.get("/api/v1/secrets").status, 200);
-    let wanted = [b"prod/of-memory".as_slice(), STORED.as_bytes(), line.as_bytes()];
+    let wanted = [b"prod/of-memory".as_slice(), STORED.as_bytes(), key.as_bytes(), &bytes];
     match holds(site.listener(), &wanted) {
         // The name is what shows that the others would have been found.
-        Some(found) => assert_eq!(found, [true, false, false]),
+        Some(found) => assert_eq!(found, [true, false, false, false]),
         None => assert!(!rustix::process::geteuid().is_root(), "root can look"),
     }
 }
