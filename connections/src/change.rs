@@ -35,7 +35,7 @@ pub struct Change<'a> {
 pub enum ChangeError {
     /// The registry does not take it.
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    NotStored(#[from] RegistryError),
     /// What is there was written by a newer version.
     #[error("what is kept of the connection `{}` is of another subrosa, probably a newer one", name(.0))]
     Newer(Address),

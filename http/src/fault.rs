@@ -108,7 +108,7 @@ impl Fault {
     pub fn message(self, server: &str) -> String {
         match self {
             Fault::Refused => format!("cannot reach `{server}`: connection refused"),
-            Fault::NotPublic => format!("`{server}` is at an address that is not public"),
+            Fault::NotPublic => format!("`{server}` {NotPublic}"),
             Fault::UnknownHost => format!("cannot reach `{server}`: its name leads to no address"),
             Fault::Unreachable => format!("cannot reach `{server}`: no connection"),
             Fault::Closed => format!("`{server}` closed the connection before it answered"),
@@ -131,10 +131,7 @@ impl Fault {
             Fault::Proxy => Some("look at `HTTPS_PROXY`, and at `NO_PROXY` for what needs none"),
             Fault::NotHttp => Some("is it the right port, and does it want `https://`?"),
             Fault::Tls(fault) => fault.help(),
-            Fault::NotPublic => {
-                Some("whoever runs the server can open it with `--allow-private-hosts`")
-            }
-            Fault::Closed | Fault::TooLarge => None,
+            Fault::NotPublic | Fault::Closed | Fault::TooLarge => None,
         }
     }
 }

@@ -38,7 +38,9 @@ pub struct InvalidPrivate;
 
 /// An address is none that may be connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the address is not public")]
+#[error(
+    "is at an address that is not public, which is asked only where `--allow-private-hosts` says so"
+)]
 pub struct NotPublic;
 
 impl Private {

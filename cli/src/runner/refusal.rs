@@ -46,7 +46,7 @@ pub(super) fn registry(error: &RegistryError) -> Refusal {
 /// A change of a connection that was not stored.
 pub(super) fn change(error: &ChangeError) -> Refusal {
     let (kind, help) = match error {
-        ChangeError::Registry(error) => return registry(error),
+        ChangeError::NotStored(error) => return registry(error),
         ChangeError::Newer(_) => (RefusalKind::Broken, Some("use the newer subrosa that wrote it")),
         ChangeError::OtherType { .. } => (RefusalKind::Invalid, None),
         ChangeError::Kept { .. } => (RefusalKind::Invalid, Some("give it anew in the same change")),

@@ -2,5 +2,8 @@
 
 mod api;
 mod grants;
+mod owners;
 mod pages;
+#[cfg(feature = "oauth-servers")]
+mod real;
 mod server;

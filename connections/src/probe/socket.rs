@@ -97,8 +97,7 @@ impl Place {
             return Outcome::unreachable(format!("cannot trust `{place}`: {why}"));
         }
         if links(error).any(|link| link.is::<NotPublic>()) {
-            let why = format!("`{place}` is at an address that is not public");
-            return Outcome::unreachable(why);
+            return Outcome::unreachable(format!("`{place}` {NotPublic}"));
         }
         let kind = io_kind(error);
         let why = match kind {

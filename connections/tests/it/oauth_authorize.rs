@@ -5,6 +5,7 @@ use std::time::Duration;
 use data_encoding::BASE64URL_NOPAD;
 use ring::digest::{SHA256, digest};
 use subrosa_connections::oauth::{ErrorWord, OAuthError, Redirect, Refusal, Tokens};
+use subrosa_http::Url;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -37,7 +38,7 @@ async fn run<T>(
 
 fn form(received: &Received) -> Vec<(String, String)> {
     let url = format!("http://x/?{}", String::from_utf8_lossy(&received.body));
-    subrosa_http::Url::parse(&url).unwrap().query_pairs().into_owned().collect()
+    Url::parse(&url).unwrap().query_pairs().into_owned().collect()
 }
 
 #[tokio::test]
@@ -356,4 +357,63 @@ async fn what_cannot_be_asked_is_not_begun() {
     let error = setup.flow().authorize(&[], &redirect, &watcher).await.unwrap_err();
     assert_eq!(error, OAuthError::NoEndpoint("authorize_url"));
     assert!(shown.pages.try_recv().is_err());
+}
+
+/// Runs the flow whose browser somebody else waits for; `browse` says what it brings.
+async fn run_elsewhere(
+    setup: &Setup,
+    browse: impl AsyncFnOnce(Url) -> Option<String>,
+) -> Result<Tokens, OAuthError> {
+    let (watcher, mut shown) = Watcher::new();
+    let (flow, scopes) = (setup.flow(), scopes(&["read"]));
+    let back = async {
+        let query = browse(shown.pages.recv().await.unwrap()).await?;
+        Some(zeroize::Zeroizing::new(query.into_bytes()))
+    };
+    let uri = "https://flows.example/oauth/callback";
+    let granted = flow.authorize_elsewhere(&scopes, uri, back, &watcher);
+    tokio::time::timeout(Duration::from_secs(60), granted).await.expect("it ends")
+}
+
+fn state_in(page: &Url) -> String {
+    page.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned()
+}
+
+#[tokio::test]
+async fn a_browser_may_come_back_to_somebody_else() {
+    let peer = granting();
+    let setup = Setup::of(&peer);
+    let browse = async |page: Url| {
+        let uri = page.query_pairs().find(|(name, _)| name == "redirect_uri").unwrap().1;
+        assert_eq!(uri, "https://flows.example/oauth/callback");
+        Some(format!("code=canary-code&state={}", state_in(&page)))
+    };
+    let tokens = run_elsewhere(&setup, browse).await.unwrap();
+    assert_eq!(text(&tokens.access), "canary-access");
+    let sent = form(&peer.received()[0]);
+    let sent = |name: &str| sent.iter().find(|(found, _)| found == name).unwrap().1.clone();
+    assert_eq!(sent("redirect_uri"), "https://flows.example/oauth/callback");
+    assert_eq!(sent("code_verifier").len(), 43);
+}
+
+#[tokio::test]
+async fn what_is_handed_in_late_or_for_another_request_is_not_exchanged() {
+    let peer = granting();
+    let mut setup = Setup::of(&peer);
+    let other = async |_: Url| Some("code=c&state=other".to_owned());
+    assert!(matches!(run_elsewhere(&setup, other).await, Err(OAuthError::State { .. })));
+    let denied = async |page: Url| Some(format!("error=access_denied&state={}", state_in(&page)));
+    let word = Some(ErrorWord::AccessDenied);
+    let outcome = run_elsewhere(&setup, denied).await;
+    assert!(matches!(outcome, Err(OAuthError::Denied { word: found, .. }) if found == word));
+    let gone = async |_: Url| None;
+    assert!(matches!(run_elsewhere(&setup, gone).await, Err(OAuthError::Window(_))));
+    setup.limits.window = Duration::from_millis(50);
+    let late = async |page: Url| {
+        // Until the window has long been shut.
+        std::future::pending::<()>().await;
+        Some(format!("code=c&state={}", state_in(&page)))
+    };
+    assert!(matches!(run_elsewhere(&setup, late).await, Err(OAuthError::Window(_))));
+    assert!(peer.received().is_empty());
 }

@@ -26,7 +26,7 @@ server.listen(0, '127.0.0.1', () => {
         application_type: 'native',
         token_endpoint_auth_method: 'client_secret_basic',
         grant_types: people,
-        redirect_uris: ['http://127.0.0.1/callback'],
+        redirect_uris: ['http://127.0.0.1/callback', 'http://127.0.0.1/oauth/callback'],
       },
       {
         client_id: 'site',

@@ -10,7 +10,7 @@ impl From<ChangeError> for Failure {
     fn from(error: ChangeError) -> Failure {
         let message = error.to_string();
         match error {
-            ChangeError::Registry(error) => error.into(),
+            ChangeError::NotStored(error) => error.into(),
             ChangeError::Newer(_) => {
                 Failure::new(Exit::ENGINE, message).help("use the newer subrosa that wrote it")
             }

@@ -50,7 +50,7 @@ impl Provider {
     }
 
     /// A place that has the connection `m` to it, and a browser in which a person says `answer`.
-    fn place(&self, answer: &str) -> Place {
+    pub(crate) fn place(&self, answer: &str) -> Place {
         let (place, url) = (Place::new(), &self.url);
         let own = format!(
             "id: own\nlabel: Own\nsummary: Ours.\nauth: oauth2\nfields:\n\

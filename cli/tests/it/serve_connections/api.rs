@@ -1,5 +1,7 @@
 //! The API: forms are filled in, changed and shown, and no answer holds what is sealed.
 
+use std::net::TcpListener;
+
 use serde_json::{Value, json};
 
 use super::server::{Answer, Server};
@@ -126,4 +128,41 @@ fn a_test_asks_no_private_address_unless_that_was_opened() {
     let opened = outcome(&["--allow-private-hosts", "127.0.0.0/8"], &peer.url());
     assert_ne!(opened["outcome"], "unavailable", "{opened}");
     assert!(!peer.received().is_empty());
+}
+
+#[test]
+fn databases_and_brokers_at_private_addresses_are_not_asked_either() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let (_place, server) = started(&[]);
+    let message = |name: &str, kind: &str, fields: &Value| {
+        let body = json!({ "name": name, "type": kind, "fields": fields });
+        server.call("POST", "/connections", &body, None).ok();
+        let path = format!("/connections/{name}/test");
+        let tested = server.call("POST", &path, &Value::Null, None).ok().json();
+        assert_eq!(tested["outcome"], "unavailable", "{tested}");
+        tested["message"].as_str().unwrap().to_owned()
+    };
+    let login = json!({"database": "d", "username": "u", "password": CANARY});
+    for (kind, more) in [
+        ("postgres", &login),
+        ("mysql", &login),
+        ("redis", &json!({"password": CANARY})),
+        ("nats", &json!({"username": "u", "password": CANARY})),
+    ] {
+        for (number, host) in
+            ["127.0.0.1", "localhost", "169.254.169.254", "::ffff:169.254.169.254", "10.0.0.1"]
+                .into_iter()
+                .enumerate()
+        {
+            let mut fields = json!({ "host": host, "port": port });
+            fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let message = message(&format!("{kind}-{number}"), kind, &fields);
+            assert!(message.contains("not public"), "{kind} {host}: {message}");
+        }
+    }
+    // Nobody knocked.
+    assert!(listener.accept().is_err());
+    assert!(!server.heard().contains("canary"));
 }

@@ -81,6 +81,12 @@ impl Server {
         format!("http://{}", self.authority)
     }
 
+    /// The cookie, as a browser shows it.
+    #[cfg(feature = "oauth-servers")]
+    pub(super) fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
     /// All that it answered so far.
     pub(super) fn heard(&self) -> String {
         self.heard.lock().unwrap().clone()
