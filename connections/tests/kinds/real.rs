@@ -14,7 +14,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use subrosa_connections::probe::{Means, Outcome, probe};
-use subrosa_http::Reach;
+use subrosa_http::{Private, Reach};
 use tempfile::TempDir;
 
 use crate::stage::{http, opened, wait};
@@ -92,14 +92,16 @@ fn tried(id: &str, port: u16, config: &Arc<ClientConfig>, values: &[(&str, &str)
     let mut all = vec![("host", "127.0.0.1"), ("port", port.as_str())];
     all.retain(|(name, _)| !values.iter().any(|(other, _)| other == name));
     all.extend_from_slice(values);
-    let means = Means {
-        http: &http(),
-        tls: config.clone(),
-        now: UNIX_EPOCH,
-        tokens: None,
-        reach: &Reach::Anywhere,
+    let asked = |reach: &Reach| {
+        let (tls, now) = (config.clone(), UNIX_EPOCH);
+        let means = Means { http: &http(), tls, now, tokens: None, reach };
+        wait(probe(&opened(id, &all), &means))
     };
-    wait(probe(&opened(id, &all), &means))
+    // Whether any address may be asked or this one was opened, the answer is the same.
+    let outcome = asked(&Reach::Anywhere);
+    let opened = [Private::parse("127.0.0.0/8").unwrap(), Private::parse("::1").unwrap()];
+    assert_eq!(asked(&Reach::Public(opened.into())), outcome, "{id} {values:?}");
+    outcome
 }
 
 const WORKS: Outcome = Outcome::Works { shows: None };
