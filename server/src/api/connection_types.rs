@@ -20,6 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 /// Lists what there is to connect to.
 #[utoipa::path(
+    operation_id = "list_connection_types",
     get, path = "/connection-types", tag = "connections", params(PageQuery),
     responses(
         (status = 200, description = "A page of the types", body = Page<TypeView>),
@@ -38,6 +39,7 @@ async fn list_types(
 
 /// Shows a type with its fields.
 #[utoipa::path(
+    operation_id = "show_connection_type",
     get, path = "/connection-types/{id}", tag = "connections",
     params(("id" = String, Path, description = "The word that names it")),
     responses(

@@ -50,6 +50,7 @@ pub(crate) async fn use_it(
 
 /// Asks the service whether a connection works.
 #[utoipa::path(
+    operation_id = "test_connection",
     post, path = "/connections/{name}/test", tag = "connections",
     params(("name" = String, Path, description = "The name, its `/` as `%2F`"), At),
     responses(
@@ -79,6 +80,7 @@ struct Refresh {
 
 /// Has tokens exchanged for new ones.
 #[utoipa::path(
+    operation_id = "refresh_connection",
     post, path = "/connections/{name}/refresh", tag = "connections", request_body = Refresh,
     params(("name" = String, Path, description = "The name, its `/` as `%2F`"), At),
     responses(
@@ -108,6 +110,7 @@ struct Revoke {
 
 /// Gives a grant back to the service, and forgets its tokens.
 #[utoipa::path(
+    operation_id = "revoke_connection",
     post, path = "/connections/{name}/revoke", tag = "connections", request_body = Revoke,
     params(("name" = String, Path, description = "The name, its `/` as `%2F`"), At),
     responses(
@@ -167,6 +170,7 @@ pub(crate) async fn begin(
 
 /// Begins a grant: what a person has to open, and the code to type there.
 #[utoipa::path(
+    operation_id = "authorize_connection",
     post, path = "/connections/{name}/authorize", tag = "connections", request_body = Authorize,
     params(("name" = String, Path, description = "The name, its `/` as `%2F`"), At),
     responses(
@@ -188,6 +192,7 @@ async fn authorize(
 
 /// Shows how a grant stands that was begun in this session, or by a program of the same user.
 #[utoipa::path(
+    operation_id = "show_grant",
     get, path = "/grants/{id}", tag = "connections",
     params(("id" = String, Path, description = "What names it")),
     responses(
@@ -212,6 +217,7 @@ pub(crate) async fn grant(app: &App, caller: &Caller, id: String) -> Result<Gran
 
 /// Ends a grant that waits for somebody.
 #[utoipa::path(
+    operation_id = "cancel_grant",
     delete, path = "/grants/{id}", tag = "connections",
     params(("id" = String, Path, description = "What names it")),
     responses(

@@ -69,6 +69,7 @@ struct Wanted {
 
 /// Lists connections.
 #[utoipa::path(
+    operation_id = "list_connections",
     get, path = "/connections", tag = "connections", params(Wanted, PageQuery),
     responses(
         (status = 200, description = "A page of what the caller sees", body = Page<ConnectionView>),
@@ -187,6 +188,7 @@ pub(crate) fn seal(
 
 /// Makes a connection.
 #[utoipa::path(
+    operation_id = "create_connection",
     post, path = "/connections", tag = "connections", request_body = NewConnection,
     responses(
         (status = 201, description = "It is stored", body = ConnectionWritten),
@@ -222,6 +224,7 @@ async fn create(
 
 /// Shows a connection, without what is sealed in it.
 #[utoipa::path(
+    operation_id = "show_connection",
     get, path = "/connections/{name}", tag = "connections",
     params(("name" = String, Path, description = "The name, its `/` as `%2F`"), At),
     responses(
@@ -273,6 +276,7 @@ async fn store(
 
 /// Changes fields of a connection; those that are not named stay, unopened.
 #[utoipa::path(
+    operation_id = "edit_connection",
     patch, path = "/connections/{name}", tag = "connections", request_body = Answers,
     params(("name" = String, Path, description = "The name, its `/` as `%2F`"), At),
     responses(
@@ -295,6 +299,7 @@ async fn edit(
 
 /// Gives secret fields of a connection new values.
 #[utoipa::path(
+    operation_id = "rotate_connection",
     post, path = "/connections/{name}/rotate", tag = "connections", request_body = Answers,
     params(("name" = String, Path, description = "The name, its `/` as `%2F`"), At),
     responses(
@@ -331,6 +336,7 @@ async fn change(
 
 /// Removes a connection with all its versions; a grant stays at the service until it is revoked.
 #[utoipa::path(
+    operation_id = "remove_connection",
     delete, path = "/connections/{name}", tag = "connections",
     params(("name" = String, Path, description = "The name, its `/` as `%2F`"), At),
     responses(
@@ -351,6 +357,7 @@ async fn remove(
 
 /// Forbids runs to use a connection.
 #[utoipa::path(
+    operation_id = "disable_connection",
     post, path = "/connections/{name}/disable", tag = "connections",
     params(("name" = String, Path, description = "The name, its `/` as `%2F`"), At),
     responses(
@@ -371,6 +378,7 @@ async fn disable(
 
 /// Lets runs use a connection again.
 #[utoipa::path(
+    operation_id = "enable_connection",
     post, path = "/connections/{name}/enable", tag = "connections",
     params(("name" = String, Path, description = "The name, its `/` as `%2F`"), At),
     responses(

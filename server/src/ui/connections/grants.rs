@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::super::{Frame, Refused, page};
 use super::{PART, path, query, with};
+use crate::access::Action;
 use crate::api::connection_use::{CALLBACK, GrantFlow, begin, end, grant};
 use crate::api::connections::At;
 use crate::app::App;
@@ -122,6 +123,10 @@ async fn come_back(
     RawQuery(query): RawQuery,
 ) -> Redirect {
     let Ok(caller) = caller else { return Redirect::to("/login") };
+    // The right was looked at when the grant was begun; it may have gone since.
+    if !caller.may_anywhere(Action::ChangeConnections) {
+        return Redirect::to(PART);
+    }
     let Ok(query) = app.runner.seal(query.unwrap_or_default().as_bytes()) else {
         return Redirect::to(PART);
     };
