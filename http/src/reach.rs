@@ -226,9 +226,61 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
+    use std::net::{IpAddr, TcpListener};
+    use std::time::Duration;
 
-    use super::{InvalidPrivate, Private, Reach, is_public};
+    use super::{InvalidPrivate, NotPublic, Private, Reach, is_public};
+    use crate::{Call, Fault, HeaderMap, Http, HttpSettings, Method, Roots, Tls, Url};
+
+    /// Somebody who listens, and the port.
+    fn listener() -> (TcpListener, u16) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, port)
+    }
+
+    #[tokio::test]
+    async fn nobody_is_connected_to_who_is_not_public() {
+        let (listener, port) = listener();
+        let closed = Reach::Public([].into());
+        for host in ["localhost", "127.0.0.1", "[::1]", "0.0.0.0"] {
+            let error = closed.connect(host, port).await.unwrap_err();
+            let inner = error.get_ref().unwrap();
+            assert!(inner.is::<NotPublic>(), "{host}: {error}");
+        }
+        assert!(listener.accept().is_err());
+        let opened = Reach::Public([Private::Host("localhost".to_owned())].into());
+        opened.connect("LOCALHOST", port).await.unwrap();
+        assert!(opened.connect("127.0.0.1", port).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn no_request_is_sent_to_who_is_not_public_however_that_is_written() {
+        let (listener, port) = listener();
+        let tls = Tls { roots: Roots::None, identity: None };
+        let settings = HttpSettings { tls, proxy: None, timeout: Duration::from_secs(5) };
+        let http = Http::within(&settings, &Reach::Public([].into())).unwrap();
+        for host in [
+            "localhost",
+            "LOCALHOST",
+            "127.0.0.1",
+            "127.0.0.1.",
+            "127.1",
+            "2130706433",
+            "0x7f.1",
+            "0177.0.0.1",
+        ]
+        .into_iter()
+        .chain(["[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "[::]"])
+        {
+            let url = Url::parse(&format!("http://{host}:{port}/")).unwrap();
+            let call = Call { method: Method::GET, url, headers: HeaderMap::new(), body: None };
+            let fault = http.send(call).await.err();
+            assert_eq!(fault, Some(Fault::NotPublic), "{host}");
+        }
+        assert!(listener.accept().is_err());
+    }
 
     #[test]
     fn only_the_public_internet_is_public() {
