@@ -78,7 +78,7 @@ pub(super) fn answer(runner: &Runner, id: u64, by: &By, call: ConnectionsCall) {
     use ConnectionsCall as Ask;
     match call {
         Ask::ListTypes(_) => reply::<ListTypes>(id, Ok(types(runner))),
-        Ask::ListConnections(_) => reply::<ListConnections>(id, list(runner, by)),
+        Ask::ListConnections(asked) => reply::<ListConnections>(id, list(runner, by, &asked)),
         Ask::PutConnection(asked) => reply::<PutConnection>(id, put(runner, by, asked)),
         Ask::ChangeConnection(asked) => reply::<ChangeConnection>(id, change(runner, by, &asked)),
         Ask::UseConnection(asked) => reply::<UseConnection>(id, use_it(runner, by, &asked)),
@@ -118,11 +118,16 @@ fn type_view(kind: &ConnectionType) -> TypeView {
     }
 }
 
-/// Every connection; none without a registry.
-fn list(runner: &Runner, by: &By) -> Result<Vec<ConnectionView>, Refusal> {
-    match runner.admin(by, "serve").records() {
+/// Every connection, or one; none without a registry.
+fn list(runner: &Runner, by: &By, asked: &ListConnections) -> Result<Vec<ConnectionView>, Refusal> {
+    let admin = runner.admin(by, "serve");
+    let found = match &asked.only {
+        None => admin.records(),
+        Some((name, scope)) => admin.record(&address(name, scope)?).map(|info| vec![info]),
+    };
+    match found {
         Ok(list) => Ok(list.iter().map(|info| view(runner, info)).collect()),
-        Err(RegistryError::NoStore { .. }) => Ok(Vec::new()),
+        Err(RegistryError::NoStore { .. } | RegistryError::NotFound(_)) => Ok(Vec::new()),
         Err(error) => Err(refusal::registry(&error)),
     }
 }

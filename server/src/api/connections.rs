@@ -101,7 +101,7 @@ fn key(one: &ConnectionView) -> String {
 
 /// The connections that the caller sees, sorted.
 pub(crate) async fn seen(app: &App, caller: &Caller) -> Result<Vec<ConnectionView>, Problem> {
-    let mut all = app.runner.ask(caller.by(None), ListConnections {}).await?;
+    let mut all = app.runner.ask(caller.by(None), ListConnections { only: None }).await?;
     all.retain(|one| {
         // A workspace that cannot be one is nobody's.
         let at = one.workspace.as_deref().map(WorkspaceName::parse).transpose();
@@ -117,13 +117,11 @@ pub(crate) async fn one(
     caller: &Caller,
     (scope, address): &(ScopeName, Address),
 ) -> Result<ConnectionView, Problem> {
-    caller.check(Action::SeeConnections, address.scope.workspace.as_ref())?;
-    let is_it = |one: &ConnectionView| {
-        one.name == address.reference.as_str()
-            && one.workspace == scope.workspace
-            && one.environment == scope.environment
-    };
-    seen(app, caller).await?.into_iter().find(is_it).ok_or_else(Problem::not_found)
+    let workspace = address.scope.workspace.as_ref();
+    caller.check(Action::SeeConnections, workspace)?;
+    let only = Some((address.reference.to_string(), scope.clone()));
+    let found = app.runner.ask(caller.by(workspace), ListConnections { only }).await?;
+    found.into_iter().next().ok_or_else(Problem::not_found)
 }
 
 /// A new connection.

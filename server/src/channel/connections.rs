@@ -85,9 +85,12 @@ pub struct FieldView {
     pub choices: Vec<String>,
 }
 
-/// Asks for every connection.
+/// Asks for connections.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct ListConnections {}
+pub struct ListConnections {
+    /// The one that is wanted, by its name and scope; none: every one.
+    pub only: Option<(String, ScopeName)>,
+}
 
 /// A connection, without what is sealed in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

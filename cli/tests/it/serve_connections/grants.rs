@@ -151,6 +151,8 @@ fn a_code_is_shown_and_waited_for() {
 fn the_page_leads_to_the_service() {
     let service = Service::start();
     let (_place, server) = started(&service);
+    let shown = server.get("/connections/m").ok().body;
+    assert!(shown.contains(&format!("<code>{}/oauth/callback</code>", server.url())), "{shown}");
     let begun = server.submit("/connections/m/authorize", &[("flow", "browser")]);
     let at = begun.header("location").unwrap().to_owned();
     assert!(at.ends_with("?go=1"), "{at}");

@@ -11,7 +11,7 @@ use super::super::{Frame, Refused, page};
 use super::{PART, done, label, path, query, scope, short, tone, workspace};
 use crate::access::Action;
 use crate::api::connection_types::types;
-use crate::api::connection_use::use_it;
+use crate::api::connection_use::{CALLBACK, use_it};
 use crate::api::connections::{At, one};
 use crate::app::App;
 use crate::channel::connections::{ConnectionTask, ConnectionView, OutcomeView, TypeView};
@@ -68,6 +68,8 @@ struct Show {
     can_be_tested: bool,
     needs_grant: bool,
     has_device_flow: bool,
+    /// What has to be registered at the service.
+    callback: String,
     has_secrets: bool,
 }
 
@@ -139,6 +141,7 @@ async fn shown(
         may_change,
         can_be_tested: kind.is_some_and(|kind| kind.can_be_tested),
         needs_grant: kind.is_some_and(|kind| kind.needs_grant),
+        callback: format!("{}{CALLBACK}", app.base),
         has_device_flow: kind.is_some_and(|kind| kind.has_device_flow),
         has_secrets: kind.is_some_and(|kind| kind.fields.iter().any(|field| field.secret)),
         view,
