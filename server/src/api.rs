@@ -14,7 +14,10 @@ mod secrets;
 mod tests;
 pub(crate) mod workflows;
 
-use axum::Json;
+use std::sync::LazyLock;
+
+use axum::body::Bytes;
+use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -37,7 +40,12 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .route("/openapi.json", axum::routing::get(described))
 }
 
+/// The description as JSON; it takes long to make, and anybody may ask for it.
+static DESCRIPTION: LazyLock<Bytes> =
+    LazyLock::new(|| serde_json::to_vec(&openapi()).unwrap_or_default().into());
+
 /// The description of the API, for anybody: it tells nothing of this server.
 async fn described() -> impl IntoResponse {
-    Json(openapi())
+    let kind = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, kind)], DESCRIPTION.clone())
 }

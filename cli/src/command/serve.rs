@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
 use subrosa_engine::remedy::with_causes;
 use subrosa_server::{Limits, ServeError, Settings, Stop, TlsFiles, Uri};
 use tokio::runtime::Builder;
@@ -85,7 +86,7 @@ fn settings(args: &ServeArgs, world: &World) -> Result<Settings, Failure> {
         log_requests: !args.quiet,
         openid: world.openid()?,
         clock: world.clock,
-        limits: Limits { body_len_max: args.max_body, grace: args.grace, ..Limits::default() },
+        limits: limits(args),
     })
 }
 
@@ -96,6 +97,17 @@ fn runner_words(args: &ServeArgs, world: &World, workflows: &Path) -> Vec<OsStri
         Task { folder: workflows.to_path_buf(), grace: args.grace, hook_credentials: credentials };
     let words = [world.executable.clone().into(), runner::WORD.into()];
     words.into_iter().chain(task.words()).collect()
+}
+
+/// Bounds; there are no more connections than descriptors, of which files and the runner need some, too.
+fn limits(args: &ServeArgs) -> Limits {
+    let known = Limits { body_len_max: args.max_body, grace: args.grace, ..Limits::default() };
+    let descriptors = getrlimit(Resource::Nofile).current;
+    let room = descriptors.and_then(|count| usize::try_from(count / 4 * 3).ok());
+    let connections_max =
+        room.map_or(known.connections_max, |room| known.connections_max.min(room));
+    let connections_per_address = known.connections_per_address.min(connections_max.div_ceil(2));
+    Limits { connections_max, connections_per_address, ..known }
 }
 
 fn public_url(text: &str) -> Result<Uri, Failure> {

@@ -48,6 +48,7 @@ mod serve_boundary;
 mod serve_browser;
 mod serve_connections;
 mod serve_fuzz;
+mod serve_killed;
 mod serve_people;
 mod serve_runs;
 #[cfg(feature = "schemathesis")]

@@ -138,14 +138,18 @@ impl Server {
 
     /// Sends bytes and reads all that comes until the connection ends.
     pub(crate) fn wire(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
+        self.try_wire(bytes).expect("it listens")
+    }
+
+    fn try_wire(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut all = Vec::new();
         // It may refuse before the end.
         stream.write_all(bytes).ok();
         stream.read_to_end(&mut all).ok();
         stream.shutdown(Shutdown::Both).ok();
-        all
+        Some(all)
     }
 
     /// Asks with these headers and no others but what HTTP demands.
@@ -156,6 +160,10 @@ impl Server {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Answer {
+        Answer::parse(&self.wire(self.request(method, target, headers, body).as_bytes()))
+    }
+
+    fn request(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> String {
         let mut request = format!("{method} {target} HTTP/1.1\r\nconnection: close\r\n");
         if !headers.iter().any(|(name, _)| *name == "host") {
             request.push_str(&format!("host: {}\r\n", self.address));
@@ -166,7 +174,7 @@ impl Server {
         if !body.is_empty() {
             request.push_str(&format!("content-length: {}\r\n", body.len()));
         }
-        Answer::parse(&self.wire(format!("{request}\r\n{body}").as_bytes()))
+        format!("{request}\r\n{body}")
     }
 
     /// Asks as whoever is signed in.
@@ -176,17 +184,52 @@ impl Server {
 
     /// Sends JSON as whoever is signed in, with what guards against other sites.
     pub(crate) fn send(&self, method: &str, target: &str, body: &str) -> Answer {
+        self.plain(method, target, &self.guarded(body), body)
+    }
+
+    fn guarded(&self, body: &str) -> Vec<(&str, &str)> {
         let mut headers = vec![("cookie", self.cookie.as_str()), ("x-csrf-token", &self.csrf)];
         if !body.is_empty() {
             headers.push(("content-type", "application/json"));
         }
-        self.plain(method, target, &headers, body)
+        headers
+    }
+
+    /// Sends JSON as [`Server::send`] does; `None`: nobody listens.
+    pub(crate) fn try_send(&self, method: &str, target: &str, body: &str) -> Option<Answer> {
+        let request = self.request(method, target, &self.guarded(body), body);
+        self.try_wire(request.as_bytes()).map(|bytes| Answer::parse(&bytes))
+    }
+
+    /// The process that listens.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
+    }
+
+    /// The process that opens values: the only child of the other.
+    pub(crate) fn runner(&self) -> Pid {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let children = tasks.map(|task| task.unwrap().path().join("children"));
+        let children = children.filter_map(|path| std::fs::read_to_string(path).ok());
+        let children: Vec<i32> = children
+            .flat_map(|text| {
+                text.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(children.len(), 1, "{children:?}");
+        Pid::from_raw(children[0]).unwrap()
+    }
+
+    /// What is left of one that was killed.
+    pub(crate) fn killed(mut self) -> Place {
+        self.child.kill().ok();
+        self.child.wait().unwrap();
+        std::mem::replace(&mut self.place, Place::new())
     }
 
     /// Asks it to stop, and waits until it has; what it said.
     pub(crate) fn stop(mut self) -> String {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        kill_process(self.pid(), Signal::TERM).unwrap();
         let ended = self.child.wait().unwrap();
         assert!(ended.success(), "{ended:?}: {}", self.said());
         self.said()
