@@ -49,7 +49,8 @@ fn uniform(response: Response, is_page: bool) -> Response {
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
     let is_ours = matches!(kind, "application/problem+json" | "application/json" | "text/html");
     let problem = match problem {
-        Some(problem) if is_page => problem,
+        // Some pages tell it in their own way, such as that for signing in.
+        Some(problem) if is_page && kind != "text/html" => problem,
         _ if is_ours => return response,
         _ => Problem::new(status, words(status)),
     };
@@ -80,9 +81,9 @@ fn words(status: StatusCode) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
+    use axum::body::{Body, HttpBody as _};
     use axum::http::{Response, StatusCode, header};
-    use axum::response::IntoResponse as _;
+    use axum::response::{Html, IntoResponse as _};
 
     use super::{is_page, uniform};
     use crate::problem::Problem;
@@ -122,6 +123,11 @@ mod tests {
         check(Problem::not_found().into_response(), true, (404, html, None));
         // Who has to sign in is led there.
         check(Problem::unauthenticated().into_response(), true, (303, "", None));
+        let mut own = Html("a form, and what was wrong").into_response();
+        *own.status_mut() = StatusCode::FORBIDDEN;
+        own.extensions_mut().insert(Problem::forbidden());
+        let told = uniform(own, true);
+        assert_eq!(told.body().size_hint().exact(), Some(26));
         let raw = || (StatusCode::BAD_REQUEST, "Invalid URL: of a library").into_response();
         check(raw(), false, (400, json, None));
         check("fine".into_response(), false, (200, "text/plain; charset=utf-8", None));

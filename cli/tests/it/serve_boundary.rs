@@ -121,7 +121,8 @@ fn what_was_sealed_is_opened_by_the_runner_alone() {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
-        assert!(!text.contains("UnsealingKey"), "{}", path.display());
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        assert!(!code.contains("UnsealingKey"), "{}", path.display());
     }
 }
 

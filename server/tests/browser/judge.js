@@ -99,12 +99,15 @@ async function width(page, tell) {
     const room = document.documentElement.clientWidth;
     const scrolls = (one) => ['auto', 'scroll'].includes(getComputedStyle(one).overflowX);
     const isHeld = (one) => {
-      for (let at = one.parentElement; at; at = at.parentElement) if (scrolls(at)) return true;
+      // What is placed by itself is held by what places it.
+      const isPlaced = getComputedStyle(one).position === 'absolute';
+      let at = isPlaced ? one.offsetParent : one.parentElement;
+      for (; at; at = at.parentElement) if (scrolls(at)) return true;
       return false;
     };
     const isOut = (one) => {
       const { right, left, width } = one.getBoundingClientRect();
-      return width > 1 && (right > room + 1 || left < -1) && !isHeld(one);
+      return width > 0 && (right > room + 1 || left < -1) && !isHeld(one);
     };
     const isSkip = (one) => one.matches('.skip');
     const out = [...document.body.querySelectorAll('*')].filter((one) => isOut(one) && !isSkip(one));

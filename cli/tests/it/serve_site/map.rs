@@ -129,6 +129,12 @@ pub(crate) fn operations(server: &Server) -> Vec<Operation> {
 }
 
 impl Operation {
+    /// Whether it might end the session of whoever asks, or take away who that is.
+    pub(crate) fn ends_session(&self) -> bool {
+        let ends = ["/sessions", "/password", "/login", "/logout", "/users/{"];
+        self.changes() && ends.iter().any(|part| self.path.contains(part))
+    }
+
     /// Whether it changes something.
     pub(crate) fn changes(&self) -> bool {
         self.method != "GET"
