@@ -54,7 +54,7 @@ pub(crate) struct Shared {
     pub(crate) overview: Overview,
     pub(crate) idempotency: Idempotency,
     pub(crate) metrics: Metrics,
-    pub(crate) pace: Pace,
+    pub(crate) pace: Arc<Pace>,
     pub(crate) flows: Catalogue,
     pub(crate) runs: Runs,
     pub(crate) live: Live,
@@ -143,9 +143,9 @@ pub(crate) fn router(app: App) -> Router {
         .fallback(ui::not_found)
         .layer(from_fn_with_state(app.clone(), identify))
         .layer(DefaultBodyLimit::max(limits.body_len_max))
-        .layer(from_fn_with_state(app.clone(), limits::bound))
+        .layer(from_fn_with_state((app.pace.clone(), limits.answer), limits::bound))
         .layer(from_fn_with_state(app.clone(), origin::check))
-        .layer(from_fn_with_state(app.clone(), outcome::settle))
+        .layer(from_fn_with_state(app.settings.clock, outcome::settle))
         .layer(from_fn_with_state(app.clone(), respond::guard_browser))
         .layer(from_fn_with_state(app.clone(), log::record))
         .with_state(app)

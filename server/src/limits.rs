@@ -5,8 +5,8 @@ mod arriving;
 use std::collections::HashMap;
 use std::mem;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
@@ -15,7 +15,6 @@ use axum::response::{IntoResponse as _, Response};
 use tokio::sync::Semaphore;
 
 use self::arriving::Arriving;
-use crate::app::App;
 use crate::listen::Peer;
 use crate::problem::Problem;
 
@@ -66,9 +65,9 @@ struct Bucket {
 
 impl Pace {
     /// With these bounds.
-    pub(crate) fn new(per_second: u32, requests_max: usize) -> Pace {
+    pub(crate) fn new(per_second: u32, requests_max: usize) -> Arc<Pace> {
         let under_way = Semaphore::new(requests_max);
-        Pace { per_second: per_second.into(), under_way, buckets: Mutex::default() }
+        Arc::new(Pace { per_second: per_second.into(), under_way, buckets: Mutex::default() })
     }
 
     /// Whether one more may come from an address now.
@@ -88,20 +87,24 @@ impl Pace {
 
 /// Refuses what comes too often or too much at once, and ends what takes too long to arrive or to be
 /// answered. A live stream is bounded until it begins.
-pub(crate) async fn bound(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn bound(
+    State((pace, answer)): State<(Arc<Pace>, Duration)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let peer = request.extensions().get::<ConnectInfo<Peer>>().map(|info| info.0.address);
-    if peer.is_some_and(|peer| !app.pace.admits(peer, Instant::now())) {
+    if peer.is_some_and(|peer| !pace.admits(peer, Instant::now())) {
         return Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many requests from this address")
             .retry_after(1)
             .into_response();
     }
-    let Ok(_held) = app.pace.under_way.try_acquire() else {
+    let Ok(_held) = pace.under_way.try_acquire() else {
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many requests at the same time")
             .retry_after(1)
             .into_response();
     };
     let (request, arriving) = Arriving::watch(request);
-    match tokio::time::timeout(app.settings.limits.answer, next.run(request)).await {
+    match tokio::time::timeout(answer, next.run(request)).await {
         Ok(response) => response,
         Err(_) if arriving.is_awaited() => {
             let refused = "the body took too long to arrive";

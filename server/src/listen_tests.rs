@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -15,14 +15,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use crate::app::App;
-use crate::limits::{self};
+use crate::limits::{self, Pace};
 use crate::listen::{Listening, listen};
 use crate::outcome;
-use crate::people::People;
-use crate::runner::runner;
 use crate::serve::Stop;
-use crate::settings::{Limits, Settings};
+use crate::settings::Limits;
 
 /// Longer than anything that is expected here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -39,16 +36,9 @@ struct Served {
     asked: Arc<AtomicBool>,
 }
 
-fn app(home: &std::path::Path, limits: Limits) -> App {
-    let settings = Settings { limits, ..Settings::for_test(home) };
-    let people = People::open(&settings).unwrap();
-    let (asks, _) = runner(&settings);
-    App::for_test(settings, people, asks)
-}
-
 async fn serve(limits: Limits) -> Served {
-    let home = tempfile::tempdir().unwrap();
-    let app = app(home.path(), limits);
+    let pace = Pace::new(limits.per_second, limits.requests_max);
+    let clock: fn() -> SystemTime = || SystemTime::UNIX_EPOCH;
     let (go, asked) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
     let (waited, told) = (go.clone(), asked.clone());
     let wait = move || async move {
@@ -67,8 +57,8 @@ async fn serve(limits: Limits) -> Served {
         .route("/wait", get(wait))
         .route("/endless", get(endless))
         .route("/panic", get(panics))
-        .layer(from_fn_with_state(app.clone(), limits::bound))
-        .layer(from_fn_with_state(app, outcome::settle));
+        .layer(from_fn_with_state((pace, limits.answer), limits::bound))
+        .layer(from_fn_with_state(clock, outcome::settle));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let (address, open) = (listener.local_addr().unwrap(), Arc::new(AtomicI64::new(0)));
     let counted = open.clone();

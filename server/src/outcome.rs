@@ -2,6 +2,7 @@
 //! itself is told as we tell it, as a page where there are pages and as a [`Problem`] elsewhere.
 
 use std::panic::AssertUnwindSafe;
+use std::time::SystemTime;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{StatusCode, header};
@@ -9,7 +10,6 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 
-use crate::app::App;
 use crate::log;
 use crate::problem::Problem;
 use crate::ui::Refused;
@@ -26,14 +26,18 @@ pub(crate) fn is_page(path: &str) -> bool {
 }
 
 /// Passes a request on, and sees to the form of the answer.
-pub(crate) async fn settle(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn settle(
+    State(clock): State<fn() -> SystemTime>,
+    request: Request,
+    next: Next,
+) -> Response {
     let is_page = is_page(request.uri().path());
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("(none)", MatchedPath::as_str).to_owned();
     // What is shared is behind locks that survive a panic.
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     let response = answer.unwrap_or_else(|_| {
-        log::panicked((app.settings.clock)(), &route);
+        log::panicked(clock(), &route);
         Problem::broken("the server made a mistake; its log tells where").into_response()
     });
     uniform(response, is_page)

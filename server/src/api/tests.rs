@@ -3,8 +3,6 @@
 //! There is no runner behind these: whoever may do it is told that (503), and everybody else is told what
 //! they are to be told before it would have been asked.
 
-use std::time::SystemTime;
-
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header;
@@ -12,41 +10,15 @@ use subrosa_registry::WorkspaceName;
 use tower::ServiceExt as _;
 
 use crate::access::{Grant, Place, Rights, Role};
-use crate::app::{App, Shared};
-use crate::idempotency::Idempotency;
-use crate::limits::Pace;
-use crate::metrics::Metrics;
+use crate::app::App;
 use crate::people::{Caller, People};
-use crate::secrets::Overview;
-use crate::settings::{Limits, Settings};
-
-fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH
-}
+use crate::settings::Settings;
 
 fn app(home: &std::path::Path) -> App {
-    let settings = Settings {
-        bind: ([127, 0, 0, 1], 0).into(),
-        public_url: None,
-        tls: None,
-        workflows: home.to_path_buf(),
-        data_dir: home.to_path_buf(),
-        runner: Vec::new(),
-        runner_env: Vec::new(),
-        admin_link: false,
-        log_requests: false,
-        clock: now,
-        limits: Limits::default(),
-    };
-    App::new(Shared {
-        people: People::open(&settings).unwrap(),
-        runner: crate::runner::runner(&settings).0,
-        overview: Overview::new(home),
-        idempotency: Idempotency::open(&settings).unwrap(),
-        metrics: Metrics::new(),
-        pace: Pace::new(1, 1),
-        settings,
-    })
+    let settings = Settings::for_test(home);
+    let people = People::open(&settings).unwrap();
+    let (runner, _) = crate::runner::runner(&settings);
+    App::for_test(settings, people, runner)
 }
 
 /// What somebody with these rights is answered.
