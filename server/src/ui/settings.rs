@@ -59,6 +59,34 @@ impl Done {
     }
 }
 
+/// What a browser calls itself, in few words; these are names that others have in theirs, too, so the order counts.
+fn browser(agent: &str) -> String {
+    let find = |known: &[(&str, &'static str)]| {
+        known.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name)
+    };
+    let program = find(&[
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+        ("curl/", "curl"),
+    ]);
+    let system = find(&[
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS", "macOS"),
+        ("Linux", "Linux"),
+    ]);
+    match (program, system) {
+        (Some(program), Some(system)) => format!("{program} on {system}"),
+        (Some(name), None) | (None, Some(name)) => name.to_owned(),
+        (None, None) => "unknown".to_owned(),
+    }
+}
+
 #[derive(Template)]
 #[template(path = "settings/show.html")]
 struct Show {
@@ -108,7 +136,7 @@ impl Show {
                 is_current: caller.session() == Some(id.as_str()),
                 id,
                 from: session.from,
-                agent: session.agent,
+                agent: browser(&session.agent),
                 begun: told(session.begun),
                 seen: told(session.seen),
             });
@@ -255,4 +283,24 @@ async fn end_session(
     caller.check(Action::ManageSelf, None)?;
     with(&app, move |people| people.end_session(&caller.id, &id)).await?;
     Ok(Redirect::to("/settings?done=ended"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::browser;
+
+    #[test]
+    fn a_browser_is_told_in_few_words() {
+        let check = |agent: &str, expected: &str| assert_eq!(browser(agent), expected);
+        let linux = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) ";
+        check(&format!("{linux}Chrome/156.0.0.0 Safari/537.36"), "Chrome on Linux");
+        check(&format!("{linux}Chrome/156.0 Safari/537.36 Edg/156.0"), "Edge on Linux");
+        check(
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:150.0) Firefox/150.0",
+            "Firefox on macOS",
+        );
+        check("curl/8.0", "curl");
+        check("<script>", "unknown");
+        check("", "unknown");
+    }
 }
