@@ -20,6 +20,7 @@ pub(crate) mod session;
 mod throttle;
 pub(crate) mod token;
 pub(crate) mod user;
+mod watch;
 
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};

@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use subrosa_registry::WorkspaceName;
 
+use super::watch::watch;
 use super::{Arrival, People, User, cookie, is_same, token, with};
 use crate::access::{Action, Placed, Rights, Verdict};
 use crate::app::App;
@@ -50,6 +51,8 @@ pub(crate) enum Via {
     },
     /// A personal token.
     Token {
+        /// What names the token.
+        id: String,
         /// What it leaves of the rights; `None`: all.
         limit: Option<Rights>,
     },
@@ -74,7 +77,9 @@ impl Caller {
     pub(crate) fn decide(&self, action: Action, workspace: Option<&WorkspaceName>) -> Verdict {
         match &self.via {
             Via::Session { .. } => self.rights.decide(action, workspace),
-            Via::Token { limit } => self.rights.decide_by_token(limit.as_ref(), action, workspace),
+            Via::Token { limit, .. } => {
+                self.rights.decide_by_token(limit.as_ref(), action, workspace)
+            }
         }
     }
 
@@ -203,7 +208,7 @@ pub(crate) async fn identify(State(app): State<App>, mut request: Request, next:
         None => None,
     };
     request.extensions_mut().insert(caller.clone());
-    let mut response = next.run(request).await;
+    let mut response = watch(&app, &caller, next.run(request).await);
     let headers = response.headers_mut();
     // A route that set the cookie itself knows better.
     if let Some(id) = renewed

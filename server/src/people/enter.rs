@@ -86,7 +86,7 @@ impl People {
         let token = self.tokens.read(find)?;
         let user = self.users.read(|users| users.active(&token.user).cloned())?;
         let is_writing = self.note_seen(&token.id);
-        Some((Caller::new(user, Via::Token { limit: token.limit }), is_writing))
+        Some((Caller::new(user, Via::Token { id: token.id, limit: token.limit }), is_writing))
     }
 
     /// Gives a session whose id is old a new one.

@@ -101,7 +101,7 @@ fn connection() -> Value {
 }
 
 /// Somebody, by what they may do.
-struct Person {
+pub(super) struct Person {
     name: String,
     rights: Rights,
     /// What a token of theirs leaves; `None`: they come with a session.
@@ -110,6 +110,16 @@ struct Person {
 }
 
 impl Person {
+    /// The id of the session, for who comes with one.
+    pub(super) fn session_id(&self) -> &str {
+        self.headers[0].1.strip_prefix("subrosa=").unwrap()
+    }
+
+    /// What a program shows.
+    pub(super) fn token(&self) -> &str {
+        self.headers[0].1.strip_prefix("Bearer ").unwrap()
+    }
+
     fn verdict(&self, row: &Row, at: Option<&WorkspaceName>) -> Verdict {
         match &self.limit {
             None => self.rights.decide(row.action, at),
@@ -131,7 +141,7 @@ fn user(app: &App, name: &str, rights: Rights) -> super::User {
     app.people.add_user(NewUser { name, password: None, openid: None, rights }).unwrap()
 }
 
-fn with_session(app: &App, name: &str, rights: Rights) -> Person {
+pub(super) fn with_session(app: &App, name: &str, rights: Rights) -> Person {
     let user = user(app, name, rights.clone());
     let arrival = Arrival { address: IpAddr::V4(Ipv4Addr::LOCALHOST), agent: String::new() };
     let id = app.people.begin_session(&user.id, &arrival, None).unwrap();
@@ -143,10 +153,9 @@ fn with_session(app: &App, name: &str, rights: Rights) -> Person {
     Person { name: user.name, rights, limit: None, headers }
 }
 
-fn with_token(app: &App, name: &str, rights: Rights, limit: Rights) -> Person {
+pub(super) fn with_token(app: &App, name: &str, rights: Rights, limit: Rights) -> Person {
     let mut person = with_session(app, name, rights);
-    let (_, id) = person.headers[0].1.split_once('=').unwrap();
-    let (caller, ..) = app.people.session(id).unwrap();
+    let (caller, ..) = app.people.session(person.session_id()).unwrap();
     let new = NewToken { name: "t".to_owned(), limit: Some(limit.clone()), days: 1 };
     let (_, shown) = app.people.make_token(&caller, new).unwrap();
     person.headers = vec![("authorization", format!("Bearer {}", shown.text()))];

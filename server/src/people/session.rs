@@ -155,6 +155,11 @@ impl Sessions {
         })
     }
 
+    /// Whether one is there and not over; `seen` is newer than what is kept.
+    pub(super) fn is_there(&self, key: &str, seen: u64, now: u64) -> bool {
+        self.sessions.get(key).is_some_and(|session| !session.is_over(seen, now))
+    }
+
     /// Gives a session a new id; `None`: another request was first, or it ended.
     pub(super) fn rotate(&mut self, id: &str, now: u64) -> Result<Option<SessionId>, PeopleError> {
         let Some(shown) = self.find(id, |_| now, now).filter(|shown| shown.is_due) else {

@@ -139,6 +139,11 @@ impl ApiTokens {
         self.tokens.get(&digest(text)).filter(|token| token.expires > now)
     }
 
+    /// Whether one is there and holds.
+    pub(super) fn is_there(&self, id: &str, now: u64) -> bool {
+        self.tokens.values().any(|token| token.id == id && token.expires > now)
+    }
+
     /// A user's, the newest first.
     pub(super) fn of_user(&self, user: &str) -> Vec<ApiToken> {
         let of_user = self.tokens.values().filter(|token| token.user == user);

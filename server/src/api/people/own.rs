@@ -67,7 +67,7 @@ async fn me(caller: Caller) -> Result<Json<Me>, Problem> {
     caller.check(Action::SeeSelf, None)?;
     let (via, limit) = match caller.via {
         Via::Session { .. } => (Shown::Session, None),
-        Via::Token { limit } => (Shown::Token, limit),
+        Via::Token { limit, .. } => (Shown::Token, limit),
     };
     let Rights { admin, grants } = caller.rights;
     Ok(Json(Me { name: caller.name, admin, grants, via, limit }))
