@@ -39,7 +39,11 @@ pub enum Place {
 pub struct Grant {
     /// The name of a workspace; null or nothing: the global scope; `*`: everywhere.
     #[serde(with = "place", default = "global")]
-    #[schema(value_type = Option<String>, example = "payments")]
+    #[schema(
+        value_type = Option<String>,
+        pattern = r"^(\*|[A-Za-z0-9_][A-Za-z0-9_-]{0,63})$",
+        example = "payments"
+    )]
     pub workspace: Place,
     /// The role.
     pub role: Role,

@@ -152,10 +152,28 @@ mod tests {
     use super::{Arrival, enter_by_password};
     use crate::access::Rights;
     use crate::people::admin::UserChange;
+    use crate::people::change_password;
     use crate::people::role_tests::app;
-    use crate::people::user::NewUser;
+    use crate::people::user::{NewUser, OpenId};
 
     const PASSWORD: &str = "correct horse battery";
+
+    #[tokio::test]
+    async fn who_comes_by_a_provider_makes_no_other_way_in() {
+        let home = TempDir::new().unwrap();
+        let app = app(&home);
+        let openid = OpenId { issuer: "https://id.example".to_owned(), subject: "1".to_owned() };
+        let (name, rights) = ("ada".to_owned(), Rights::default());
+        let new = NewUser { name, password: None, openid: Some(openid), rights };
+        let user = app.people.add_user(new).unwrap();
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let arrival = Arrival { address, agent: String::new() };
+        let session = app.people.begin_session(&user.id, &arrival, None).unwrap();
+        let (caller, ..) = app.people.session(session.text()).unwrap();
+        let changed = change_password(&app, &caller, None, SecretString::from(PASSWORD)).await;
+        assert_eq!(changed.err().map(|problem| problem.status()), Some(StatusCode::CONFLICT));
+        assert!(!app.people.has_passwords());
+    }
 
     #[tokio::test]
     async fn whoever_it_is_that_is_refused_one_password_is_derived() {

@@ -31,6 +31,9 @@ pub(crate) enum PeopleError {
     /// The password that was asked for once more is wrong.
     #[error("the password that you have now is another")]
     WrongPassword,
+    /// Who comes in by a provider alone, and would come in without it from then on.
+    #[error("you come in by the provider, and have no password here")]
+    ByProvider,
     /// A new password is too short or too long.
     #[error("a password has 12 characters or more, and at most 1024 bytes")]
     PasswordLength,
@@ -78,9 +81,10 @@ impl PeopleError {
             | PeopleError::TokenName
             | PeopleError::TokenDays
             | PeopleError::TokenRights => StatusCode::UNPROCESSABLE_ENTITY,
-            PeopleError::UserExists | PeopleError::LastAdmin | PeopleError::TooMany(_) => {
-                StatusCode::CONFLICT
-            }
+            PeopleError::UserExists
+            | PeopleError::LastAdmin
+            | PeopleError::ByProvider
+            | PeopleError::TooMany(_) => StatusCode::CONFLICT,
             PeopleError::NotThere => StatusCode::NOT_FOUND,
             PeopleError::Changed => StatusCode::PRECONDITION_FAILED,
         }
@@ -102,6 +106,9 @@ impl PeopleError {
             }
             PeopleError::LastAdmin => {
                 Problem::new(status, self.to_string()).help("make somebody else an admin first")
+            }
+            PeopleError::ByProvider => {
+                Problem::new(status, self.to_string()).help("an admin can set one")
             }
             error => Problem::new(status, error.to_string()),
         }

@@ -9,6 +9,12 @@ use crate::app::App;
 use crate::problem::Problem;
 
 impl People {
+    /// Whether a user comes in by a provider and in no other way.
+    pub(crate) fn is_by_provider(&self, id: &str) -> bool {
+        let is_it = |user: &super::User| user.password.is_none() && user.openid.is_some();
+        self.users.read(|users| users.active(id).is_some_and(is_it))
+    }
+
     /// Whether a user has a password.
     pub(crate) fn has_password(&self, id: &str) -> bool {
         self.users.read(|users| users.active(id).is_some_and(|user| user.password.is_some()))
@@ -72,7 +78,8 @@ impl People {
 }
 
 /// Changes a caller's own password: the one that is there has to be shown. Other sessions end, and this
-/// one gets a new id.
+/// one gets a new id. Who comes in by a provider alone cannot give themselves another way in, which would be
+/// there when the provider knows them no more.
 pub(crate) async fn change_password(
     app: &App,
     caller: &Caller,
@@ -84,6 +91,9 @@ pub(crate) async fn change_password(
     let (id, name) = (caller.id.clone(), caller.name.clone());
     let user = people.users.read(|users| users.active(&id).cloned());
     let user = user.ok_or_else(|| refused(PeopleError::NotThere))?;
+    if user.password.is_none() && user.openid.is_some() {
+        return Err(refused(PeopleError::ByProvider));
+    }
     if user.password.is_some() {
         // A session that somebody left open is no way to guess the password.
         let now = std::time::Instant::now();

@@ -92,6 +92,7 @@ fn browser(agent: &str) -> String {
 struct Show {
     frame: Frame,
     has_password: bool,
+    is_by_provider: bool,
     may_manage_users: bool,
     rights: Vec<String>,
     tokens: Vec<TokenRow>,
@@ -143,6 +144,7 @@ impl Show {
         Show {
             frame: Frame::new(caller, PART),
             has_password: app.people.has_password(&caller.id),
+            is_by_provider: app.people.is_by_provider(&caller.id),
             may_manage_users: caller.may(Action::ManageUsers, None),
             rights: describe(&caller.rights),
             tokens: tokens.collect(),

@@ -6,7 +6,7 @@ use super::site::Site;
 fn a_token_is_shown_once_and_works_until_it_is_revoked() {
     let site = Site::new(&[]);
     let mut admin = site.admin();
-    let fields = [("name", "ci"), ("days", "30"), ("limit", "all")];
+    let fields = [("name", "ci <b>"), ("days", "30"), ("limit", "all")];
     let page = admin.form("/settings/tokens", &fields);
     assert_eq!((page.status, page.header("cache-control")), (200, Some("no-store")));
     let at = page.body.find("sr_").unwrap();
@@ -16,7 +16,7 @@ fn a_token_is_shown_once_and_works_until_it_is_revoked() {
     let me = works().json();
     assert_eq!((&me["name"], &me["via"]), (&"admin".into(), &"token".into()));
     let settings = admin.get("/settings").body;
-    assert!(settings.contains("ci") && !settings.contains(&token));
+    assert!(settings.contains("ci &#60;b&#62;") && !settings.contains(&token));
     let list = admin.get("/api/v1/me/tokens").json();
     assert!(!list.to_string().contains(&token));
     assert!(list["items"][0]["last_used"].is_string(), "{list}");
