@@ -84,8 +84,9 @@ impl User {
 
 impl Users {
     /// Whether an admin can come in without a link.
-    pub(crate) fn has_admin_with_password(&self) -> bool {
-        let can = |user: &User| user.is_active_admin() && user.password.is_some();
+    pub(crate) fn has_admin_with_way_in(&self) -> bool {
+        let has_way = |user: &User| user.password.is_some() || user.openid.is_some();
+        let can = |user: &User| user.is_active_admin() && has_way(user);
         self.users.values().any(can)
     }
 
@@ -199,9 +200,10 @@ impl Users {
         }
     }
 
-    /// The id of the admin that a link lets in; makes one if there is none.
+    /// The id of the admin that a link lets in, the oldest; makes one if there is none.
     pub(crate) fn first_admin(&mut self, now: SystemTime) -> Result<String, PeopleError> {
-        if let Some(user) = self.users.values().find(|user| user.is_active_admin()) {
+        let admins = self.users.values().filter(|user| user.is_active_admin());
+        if let Some(user) = admins.min_by_key(|user| (&user.created, &user.name)) {
             return Ok(user.id.clone());
         }
         let free = |name: &String| self.named(name).is_none();
@@ -298,5 +300,7 @@ mod tests {
         let id = users.first_admin(NOW).unwrap();
         assert_eq!(users.active(&id).unwrap().name, "admin-2");
         assert_eq!(users.first_admin(NOW).unwrap(), id);
+        add(&mut users, "root", Rights::admin()).unwrap();
+        assert_eq!(users.first_admin(NOW).unwrap(), id, "of two, the first");
     }
 }
