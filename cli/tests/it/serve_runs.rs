@@ -6,3 +6,4 @@ mod live;
 mod passphrase;
 mod runner;
 mod server;
+mod visibility;

@@ -13,8 +13,8 @@ use crate::program::{PATIENCE, Place, eventually};
 pub(super) struct Server {
     pub(super) child: Child,
     pub(super) address: String,
-    cookie: String,
-    csrf: String,
+    pub(super) cookie: String,
+    pub(super) csrf: String,
 }
 
 /// An answer.
@@ -39,6 +39,12 @@ impl Reply {
 impl Server {
     /// Starts one for the folder `flows`, and comes in by the link.
     pub(super) fn start(place: &Place, words: &[&str]) -> Server {
+        let (child, address, link) = Server::launch(place, words);
+        Server::enter(child, address, &link)
+    }
+
+    /// The process, where it listens, and the link.
+    fn launch(place: &Place, words: &[&str]) -> (Child, String, String) {
         let mut command =
             place.command(&["serve", "flows", "--bind", "127.0.0.1:0", "--admin-link"]);
         let mut child = command.args(words).stderr(Stdio::piped()).spawn().unwrap();
@@ -53,7 +59,21 @@ impl Server {
         let link = find("come in, once, as an admin: ");
         // It goes on telling of requests.
         std::thread::spawn(move || told.for_each(drop));
-        Server::enter(child, address, &link)
+        (child, address, link)
+    }
+
+    /// Ends it and starts another for the same folder; whoever is in stays in, with the rights that `change` leaves
+    /// them.
+    pub(super) fn again_with(mut self, place: &Place, rights: &Value) -> Server {
+        self.send(Signal::TERM);
+        self.child.wait().unwrap();
+        let users = place.home().join("server/users.json");
+        let mut kept: Value = serde_json::from_slice(&std::fs::read(&users).unwrap()).unwrap();
+        kept["users"]["admin"]["rights"] = rights.clone();
+        std::fs::write(&users, kept.to_string()).unwrap();
+        let (child, address, _) = Server::launch(place, &[]);
+        let (cookie, csrf) = (self.cookie.clone(), self.csrf.clone());
+        Server { child, address, cookie, csrf }
     }
 
     /// Comes in by the link.
