@@ -38,6 +38,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Part {
     /// Which stream; without it, standard output, or both if they are in one log.
+    #[param(inline)]
     pub(crate) stream: Option<StreamName>,
     /// Which attempt, from 1; without it, the last.
     #[param(minimum = 1)]
@@ -145,6 +146,34 @@ async fn log(
     Ok((headers, bytes).into_response())
 }
 
+/// An event of a run that is followed.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "described for callers, and written as text")]
+struct LiveEvent {
+    /// What it is.
+    event: LiveKind,
+    /// Names it, for `Last-Event-ID`; a `reset` has none.
+    id: Option<String>,
+    /// JSON: of `run` an event of the run; of `log` an object with `step`, `stream`, `attempt`, `offset`, `end` and
+    /// `text`; of `end` one with `status`; of `reset` one without anything.
+    data: String,
+}
+
+/// What an event is.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "described for callers, and written as text")]
+enum LiveKind {
+    /// An event of the run.
+    Run,
+    /// A piece of a masked log.
+    Log,
+    /// The run is over; it is the last.
+    End,
+    /// What was got so far comes again from the start.
+    Reset,
+}
+
 /// What is told of a run that is followed.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -166,7 +195,7 @@ struct Told {
         ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event that was got"),
     ),
     responses(
-        (status = 200, description = "Events, until the run is over", body = String,
+        (status = 200, description = "Events, until the run is over", body = LiveEvent,
          content_type = "text/event-stream"),
         (status = 204, description = "The run is over, and everything was got"),
         (status = "default", description = "Refused", body = Problem,

@@ -39,6 +39,7 @@ pub(crate) struct Wanted {
     /// Of this workflow.
     pub(crate) workflow: Option<String>,
     /// That stand so: `failed`.
+    #[param(inline)]
     pub(crate) status: Option<RunState>,
     /// That started at this moment or later, RFC 3339.
     #[param(format = DateTime)]

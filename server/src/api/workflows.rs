@@ -7,7 +7,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -27,13 +26,10 @@ use crate::workflows::{Flow, check_text};
 
 /// The routes.
 pub(super) fn routes() -> OpenApiRouter<App> {
-    let named_so = |app, caller| show(app, caller, Named("validate".to_owned()));
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(show))
-        .routes(routes!(check))
-        // A workflow may be called what the route is called.
-        .route("/workflows/validate", get(named_so))
+        .routes(routes!(check, show_validate))
         .routes(routes!(explain))
         .routes(routes!(start))
         .routes(routes!(dry))
@@ -96,6 +92,19 @@ async fn show(
 ) -> Result<Json<FlowDetail>, Problem> {
     let flow = find(&app, &caller, name).await?;
     Ok(Json(FlowDetail::of(&flow)))
+}
+
+/// Shows the workflow that is called as the route is.
+#[utoipa::path(
+    get, path = "/workflows/validate", tag = "workflows",
+    responses(
+        (status = 200, description = "What it says", body = FlowDetail),
+        (status = "default", description = "Refused", body = Problem,
+         content_type = "application/problem+json"),
+    )
+)]
+async fn show_validate(app: State<App>, caller: Caller) -> Result<Json<FlowDetail>, Problem> {
+    show(app, caller, Named("validate".to_owned())).await
 }
 
 /// A text that could be a workflow.
