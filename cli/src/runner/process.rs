@@ -191,7 +191,9 @@ fn again(
     }
     let mut options = order.options(Purpose::Retry)?;
     let params = retry::carry_over(&found.record, order.params(), &mut options);
-    let params = params.map_err(refused)?;
+    // Its words are those of the command line.
+    let help = Some("give it again with the retry".to_owned());
+    let params = params.map_err(|why| Refusal { help, ..refused(why) })?;
     let host = Arc::new(order.host(world)?);
     let start = Start { host, options, params, retry_of: Some(found.dir), loaded };
     drive(start, &order.run, stops)

@@ -143,6 +143,7 @@ fn a_run_is_stopped_gently_or_at_once_and_one_that_is_not_there_is_told() {
     let mut runner = Runner::start(&place, 20_000);
     for (how, cleaned) in [("graceful", "succeeded"), ("kill", "not_started")] {
         let run = runner.begin("slow.yaml");
+        eventually("its step", || record(&place, &run)["steps"][0]["status"] == "running");
         let said = runner.ask(&json!({"stop_run": {"run": run, "how": how}}));
         assert_eq!(said["answer"]["answer"], "told");
         eventually("its end", || status(&place, &run) == "aborted");
@@ -205,6 +206,6 @@ fn a_run_whose_own_process_was_killed_is_interrupted_and_the_runner_goes_on() {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     kill_process(pid, Signal::KILL).unwrap();
     eventually("its end", || status(&place, &run) == "interrupted");
-    let said = runner.ask(&json!({"stop_run": {"run": run, "how": "graceful"}}));
-    assert_eq!(said["answer"]["answer"], "not_ours");
+    let stop = json!({"stop_run": {"run": run, "how": "graceful"}});
+    eventually("it is known to be over", || runner.ask(&stop)["answer"]["answer"] == "not_ours");
 }
