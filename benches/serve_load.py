@@ -118,4 +118,5 @@ def main():
         sys.exit(f"serve_load: wanted are {rate} requests/s with p99 {P99_MS} ms in {RESIDENT_MIB} MiB")
 
 
-main()
+if __name__ == "__main__":
+    main()
