@@ -97,7 +97,7 @@ impl Caller {
         let verdict = self.rights.decide_at(action, placed);
         let limit = match &self.via {
             Via::Session { .. } => return verdict,
-            Via::Token { limit } => limit.as_ref(),
+            Via::Token { limit, .. } => limit.as_ref(),
         };
         limit.map_or(verdict, |limit| verdict.and(limit.decide_at(action, placed)))
     }
@@ -111,7 +111,7 @@ impl Caller {
     pub(crate) fn may_anywhere(&self, action: Action) -> bool {
         let limit = match &self.via {
             Via::Session { .. } => None,
-            Via::Token { limit } => limit.as_ref(),
+            Via::Token { limit, .. } => limit.as_ref(),
         };
         self.rights.may_anywhere(action) && limit.is_none_or(|limit| limit.may_anywhere(action))
     }
@@ -125,8 +125,8 @@ impl Caller {
     pub(crate) fn within(&self, action: Action) -> Within {
         let within = self.rights.within(action);
         match &self.via {
-            Via::Session { .. } | Via::Token { limit: None } => within,
-            Via::Token { limit: Some(limit) } => within.and(&limit.within(action)),
+            Via::Session { .. } | Via::Token { limit: None, .. } => within,
+            Via::Token { limit: Some(limit), .. } => within.and(&limit.within(action)),
         }
     }
 
