@@ -24,7 +24,7 @@ use crate::secrets::Overview;
 use crate::serve::Stopping;
 use crate::settings::Settings;
 use crate::workflows::Catalogue;
-use crate::{api, health, log, outcome, respond, ui};
+use crate::{api, health, hooks, log, outcome, respond, ui};
 
 /// What routes share.
 #[derive(Clone)]
@@ -139,6 +139,7 @@ pub(crate) fn router(app: App) -> Router {
     Router::new()
         .merge(api.layer(from_fn_with_state(app.clone(), idempotency::once)))
         .merge(health::routes())
+        .merge(hooks::routes())
         .merge(ui::routes())
         .fallback(ui::not_found)
         .layer(from_fn_with_state(app.clone(), identify))

@@ -13,6 +13,7 @@ mod extract;
 mod flow;
 pub mod folder;
 mod health;
+mod hooks;
 mod idempotency;
 mod limits;
 mod listen;

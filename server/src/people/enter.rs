@@ -80,7 +80,7 @@ impl People {
     }
 
     /// Whose token it is, and whether it is time to write.
-    pub(super) fn token(&self, shown: &str) -> Option<(Caller, bool)> {
+    pub(crate) fn token(&self, shown: &str) -> Option<(Caller, bool)> {
         let now = self.now();
         let find = |tokens: &super::token::ApiTokens| tokens.find(shown, now).cloned();
         let token = self.tokens.read(find)?;
