@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// What it may name of ours, modules with all that is in them: names, what may be told of secrets, types of
 /// connections, texts of workflows, and what runs left. None of these opens a value or makes something that
 /// does.
-const MAY_NAME: [&str; 26] = [
+const MAY_NAME: [&str; 27] = [
     "subrosa_connections::ConnectionType",
     "subrosa_connections::Field",
     "subrosa_connections::Format",
@@ -27,6 +27,7 @@ const MAY_NAME: [&str; 26] = [
     "subrosa_engine::steplog",
     "subrosa_engine::validate",
     "subrosa_engine::workflow",
+    "subrosa_http",
     "subrosa_registry::Address",
     "subrosa_registry::AuditEntry",
     "subrosa_registry::EnvironmentInfo",
@@ -39,8 +40,10 @@ const MAY_NAME: [&str; 26] = [
     "subrosa_registry::WorkspaceName",
 ];
 
-/// Crates that can come by a value: it has none of them but those three.
-const MAY_USE: [&str; 3] = ["subrosa-connections", "subrosa-engine", "subrosa-registry"];
+/// Crates of ours: none that can come by a value but those three; the client of servers asks the provider
+/// by which people come in.
+const MAY_USE: [&str; 4] =
+    ["subrosa-connections", "subrosa-engine", "subrosa-http", "subrosa-registry"];
 
 fn server() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../server")

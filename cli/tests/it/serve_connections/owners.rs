@@ -24,7 +24,7 @@ struct Runner {
 
 impl Runner {
     fn start(place: &Place) -> Runner {
-        let mut command = place.command(&["__runner"]);
+        let mut command = place.command(&["__runner", ".", "1000"]);
         command.env("SUBROSA_ALLOW_PRIVATE_HOSTS", "127.0.0.1");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let input = child.stdin.take().unwrap();
