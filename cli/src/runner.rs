@@ -53,6 +53,9 @@ pub(crate) const RUN_WORD: &str = process::WORD;
 
 /// Questions that are looked at, at the same time.
 const AT_ONCE: usize = 32;
+/// Calls of services that are judged, or whose run is being started, at the same time. They wait for secrets of
+/// the run, and are not to hold up anything else.
+const HOOKS_AT_ONCE: usize = 64;
 
 /// What answers need.
 struct Runner {
@@ -64,6 +67,7 @@ struct Runner {
     /// What callers of hooks have to show where workflows say nothing.
     hook_credentials: Option<PathBuf>,
     replays: Replays,
+    hook_room: Arc<Semaphore>,
     services: connections::Services,
 }
 
@@ -131,9 +135,18 @@ fn serve(task: Task, opener: for<'a> fn(&'a World) -> Opener<'a>) -> Result<(), 
     let runs = Arc::new(Runs::new(folder, world.executable.clone(), world.clock));
     let key = UnsealingKey::generate();
     let services = connections::Services::new(&world)?;
-    let replays = Replays::default();
-    let runner =
-        Arc::new(Runner { secrets, world, key, clock, runs, hook_credentials, replays, services });
+    let (replays, hook_room) = (Replays::default(), Arc::new(Semaphore::new(HOOKS_AT_ONCE)));
+    let runner = Arc::new(Runner {
+        secrets,
+        world,
+        key,
+        clock,
+        runs,
+        hook_credentials,
+        replays,
+        hook_room,
+        services,
+    });
     say(&Said::Ready { key: runner.key.sealing_key() });
     let runtime = load::runtime()?;
     let (sender, mut questions) = mpsc::channel(AT_ONCE);
@@ -150,8 +163,10 @@ fn serve(task: Task, opener: for<'a> fn(&'a World) -> Opener<'a>) -> Result<(), 
         // Nobody steers what still goes on.
         runner.runs.stop_all().await;
         // What was begun is finished.
-        let all = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
-        room.acquire_many(all).await.map(drop).ok();
+        for (room, all) in [(&room, AT_ONCE), (&runner.hook_room, HOOKS_AT_ONCE)] {
+            let all = u32::try_from(all).unwrap_or(u32::MAX);
+            room.acquire_many(all).await.map(drop).ok();
+        }
     });
     drop(deaf);
     Ok(())
@@ -181,7 +196,9 @@ async fn take(runner: &Arc<Runner>, room: &Arc<Semaphore>, Asked { id, by, call 
         }
         Call::Runs(RunsCall::Finish(_)) => {}
         Call::Hooks(HooksCall::Deliver(asked)) => {
-            let Ok(held) = room.clone().acquire_owned().await else { return };
+            let Ok(held) = runner.hook_room.clone().try_acquire_owned() else {
+                return reply::<Deliver>(id, Err(refusal::busy_hooks()));
+            };
             tokio::spawn(async move {
                 let delivered = hooks::deliver(&runner, &by, asked).await;
                 reply::<Deliver>(id, delivered);

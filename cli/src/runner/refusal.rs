@@ -88,3 +88,12 @@ pub(super) fn sealed(error: SealError) -> Refusal {
     let help = Some("send it once more".to_owned());
     Refusal { kind: RefusalKind::Unavailable, message: error.to_string(), help }
 }
+
+/// More calls of services than are looked at, at the same time.
+pub(super) fn busy_hooks() -> Refusal {
+    Refusal {
+        kind: RefusalKind::Unavailable,
+        message: "too many calls start runs at the same time".to_owned(),
+        help: Some("send it once more, later".to_owned()),
+    }
+}
