@@ -2,16 +2,22 @@
 //!
 //! Waits for the end of its standard input, which means that the engine is gone. Then it reads the
 //! engine's notes, lines `+PGID` and `-PGID`, from the file that it has as its standard output: what
-//! is still noted gets TERM and, five seconds later, KILL. The guard lives in a process group of its
-//! own and outlives INT, TERM and HUP. It starts before the first step, so it does little.
+//! is still noted gets TERM and, five seconds later, KILL; so does what has the run's id in its environment,
+//! since the engine may have been killed between starting something and noting it. The guard lives in a
+//! process group of its own and outlives INT, TERM and HUP. It starts before the first step, so it does little.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use rustix::process::{Pid, Signal, getpgid, kill_process_group, test_kill_process_group};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
+use zeroize::Zeroizing;
 
 use crate::failure::Exit;
 use crate::signals;
@@ -23,12 +29,17 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// 100 pauses of 50 ms are the 5 s between TERM and KILL.
 const PAUSES: u32 = 100;
 
-/// Stands guard until standard input ends, then ends what is left.
-pub(crate) fn guard() -> Exit {
+/// Stands guard until standard input ends, then ends what is left; `run` is the run's id.
+pub(crate) fn guard(run: Option<&OsStr>) -> Exit {
     // Held to the end: a listener nobody asks is how a safe program ignores a signal.
     let deaf = ignore(&[signals::INT, signals::TERM, signals::HUP]);
     if io::copy(&mut io::stdin().lock(), &mut io::sink()).is_ok() {
-        end(noted(Notes { offset: 0 }));
+        let mut groups = noted(Notes { offset: 0 });
+        let marked = || run.map(|run| marked(Path::new("/proc"), run)).unwrap_or_default();
+        groups.extend(marked());
+        end(groups);
+        // What was about to become another program when the engine was killed has the mark by now.
+        end(marked());
     }
     drop(deaf);
     Exit::OK
@@ -93,6 +104,21 @@ fn note(groups: &mut Vec<Pid>, line: &[u8]) {
     if *sign == b'+' {
         groups.push(group);
     }
+}
+
+/// The groups of processes that have the run's id in their environment.
+fn marked(processes: &Path, run: &OsStr) -> Vec<Pid> {
+    let mark = [b"DAG_RUN_ID=", run.as_bytes()].concat();
+    let own = getpgid(None).ok();
+    let entries = fs::read_dir(processes).into_iter().flatten().flatten();
+    let found = entries.filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw)?;
+        // Values of secrets are in it.
+        let environment = Zeroizing::new(fs::read(entry.path().join("environ")).ok()?);
+        let is_marked = environment.split(|byte| *byte == 0).any(|variable| variable == mark);
+        getpgid(Some(pid)).ok().filter(|group| is_marked && Some(*group) != own)
+    });
+    found.filter(|group| group.as_raw_nonzero().get() > 1).collect()
 }
 
 fn end(mut groups: Vec<Pid>) {

@@ -40,6 +40,7 @@ mod trampoline;
 mod value;
 mod wiring;
 
+use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -50,7 +51,9 @@ fn main() -> ExitCode {
     let arguments = wiring::arguments();
     // The helpers come before clap: the guard has to be there before the first step is.
     match arguments.get(1).and_then(|word| word.to_str()) {
-        Some(guard::WORD) => return guard::guard().into(),
+        Some(guard::WORD) => {
+            return guard::guard(arguments.get(2).map(OsString::as_os_str)).into();
+        }
         Some(broker::WORD) => {
             harden::quiet_panics();
             return dispatch::serve().into();

@@ -3,7 +3,8 @@
 //! The guard is a small process of our own in its own process group. It shares a file with the engine
 //! in which every process group that a run starts and ends is noted; when the engine is gone, however
 //! it went, the guard's input ends, and it ends the groups that are left. Noting a group wakes nobody.
-//! Without a guard everything works, except this.
+//! What was started and not noted any more is found by the run's id, which all that a run starts has in its
+//! environment. Without a guard everything works, except this.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -26,8 +27,8 @@ struct Shared {
 }
 
 impl Guard {
-    /// Starts the guard; one that cannot be started is none. The notes are a file in `folder` without
-    /// a name; the guard has it as its standard output.
+    /// Starts the guard; one that cannot be started is none. The notes are a file without a name in `folder`,
+    /// which is called by the run's id; the guard has it as its standard output.
     pub(crate) fn start(command: Option<&[OsString]>, folder: &Path) -> Guard {
         Guard(command.and_then(|command| Shared::start(command, folder).ok()))
     }
@@ -91,6 +92,7 @@ impl Shared {
         let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut child = Command::new(program)
             .args(arguments)
+            .args(folder.file_name())
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(notes.try_clone()?)
