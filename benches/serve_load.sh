@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # How `subrosa serve` bears load: 2,000 requests in a second on a list of 10,000 secrets, each answer a page of a
 # hundred of them. Told are the rate, the times within which half and 99 of 100 answers came, and the largest
-# resident size of both processes. Fails if the bounds do not hold: p99 50 ms, 150 MiB in all.
+# resident size of both processes. Fails if p99 is above 50 ms, or both take more than 150 MiB.
 #
 #     benches/serve_load.sh [RATE [SECONDS [SECRETS]]]
 #
