@@ -67,6 +67,7 @@ const HELD: [(&str, &[&str]); 7] = [
     (
         "tokio",
         &[
+            "subrosa-http",
             "subrosa-engine",
             "subrosa-connections",
             "subrosa-executors",
