@@ -172,6 +172,15 @@ pub(crate) const TABLE: &[Row] = &[
         PAYMENTS,
         "",
     ),
+    // A workflow may be called so; in the test, none is.
+    row(
+        ("GET", "/workflows/validate"),
+        Action::SeeWorkflows,
+        "/workflows/validate",
+        Some("nowhere"),
+        "",
+    )
+    .finding(Finds::Nothing),
     row(
         ("POST", "/workflows/validate"),
         Action::SeeSelf,
