@@ -142,7 +142,7 @@ pub(crate) async fn find(app: &App, caller: &Caller, id: String) -> Result<Arc<R
 
 /// A run, all of it.
 #[derive(Serialize, ToSchema)]
-struct Shown {
+struct RunShown {
     #[serde(flatten)]
     run: RunView,
     #[serde(flatten)]
@@ -160,7 +160,7 @@ pub(crate) async fn read(app: &App, run: &Run) -> Result<RunDetail, Problem> {
     get, path = "/runs/{id}", tag = "runs",
     params(("id" = String, Path, description = "The id")),
     responses(
-        (status = 200, description = "The run", body = Shown),
+        (status = 200, description = "The run", body = RunShown),
         (status = "default", description = "Refused", body = Problem,
          content_type = "application/problem+json"),
     )
@@ -169,10 +169,10 @@ async fn show(
     State(app): State<App>,
     caller: Caller,
     Named(id): Named<String>,
-) -> Result<Json<Shown>, Problem> {
+) -> Result<Json<RunShown>, Problem> {
     let run = find(&app, &caller, id).await?;
     let detail = read(&app, &run).await?;
-    Ok(Json(Shown { run: run.view.clone(), detail }))
+    Ok(Json(RunShown { run: run.view.clone(), detail }))
 }
 
 /// How a run is stopped.

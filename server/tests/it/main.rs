@@ -1,5 +1,7 @@
 //! What others build upon: the description of the API, as it is committed.
 
+mod names;
+
 /// `docs/server/openapi.json` is what is served at `/api/v1/openapi.json`; `BLESS=1` writes it anew, and
 /// a review of its difference is a review of what callers will notice.
 #[test]

@@ -42,7 +42,7 @@ fn somebody_comes_in_by_the_provider_with_the_roles_of_their_groups() {
     assert!(site.browser().get("/login").body.contains("Sign in with Example"));
     for _ in 0..2 {
         let shown = visit(&site, "grant");
-        assert_eq!(shown["path"], "/secrets", "{shown}");
+        assert_eq!(shown["path"], "/runs", "{shown}");
         assert!(shown["text"].as_str().unwrap().contains("somebody"), "{shown}");
     }
     let mut admin = site.admin();

@@ -39,7 +39,7 @@ struct Me {
     /// The roles of who is no admin.
     grants: Vec<Grant>,
     /// How it was shown.
-    via: Shown,
+    via: ViaView,
     /// What the token leaves of these rights; null: all, or there is no token.
     limit: Option<Rights>,
 }
@@ -47,7 +47,7 @@ struct Me {
 /// How somebody showed who they are.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Shown {
+enum ViaView {
     /// By the cookie of a session.
     Session,
     /// By a personal token.
@@ -66,8 +66,8 @@ enum Shown {
 async fn me(caller: Caller) -> Result<Json<Me>, Problem> {
     caller.check(Action::SeeSelf, None)?;
     let (via, limit) = match caller.via {
-        Via::Session { .. } => (Shown::Session, None),
-        Via::Token { limit, .. } => (Shown::Token, limit),
+        Via::Session { .. } => (ViaView::Session, None),
+        Via::Token { limit, .. } => (ViaView::Token, limit),
     };
     let Rights { admin, grants } = caller.rights;
     Ok(Json(Me { name: caller.name, admin, grants, via, limit }))
