@@ -37,6 +37,9 @@ impl StepLog {
             opened => opened?,
         };
         let len = file.metadata()?.len();
+        if offset >= len {
+            return Ok(Piece { len, ..Piece::default() });
+        }
         file.seek(SeekFrom::Start(offset))?;
         let mut bytes = Vec::new();
         file.take(len_max).read_to_end(&mut bytes)?;
@@ -121,6 +124,8 @@ mod tests {
         let piece = |bytes: &str| Piece { bytes: bytes.into(), len: 5 };
         assert_eq!(found[2].read(0, 3).unwrap(), piece("hel"));
         assert_eq!(found[2].read(3, 3).unwrap(), piece("lo"));
+        assert_eq!(found[2].read(5, 3).unwrap(), piece(""));
+        assert_eq!(found[2].read(u64::MAX, 3).unwrap(), piece(""));
         assert_eq!(found[3].read(0, 3).unwrap(), Piece::default());
         step.stdout = Some(PathBuf::from("../a.2.out"));
         step.stderr = None;

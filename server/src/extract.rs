@@ -111,3 +111,25 @@ where
 {
     Option::<T>::deserialize(deserializer).map(Some)
 }
+
+/// A number of seconds: up to a hundred years, so that no sum with a moment leaves the calendar.
+pub(crate) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    at_most(3_155_760_000, deserializer)
+}
+
+/// A number of things, as far as every client has numbers for it.
+pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    at_most(i32::MAX.unsigned_abs(), deserializer)
+}
+
+fn at_most<'de, T, D>(most: T, deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de> + PartialOrd,
+    D: Deserializer<'de>,
+{
+    let number = Option::<T>::deserialize(deserializer)?;
+    match number.as_ref().is_some_and(|number| *number > most) {
+        true => Err(D::Error::custom("too large")),
+        false => Ok(number),
+    }
+}

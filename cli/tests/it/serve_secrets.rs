@@ -112,6 +112,8 @@ fn what_makes_no_sense_is_refused_and_repeated_nowhere() {
         r#"{"ref": "prod", "value": "canary-x", "expires": "2001-01-01T00:00:00Z"}"#,
         r#"{"ref": "prod", "value": "canary-x", "expires": "2101-01-01T00:00:00Z", "max_age_s": 1}"#,
         r#"{"ref": "prod", "value": "canary-x", "max_age_s": 0}"#,
+        r#"{"ref": "prod", "value": "canary-x", "max_age_s": 3155760001}"#,
+        r#"{"ref": "prod", "value": "canary-x", "keep": 2147483648}"#,
         r#"{"ref": "prod", "value": "canary-x", "canary-x": 1}"#,
         r#"{"ref": "prod", "value": {"canary-x": 1}}"#,
     ] {

@@ -21,7 +21,7 @@ use crate::channel::connections::{
 };
 use crate::channel::secrets::Standing;
 use crate::channel::{ScopeName, Sealed};
-use crate::extract::{Asked, Body, Named, Value};
+use crate::extract::{Asked, Body, Named, Value, seconds};
 use crate::people::Caller;
 use crate::problem::Problem;
 use crate::respond::{Page, PageQuery, expected_version, version_tag};
@@ -148,6 +148,8 @@ struct NewConnection {
     #[schema(example = "2027-01-31T00:00:00Z")]
     expires: Option<String>,
     /// The age at which it and each later version expires, in seconds.
+    #[serde(default, deserialize_with = "seconds")]
+    #[schema(minimum = 1, maximum = 3_155_760_000_i64)]
     max_age_s: Option<u64>,
 }
 
@@ -166,8 +168,12 @@ struct Answers {
     #[schema(example = "2027-01-31T00:00:00Z")]
     expires: Option<String>,
     /// The age at which it and each later version expires, in seconds.
+    #[serde(default, deserialize_with = "seconds")]
+    #[schema(minimum = 1, maximum = 3_155_760_000_i64)]
     max_age_s: Option<u64>,
     /// For how long former values may still be in use and are masked, in seconds.
+    #[serde(default, deserialize_with = "seconds")]
+    #[schema(minimum = 0, maximum = 3_155_760_000_i64)]
     overlap_s: Option<u64>,
 }
 

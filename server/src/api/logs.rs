@@ -23,6 +23,8 @@ use crate::runs::steps::steps;
 const LOG_LEN_DEFAULT: u64 = 256 * 1024;
 /// Most bytes of a log in one answer.
 const LOG_LEN_MAX: u64 = 1024 * 1024;
+/// The last offset that can be asked for: what every reader of JSON has numbers for.
+const OFFSET_MAX: u64 = (1 << 53) - 1;
 /// Where a log goes on, and how long it is.
 const NEXT: HeaderName = HeaderName::from_static("x-log-next");
 const LEN: HeaderName = HeaderName::from_static("x-log-length");
@@ -43,8 +45,8 @@ pub(crate) struct Part {
     /// Which attempt, from 1; without it, the last.
     #[param(minimum = 1)]
     pub(crate) attempt: Option<u32>,
-    /// From which byte on.
-    #[param(minimum = 0)]
+    /// From which byte on; beyond the end nothing is given.
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
     pub(crate) offset: Option<u64>,
     /// How many bytes at most: 1 to 1048576.
     #[param(minimum = 1, maximum = 1_048_576)]
@@ -86,6 +88,9 @@ pub(crate) async fn read_log(
         return Err(Problem::invalid("`limit` is 1 to 1048576"));
     }
     let (dir, offset) = (run.dir.clone(), part.offset.unwrap_or(0));
+    if offset > OFFSET_MAX {
+        return Err(Problem::invalid("`offset` is 0 to 9007199254740991"));
+    }
     let read = app.blocking(move |_| {
         let found = steps(&dir).into_iter().find(|found| found.path == step)?;
         let attempt = part.attempt.unwrap_or(found.record.attempts);

@@ -17,13 +17,16 @@ import sys
 import tempfile
 import urllib.request
 
-# Seconds for all phases together.
-TIME_MAX = 120
+# The phases that are run one after the other, each group with its time in seconds: fuzzing takes all it gets.
+PHASES = [("examples,coverage", 30), ("stateful", 50), ("fuzzing", 40)]
 # What would end the session that is used, or lock out whoever has it; regular expressions.
 LEAVE_OUT = ["/sessions", "/login", "/logout", "/password", r"/users/\{"]
 # What a description cannot say, such as that two fields exclude each other, is refused with 422; what was
 # changed by others with 412; a service that has to be asked and is not there is told with 502 to 504.
+# Links are those that are added here: the guessed ones join operations that have nothing to do with each other.
 CONFIG = """
+[phases.stateful.inference]
+algorithms = []
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "3xx", "401", "403", "404", "409", "412", "422", "429", "502", "503", "504"]
 [checks.negative_data_rejection]
@@ -86,6 +89,15 @@ def linked(description):
     return count
 
 
+def without_keys(description):
+    """Takes `Idempotency-Key` away: a second DELETE with the key of an earlier one is answered like that one and
+    does nothing, which whoever follows what became of a thing would take for a thing that cannot be deleted."""
+    for item in description["paths"].values():
+        for operation in item.values():
+            given = operation.get("parameters", [])
+            operation["parameters"] = [one for one in given if one["name"].lower() != "idempotency-key"]
+
+
 def left_out(description):
     """What is not asked: what is named above, and live output, which has no end."""
     for path, item in description["paths"].items():
@@ -101,26 +113,33 @@ def main():
     links = linked(description)
     with tempfile.TemporaryDirectory() as room:
         room = pathlib.Path(room)
-        (room / "openapi.json").write_text(json.dumps(description))
         (room / "schemathesis.toml").write_text(CONFIG)
-        command = [
+        common = [
             str(pathlib.Path(sys.executable).with_name("schemathesis")),
             "--config-file", str(room / "schemathesis.toml"),
             "run", str(room / "openapi.json"),
             "--url", server["url"],
             "--header", f"cookie: {server['cookie']}",
             "--header", f"x-csrf-token: {server['csrf']}",
-            "--workers", "2", "--max-time", str(TIME_MAX), "--request-timeout", "20",
+            # With two, Python 3.11 itself fails now and then ("AST constructor recursion depth mismatch").
+            "--workers", "1", "--request-timeout", "20",
             "--seed", os.environ.get("SUBROSA_SEED", "8"), "--generation-database", "none",
             "--continue-on-failure", "--no-color",
         ]
         for path in left_out(description):
-            command += ["--exclude-path", path]
-        ended = subprocess.run(command, cwd=room).returncode
+            common += ["--exclude-path", path]
+        with_keys = json.dumps(description)
+        without_keys(description)
+        ended = []
+        for phases, time in PHASES:
+            text = json.dumps(description) if phases == "stateful" else with_keys
+            (room / "openapi.json").write_text(text)
+            command = [*common, "--phases", phases, "--max-time", str(time)]
+            ended.append(subprocess.run(command, cwd=room).returncode)
     # Whoever is signed out is refused everything, which would be according to the description.
     fetch(server, "/api/v1/secrets")
     print(f"{len(description['paths'])} paths, {links} links, schemathesis ended with {ended}")
-    sys.exit(1 if ended else 0)
+    sys.exit(1 if any(ended) else 0)
 
 
 main()

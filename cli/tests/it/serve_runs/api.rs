@@ -110,6 +110,13 @@ fn a_run_is_started_listed_shown_and_its_log_read_in_parts() {
     assert_eq!(steps, ["hello", "call", "call/deep"]);
     let log = server.get(&format!("/api/v1/runs/{id}/steps/hello/log?offset=6&limit=3"));
     assert_eq!((log.body.as_str(), log.header("x-log-next")), ("ada", Some("9")));
+    let beyond = format!("/api/v1/runs/{id}/steps/hello/log?offset=");
+    let last = server.get(&format!("{beyond}9007199254740991"));
+    assert_eq!(
+        (last.status, last.body.as_str(), last.header("x-log-length")),
+        (200, "", Some("10"))
+    );
+    assert_eq!(server.get(&format!("{beyond}9007199254740992")).status, 422);
     let deep = server.get(&format!("/api/v1/runs/{id}/steps/call%2Fdeep/log")).body;
     assert_eq!(deep, "from below\n");
     let other = server.begin("team%2Fgreet");

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::channel::secrets::{ExpiryName, SecretChange, SetSecret, Standing};
 use crate::channel::{ScopeName, Sealed};
-use crate::extract::{Value, ValueBytes, given};
+use crate::extract::{Value, ValueBytes, count, given, seconds};
 use crate::problem::Problem;
 
 /// A new secret.
@@ -37,12 +37,14 @@ pub(super) struct NewSecret {
     #[schema(example = "2027-01-31T00:00:00Z", format = DateTime)]
     expires: Option<String>,
     /// The age at which it and each later one expires, in seconds.
-    #[schema(minimum = 1)]
+    #[serde(default, deserialize_with = "seconds")]
+    #[schema(minimum = 1, maximum = 3_155_760_000_i64)]
     max_age_s: Option<u64>,
     /// What it is for: up to 1024 bytes without control characters.
     #[schema(max_length = 1024)]
     description: Option<String>,
     /// How many versions to keep.
+    #[serde(default, deserialize_with = "count")]
     #[schema(minimum = 1)]
     keep: Option<u32>,
 }
@@ -61,10 +63,12 @@ pub(super) struct NewValue {
     #[schema(example = "2027-01-31T00:00:00Z", format = DateTime)]
     expires: Option<String>,
     /// The age at which it and each later one expires, in seconds.
-    #[schema(minimum = 1)]
+    #[serde(default, deserialize_with = "seconds")]
+    #[schema(minimum = 1, maximum = 3_155_760_000_i64)]
     max_age_s: Option<u64>,
     /// For how long the former value may still be in use and is masked, in seconds.
-    #[schema(minimum = 0)]
+    #[serde(default, deserialize_with = "seconds")]
+    #[schema(minimum = 0, maximum = 3_155_760_000_i64)]
     overlap_s: Option<u64>,
 }
 
@@ -80,9 +84,11 @@ pub(super) struct SecretPatch {
     #[schema(value_type = Option<String>, format = DateTime)]
     expires: Option<Option<String>>,
     /// The age at which it and each later value expires, in seconds, instead of at a moment.
-    #[schema(minimum = 1)]
+    #[serde(default, deserialize_with = "seconds")]
+    #[schema(minimum = 1, maximum = 3_155_760_000_i64)]
     max_age_s: Option<u64>,
     /// How many versions to keep from now on; older ones go at once.
+    #[serde(default, deserialize_with = "count")]
     #[schema(minimum = 1)]
     keep: Option<u32>,
 }
