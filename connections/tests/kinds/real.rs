@@ -192,14 +192,15 @@ fn mariadb_tells_good_logins_from_bad_ones() {
     install.args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"]);
     // As root it wants to be told that this is meant.
     let user = rustix::process::geteuid().is_root().then_some("--user=root");
-    run(install.arg(&data_dir).args(user));
+    // Each that starts throws away what it finds of temporary tables: they are not to share a folder.
+    run(install.arg(&data_dir).args(user).env("TMPDIR", room.path()));
     let sql = "CREATE USER ada@'%' IDENTIFIED BY 'canary-word';\nCREATE DATABASE books;\n\
                GRANT ALL ON books.* TO ada@'%';\nCREATE DATABASE other;\n";
     std::fs::write(&script, sql).unwrap();
     let port = free_port();
     let mut command = Command::new("mariadbd");
     command.args(["--no-defaults", "--bind-address=127.0.0.1", &format!("--port={port}")]);
-    command.arg(&data_dir).args(user);
+    command.arg(&data_dir).args(user).env("TMPDIR", room.path());
     for (name, file) in [
         ("socket", "socket"),
         ("init-file", "first.sql"),

@@ -141,7 +141,8 @@ pub(crate) fn mariadb(certificate: Option<&Certificate>) -> Database {
     install.args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"]);
     // As root it wants to be told that this is meant.
     let user = rustix::process::geteuid().is_root().then_some("--user=root");
-    run(install.arg(&data_dir).args(user));
+    // Each that starts throws away what it finds of temporary tables: they are not to share a folder.
+    run(install.arg(&data_dir).args(user).env("TMPDIR", room.path()));
     let sql = format!(
         "CREATE USER ada@'%' IDENTIFIED BY '{PASSWORD}';\nCREATE DATABASE books;\n\
          GRANT ALL ON books.* TO ada@'%';\nGRANT PROCESS ON *.* TO ada@'%';\n\
@@ -151,7 +152,7 @@ pub(crate) fn mariadb(certificate: Option<&Certificate>) -> Database {
     let port = free_port();
     let mut command = Command::new("mariadbd");
     command.args(["--no-defaults", "--bind-address=127.0.0.1", &format!("--port={port}")]);
-    command.arg(&data_dir).args(user).arg("--log-warnings=2");
+    command.arg(&data_dir).args(user).env("TMPDIR", room.path()).arg("--log-warnings=2");
     let at = |file: &str| room.path().join(file).display().to_string();
     command
         .arg(format!("--socket={}", at("socket")))
