@@ -32,7 +32,7 @@ use subrosa_server::channel::runs::{RunsCall, StopRun};
 use subrosa_server::channel::{
     Ask, Asked, By, Call, LINE_LEN_MAX, Refusal, RefusalKind, Said, UnsealingKey,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use self::hooks::Replays;
 use self::runs::Runs;
@@ -53,6 +53,9 @@ pub(crate) const RUN_WORD: &str = process::WORD;
 
 /// Questions that are looked at, at the same time.
 const AT_ONCE: usize = 32;
+/// Those among them that wait for services elsewhere: they have room of their own, so that a service that does not
+/// answer holds up nobody who only wants to see or store something.
+const SERVICES_AT_ONCE: usize = 64;
 /// Calls of services that are judged, or whose run is being started, at the same time. They wait for secrets of
 /// the run, and are not to hold up anything else.
 const HOOKS_AT_ONCE: usize = 64;
@@ -152,7 +155,7 @@ fn serve(task: Task, opener: for<'a> fn(&'a World) -> Opener<'a>) -> Result<(), 
     let (sender, mut questions) = mpsc::channel(AT_ONCE);
     thread::spawn(move || listen(&sender));
     runtime.block_on(async {
-        let room = Arc::new(Semaphore::new(AT_ONCE));
+        let room = Room::new();
         while let Some(asked) = questions.recv().await {
             if matches!(asked.call, Call::Runs(RunsCall::Finish(_))) {
                 finish(&runner.runs, &mut questions, grace).await;
@@ -163,7 +166,11 @@ fn serve(task: Task, opener: for<'a> fn(&'a World) -> Opener<'a>) -> Result<(), 
         // Nobody steers what still goes on.
         runner.runs.stop_all().await;
         // What was begun is finished.
-        for (room, all) in [(&room, AT_ONCE), (&runner.hook_room, HOOKS_AT_ONCE)] {
+        for (room, all) in [
+            (&room.quick, AT_ONCE),
+            (&room.services, SERVICES_AT_ONCE),
+            (&runner.hook_room, HOOKS_AT_ONCE),
+        ] {
             let all = u32::try_from(all).unwrap_or(u32::MAX);
             room.acquire_many(all).await.map(drop).ok();
         }
@@ -182,8 +189,31 @@ async fn finish(runs: &Runs, questions: &mut mpsc::Receiver<Asked>, grace: Durat
     }
 }
 
+/// Room for what is looked at.
+struct Room {
+    quick: Arc<Semaphore>,
+    services: Arc<Semaphore>,
+}
+
+impl Room {
+    fn new() -> Room {
+        let (quick, services) = (Semaphore::new(AT_ONCE), Semaphore::new(SERVICES_AT_ONCE));
+        Room { quick: Arc::new(quick), services: Arc::new(services) }
+    }
+
+    /// Waits for a place, unless those who have one wait for services themselves.
+    async fn place(&self, call: &Call) -> Option<OwnedSemaphorePermit> {
+        match call {
+            Call::Connections(call) if connections::waits_for_a_service(call) => {
+                self.services.clone().try_acquire_owned().ok()
+            }
+            _ => self.quick.clone().acquire_owned().await.ok(),
+        }
+    }
+}
+
 /// Has a question answered.
-async fn take(runner: &Arc<Runner>, room: &Arc<Semaphore>, Asked { id, by, call }: Asked) {
+async fn take(runner: &Arc<Runner>, room: &Room, Asked { id, by, call }: Asked) {
     let runner = runner.clone();
     match call {
         Call::Runs(RunsCall::StartRun(asked)) => {
@@ -206,7 +236,9 @@ async fn take(runner: &Arc<Runner>, room: &Arc<Semaphore>, Asked { id, by, call 
             });
         }
         call => {
-            let Ok(held) = room.clone().acquire_owned().await else { return };
+            let Some(held) = room.place(&call).await else {
+                return say(&Said::Refused { id, refusal: refusal::busy() });
+            };
             tokio::task::spawn_blocking(move || {
                 answer(&runner, id, &by, call);
                 drop(held);

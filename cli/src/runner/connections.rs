@@ -89,6 +89,20 @@ pub(super) fn answer(runner: &Runner, id: u64, by: &By, call: ConnectionsCall) {
     }
 }
 
+/// Whether the answer is known only when a service elsewhere has given one.
+pub(super) fn waits_for_a_service(call: &ConnectionsCall) -> bool {
+    use ConnectionsCall as Ask;
+    match call {
+        Ask::UseConnection(_) | Ask::BeginGrant(_) | Ask::ReturnToGrant(_) => true,
+        Ask::ListTypes(_)
+        | Ask::ListConnections(_)
+        | Ask::PutConnection(_)
+        | Ask::ChangeConnection(_)
+        | Ask::LookAtGrant(_)
+        | Ask::CancelGrant(_) => false,
+    }
+}
+
 fn types(runner: &Runner) -> Vec<TypeView> {
     runner.services.types.iter().map(|kind| type_view(kind)).collect()
 }

@@ -1,11 +1,12 @@
 //! The runner, asked as the process that listens asks it: a grant belongs to who began it.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use serde_json::Value;
 use subrosa_server::channel::connections::{
-    BeginGrant, CancelGrant, GrantView, GrantWay, LookAtGrant, ReturnToGrant,
+    BeginGrant, CancelGrant, GrantView, GrantWay, ListTypes, LookAtGrant, ReturnToGrant,
 };
 use subrosa_server::channel::{
     Ask, Asked, By, Refusal, RefusalKind, Said, ScopeName, Sealed, SealingKey,
@@ -35,17 +36,25 @@ impl Runner {
         Runner { child, input, output, key }
     }
 
-    fn ask<A: Ask>(&mut self, ask: A) -> Result<A::Answer, Refusal> {
+    fn send<A: Ask>(&mut self, id: u64, ask: A) {
         let by = By { user: "somebody".to_owned(), allow_protected: false };
-        let asked = Asked { id: 1, by, call: ask.into_call() };
+        let asked = Asked { id, by, call: ask.into_call() };
         writeln!(self.input, "{}", serde_json::to_string(&asked).unwrap()).unwrap();
+    }
+
+    fn said(&mut self) -> Said {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         assert!(!line.contains("canary"), "{line}");
-        match serde_json::from_str(&line).unwrap() {
+        serde_json::from_str(&line).unwrap()
+    }
+
+    fn ask<A: Ask>(&mut self, ask: A) -> Result<A::Answer, Refusal> {
+        self.send(1, ask);
+        match self.said() {
             Said::Answer { answer, .. } => Ok(serde_json::from_str(answer.get()).unwrap()),
             Said::Refused { refusal, .. } => Err(refusal),
-            Said::Ready { .. } => panic!("{line}"),
+            Said::Ready { .. } => panic!("it was ready before"),
         }
     }
 
@@ -110,4 +119,28 @@ fn answers_of_two_grants_are_not_mixed_up() {
     assert_eq!((came.id, came.state), (other.id, "granted".to_owned()));
     let (id, owner) = (one.id, "mine".to_owned());
     assert_eq!(runner.ask(LookAtGrant { id, owner }).unwrap().state, "waiting");
+}
+
+/// More than the runner answers at the same time of what is quick.
+const MANY: u64 = 40;
+
+#[test]
+fn services_that_do_not_answer_hold_up_nobody_else() {
+    let service = Service::start();
+    let place = service.place();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let path = place.path().join("home/connection-types/own.yaml");
+    let declared = std::fs::read_to_string(path).unwrap();
+    let device = format!("http://{}/device", silent.local_addr().unwrap());
+    let declared = declared.replace(&format!("{}/device", service.url()), &device);
+    place.write("home/connection-types/own.yaml", &declared);
+    let mut runner = Runner::start(&place);
+    for id in 1..=MANY {
+        let (name, scope, way) = ("m".to_owned(), ScopeName::default(), GrantWay::Device);
+        runner.send(id, BeginGrant { name, scope, way, owner: format!("owner {id}") });
+    }
+    // Each is waited for: the first answer is to what was asked last.
+    runner.send(MANY + 1, ListTypes {});
+    let said = runner.said();
+    assert!(matches!(&said, Said::Answer { id, .. } if *id == MANY + 1), "{said:?}");
 }
