@@ -8,6 +8,28 @@ use serde_json::{Value, json};
 
 use crate::serve_site::Server;
 
+/// What the flows start. The secret is stored by one of them.
+const REPORT: &str = r#"name: report
+params:
+  - CITY: Bergen
+secrets:
+  - {name: TOKEN, ref: flows/printed}
+steps:
+  - name: print
+    run: |
+      echo "to $CITY with $TOKEN"
+      printf %s "$TOKEN" | base64
+"#;
+const PATIENT: &str = r#"name: patient
+secrets:
+  - {name: TOKEN, ref: flows/printed}
+steps:
+  - name: wait
+    run: |
+      echo "it waits with $TOKEN"
+      sleep 600
+"#;
+
 /// What the walk says of a site.
 fn walk(link: &str) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/tests/browser/walk.js");
@@ -24,7 +46,9 @@ fn walk(link: &str) -> Value {
 
 #[test]
 fn every_page_is_right_in_a_browser() {
-    let server = Server::stocked_for_others();
+    let server = Server::stocked_with(&["--allow-private-hosts", "127.0.0.1"]);
+    server.place.write("flows/report.yaml", REPORT);
+    server.place.write("flows/patient.yaml", PATIENT);
     let report = walk(&format!("http://{}{}", server.address, server.link));
     let problems: Vec<&str> =
         report["problems"].as_array().unwrap().iter().filter_map(Value::as_str).collect();

@@ -3,15 +3,23 @@
 //     echo '{"link": "http://127.0.0.1:4711/welcome?token=…"}' | node walk.js
 //
 // The last line of output is JSON: the pages that were seen, and what is wrong with them. With a folder in
-// SUBROSA_SCREENS, pictures of them go there: wide, narrow and dark. What is clicked through stands in flows/.
-import { readdirSync } from 'node:fs';
+// SUBROSA_SCREENS, pictures of them go there: wide, narrow and dark. With names in SUBROSA_FLOWS, these flows are
+// all that is done. What people do stands in flows/.
+import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
+import { PASSWORD, VALUES, signsIn } from './hands.js';
 import { judge } from './judge.js';
 import { take } from './screens.js';
 
 const PAGES_MAX = 200;
 const WIDE = { width: 1280, height: 800 };
+/** What is clicked through, in this order: the last ones look at what the others did, and leave. */
+const FLOWS = [
+  'password', 'keyboard', 'secrets', 'connections', 'workflows', 'people', 'settings', 'without-script', 'audit',
+  'sign-out',
+];
+const chosen = process.env.SUBROSA_FLOWS?.split(' ');
 
 const { link } = await new Promise((done) => {
   createInterface({ input: process.stdin }).once('line', (line) => done(JSON.parse(line)));
@@ -107,21 +115,66 @@ async function walkWithoutScript(state) {
   await context.close();
 }
 
-/** Clicks through what stands in flows/, each with a session of its own that is as good as new. */
-async function flow(state) {
-  const folder = new URL('flows/', import.meta.url);
-  for (const file of readdirSync(folder).filter((name) => name.endsWith('.js')).sort()) {
-    const { run } = await import(new URL(file, folder));
-    const context = await browser.newContext({ storageState: state, viewport: WIDE });
-    const tell = (what) => problems.push(`flows/${file}: ${what}`);
-    const page = await watched(context, tell);
-    page.setDefaultTimeout(15_000);
-    try {
-      await run({ page, site, tell });
-    } catch (error) {
-      tell(`at ${new URL(page.url()).pathname}: ${error.message}`);
+/** Which of what was typed comes back in an answer; of what never ends, the page is looked at. */
+function listens(page, tell) {
+  const pending = [];
+  page.on('response', (response) => {
+    const kind = response.headers()['content-type'] ?? '';
+    if (!response.url().startsWith(site) || kind.startsWith('text/event-stream')) return;
+    // A redirect has no body, and one of a page that was left is gone.
+    const body = response.text().catch(() => '');
+    pending.push(body.then((text) => told(text, response.url(), tell)));
+  });
+  return async () => {
+    await Promise.all(pending);
+    told(await page.content(), page.url(), tell);
+  };
+}
+
+function told(text, url, tell) {
+  for (const value of Object.values(VALUES)) {
+    for (const form of [value, Buffer.from(value).toString('base64')]) {
+      if (text.includes(form)) tell(`${url} shows a value that was typed`);
     }
-    await context.close();
+  }
+}
+
+/** A service that knows one user. */
+async function startService() {
+  const good = `Basic ${Buffer.from(`somebody:${VALUES.right}`).toString('base64')}`;
+  const service = createServer((request, response) => {
+    response.writeHead(request.headers.authorization === good ? 200 : 401).end('{}');
+  });
+  await new Promise((done) => service.listen(0, '127.0.0.1', done));
+  return { url: `http://127.0.0.1:${service.address().port}` };
+}
+
+/** Clicks through what stands in flows/, one after the other: the first one with the session of the link, each
+ * other one as somebody who signs in with the password that was chosen there. */
+async function flow(state) {
+  const service = await startService();
+  for (const name of FLOWS.filter((name) => name === FLOWS[0] || !chosen || chosen.includes(name))) {
+    const { run, options } = await import(new URL(`flows/${name}.js`, import.meta.url));
+    const tell = (what) => problems.push(`flows/${name}.js: ${what}`);
+    const contexts = [];
+    const checks = [];
+    const opens = async (more) => {
+      const context = await browser.newContext({ viewport: WIDE, ...more });
+      contexts.push(context);
+      const page = await watched(context, tell);
+      page.setDefaultTimeout(15_000);
+      checks.push(listens(page, tell));
+      return page;
+    };
+    const page = await opens(name === FLOWS[0] ? { storageState: state } : options);
+    try {
+      if (name !== FLOWS[0]) await signsIn(page, site, 'admin', PASSWORD);
+      await run({ page, site, tell, service, stranger: () => opens() });
+      for (const check of checks) await check();
+    } catch (error) {
+      tell(`at ${page.url().slice(site.length)}: ${error.message}`);
+    }
+    for (const context of contexts) await context.close();
   }
 }
 
@@ -134,10 +187,12 @@ try {
   if (new URL(page.url()).pathname === '/login') problems.push('/welcome: the link lets nobody in');
   await page.close();
   const state = await context.storageState();
-  await walk(context);
-  await visit(context, '/nothing-of-that-name', 404, 'not-found');
-  await visit(context, `/welcome?token=${'x'.repeat(43)}`, 410, 'link-used');
-  await walkWithoutScript(state);
+  if (!chosen) {
+    await walk(context);
+    await visit(context, '/nothing-of-that-name', 404, 'not-found');
+    await visit(context, `/welcome?token=${'x'.repeat(43)}`, 410, 'link-used');
+    await walkWithoutScript(state);
+  }
   await flow(state);
 } catch (error) {
   problems.push(`the walk ended: ${error.stack}`);

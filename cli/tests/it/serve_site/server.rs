@@ -60,9 +60,14 @@ impl Server {
 
     /// The same; somebody else may come in.
     pub(crate) fn stocked_for_others() -> Server {
+        Server::stocked_with(&[])
+    }
+
+    /// The same, started with more words.
+    pub(crate) fn stocked_with(words: &[&str]) -> Server {
         let place = Place::new();
         stock(&place);
-        Server::start(place, &[])
+        Server::start(place, words)
     }
 
     /// Starts one; nobody is in.
