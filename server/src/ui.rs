@@ -3,7 +3,9 @@
 
 mod audit;
 pub(crate) mod connections;
+mod environments;
 pub(crate) mod grants;
+mod key;
 mod login;
 mod runs;
 mod secrets;
@@ -39,6 +41,8 @@ pub(crate) fn routes() -> Router<App> {
         .merge(connections::routes())
         .merge(settings::routes())
         .merge(users::routes())
+        .merge(environments::routes())
+        .merge(key::routes())
 }
 
 async fn style() -> impl IntoResponse {

@@ -27,7 +27,7 @@ use crate::respond::PageQuery;
 use crate::secrets::{Listed, Wanted, select};
 
 /// The part of the site.
-const PART: &str = "/secrets";
+pub(super) const PART: &str = "/secrets";
 /// What expires within so many days is told to do so soon.
 const SOON_DAYS: u64 = 30;
 

@@ -143,3 +143,27 @@ fn users_are_added_renamed_and_listed_on_pages() {
     assert_eq!(answer.header("location"), Some("/users/ada.l?done=user-renamed"));
     assert_eq!(ada.who().as_deref(), Some("ada.l"));
 }
+
+#[test]
+fn environments_are_seen_by_all_and_changed_by_admins_and_the_key_is_told_to_these_alone() {
+    let site = Site::new(&[]);
+    let mut admin = site.admin();
+    assert!(admin.get("/key").body.contains("There is no registry yet"));
+    assert!(admin.get("/environments").body.contains("No environment yet"));
+    assert_eq!(admin.form("/environments", &[("name", "prod")]).status, 303);
+    assert_eq!(admin.form("/environments", &[("name", "no name")]).status, 422);
+    let mut manager = user(&site, &mut admin, "grace", "manager");
+    let shown = manager.get("/environments").body;
+    assert!(shown.contains("prod") && shown.contains("protected") && !shown.contains("Remove"));
+    for target in ["", "/prod/protect", "/prod/unprotect", "/prod/remove"] {
+        let refused = manager.form(&format!("/environments{target}"), &[("name", "prod")]);
+        assert_eq!(refused.status, 404, "{target}");
+    }
+    assert_eq!(manager.get("/key").status, 404);
+    let key = admin.get("/key").body;
+    assert!(key.contains("The key is where it is looked for"), "{key}");
+    assert_eq!(admin.form("/environments/prod/unprotect", &[]).status, 303);
+    assert_eq!(admin.form("/environments/nowhere/remove", &[]).status, 404);
+    assert_eq!(admin.form("/environments/prod/remove", &[]).status, 303);
+    assert!(admin.get("/environments").body.contains("No environment yet"));
+}
