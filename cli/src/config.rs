@@ -85,9 +85,11 @@ impl World {
                 .help("docs/server/people.md has what `[serve.oidc]` may say")
         })?;
         let mut openid = whole.serve.and_then(|serve| serve.oidc);
-        if let Some(OpenIdSettings { ca_cert: Some(file), .. }) = &mut openid {
+        if let Some(OpenIdSettings { ca_cert, client_secret_file, .. }) = &mut openid {
             // As in the other tables: beside the file that names it.
-            *file = path.parent().unwrap_or(Path::new("")).join(&file);
+            for file in [ca_cert, client_secret_file].into_iter().flatten() {
+                *file = path.parent().unwrap_or(Path::new("")).join(&file);
+            }
         }
         Ok(openid)
     }

@@ -15,12 +15,12 @@ use serde_json::json;
 use subrosa_registry::WorkspaceName;
 use zeroize::Zeroizing;
 
-use crate::access::{Action, Placed};
+use crate::access::{Action, Placed, Verdict};
 use crate::app::App;
 use crate::channel::By;
 use crate::channel::hooks::{Deliver, HEADERS, Parcel};
 use crate::extract::{Named, unread};
-use crate::people::Caller;
+use crate::people::openid::{Shown, shows_token};
 use crate::problem::Problem;
 
 /// No hook takes more: a body becomes a variable.
@@ -68,16 +68,14 @@ async fn deliver(
     let body = body.map_err(unread)?;
     let wanted = hook.clone();
     let Declared { file, workspace } = app.blocking(move |app| declared(app, &wanted)).await??;
-    let user = user(&app, &headers, workspace.as_ref());
+    let user = user(&app, &headers, workspace.as_ref()).await;
     let parcel = parcel(&headers, &body).pack();
     let by = By {
         user: match &user {
             Some(user) => format!("{} by hook {hook}", user.name),
             None => format!("hook {hook}"),
         },
-        allow_protected: user
-            .as_ref()
-            .is_some_and(|user| user.may(Action::UseProtected, workspace.as_ref())),
+        allow_protected: user.as_ref().is_some_and(|user| user.uses_protected),
     };
     let asked = Deliver {
         file,
@@ -92,11 +90,30 @@ async fn deliver(
     Ok((StatusCode::ACCEPTED, place, Json(told)).into_response())
 }
 
-/// Who shows a token and may start runs there.
-fn user(app: &App, headers: &HeaderMap, workspace: Option<&WorkspaceName>) -> Option<Caller> {
-    let shown = headers.get(USER_TOKEN)?.to_str().ok()?;
-    let (caller, _) = app.people.token(shown.trim())?;
-    caller.may(Action::StartRuns, workspace).then_some(caller)
+/// A user who may start runs there.
+struct Starter {
+    name: String,
+    uses_protected: bool,
+}
+
+/// Who shows a token, one of ours or one of the OpenID provider, and may start runs there.
+async fn user(
+    app: &App,
+    headers: &HeaderMap,
+    workspace: Option<&WorkspaceName>,
+) -> Option<Starter> {
+    let mut all = headers.get_all(USER_TOKEN).iter();
+    let (Some(shown), None) = (all.next(), all.next()) else { return None };
+    let shown = shown.to_str().ok()?.trim();
+    if let Some((caller, _)) = app.people.token(shown) {
+        let uses_protected = caller.may(Action::UseProtected, workspace);
+        let may_start = caller.may(Action::StartRuns, workspace);
+        return may_start.then_some(Starter { name: caller.name, uses_protected });
+    }
+    let Shown { name, rights } = shows_token(app, shown).await?;
+    let may = |action| rights.decide(action, workspace) == Verdict::Allowed;
+    let uses_protected = may(Action::UseProtected);
+    may(Action::StartRuns).then_some(Starter { name, uses_protected })
 }
 
 /// What of a call the runner looks at. A header that is there twice is not.

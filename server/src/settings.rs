@@ -62,6 +62,10 @@ pub struct OpenIdSettings {
     pub issuer: String,
     /// What the provider calls this server.
     pub client_id: String,
+    /// The file with what this server shows the provider to prove who it is; without it, nothing.
+    pub client_secret_file: Option<PathBuf>,
+    /// For whom tokens have to be that are shown at hooks; without it, for this client.
+    pub hook_audience: Option<String>,
     /// What the button says; without it, the provider's host.
     pub label: Option<String>,
     /// What is asked for beside `openid`.

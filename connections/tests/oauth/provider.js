@@ -35,6 +35,13 @@ server.listen(0, '127.0.0.1', () => {
         redirect_uris: ['http://127.0.0.1/login/callback'],
       },
       {
+        client_id: 'guarded-site',
+        client_secret: 'canary-client-secret',
+        application_type: 'native',
+        token_endpoint_auth_method: 'client_secret_basic',
+        redirect_uris: ['http://127.0.0.1/login/callback'],
+      },
+      {
         client_id: 'machine',
         client_secret: 'canary-client-secret',
         token_endpoint_auth_method: 'client_secret_post',
@@ -51,7 +58,14 @@ server.listen(0, '127.0.0.1', () => {
       deviceFlow: { enabled: true },
       devInteractions: { enabled: true },
       revocation: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: () => undefined,
+        // Whoever asks for a token for hooks gets one that can be verified without asking here.
+        getResourceServerInfo: (_, audience) => ({ audience, scope: 'read', accessTokenFormat: 'jwt' }),
+      },
     },
+    extraTokenClaims: async () => ({ groups: ['staff'] }),
     pkce: { required: () => true },
     issueRefreshToken: async () => true,
     rotateRefreshToken: true,

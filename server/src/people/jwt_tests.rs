@@ -78,15 +78,16 @@ fn claims() -> Value {
     })
 }
 
+const EXPECTED: Expected<'_> = Expected {
+    issuer: "https://id.example",
+    audience: "subrosa",
+    is_for_any_client: false,
+    nonce: Some("once"),
+    now: NOW,
+};
+
 fn look(token: &str, keys: &Value) -> Result<Claims, JwtError> {
-    let keys = Keys::parse(&serde_json::to_vec(keys).unwrap())?;
-    let expected = Expected {
-        issuer: "https://id.example",
-        audience: "subrosa",
-        nonce: Some("once"),
-        now: NOW,
-    };
-    verify(token, &keys, &expected)
+    verify(token, &Keys::parse(&serde_json::to_vec(keys).unwrap())?, &EXPECTED)
 }
 
 #[test]
@@ -170,6 +171,24 @@ fn a_token_is_from_the_issuer_for_us_now_and_for_this_time() {
     check("sub", json!(""), Some(JwtError::Malformed));
     check("sub", json!("a".repeat(256)), Some(JwtError::Malformed));
     check("sub", json!(7), Some(JwtError::Malformed));
+}
+
+#[test]
+fn a_token_for_us_may_be_made_for_another_client_where_that_is_meant() {
+    let issuer = Issuer::new();
+    let keys = Keys::parse(&serde_json::to_vec(&issuer.keys()).unwrap()).unwrap();
+    let check = |audience: Value, is_good: bool| {
+        let mut claims = claims();
+        (claims["aud"], claims["azp"]) = (audience.clone(), json!("other"));
+        let token = issuer.sign(&json!({ "alg": "EdDSA" }), &claims);
+        let expected = Expected { is_for_any_client: true, nonce: None, ..EXPECTED };
+        assert_eq!(verify(&token, &keys, &expected).is_ok(), is_good, "{audience}");
+        assert!(verify(&token, &keys, &EXPECTED).is_err(), "{audience}");
+    };
+    check(json!("subrosa"), true);
+    check(json!(["other", "subrosa"]), true);
+    check(json!("other"), false);
+    check(json!([]), false);
 }
 
 #[test]

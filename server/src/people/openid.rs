@@ -188,6 +188,39 @@ pub(crate) async fn enter_by_openid(
     Ok(session)
 }
 
+/// Whoever shows a token of the provider at a hook, and what they may do.
+pub(crate) struct Shown {
+    /// The user's name; of who has not signed in here, the name that the provider has.
+    pub(crate) name: String,
+    pub(crate) rights: Rights,
+}
+
+/// Who shows a token of the provider, if it is good and they may come in. No user is made: somebody who has
+/// not signed in here, a program for one, may do what their groups say.
+pub(crate) async fn shows_token(app: &App, token: &str) -> Option<Shown> {
+    let provider = app.openid.as_ref()?;
+    let claims = match provider.shown(token, app.people.now()).await {
+        Ok(claims) => claims,
+        Err(OpenIdError::Token(_)) => return None,
+        Err(error) => {
+            crate::log::broken(app, &error);
+            return None;
+        }
+    };
+    let Guest { openid, rights, .. } = Guest::new(&provider.settings, &claims).ok()?;
+    let known = app.people.users.read(|users| users.at_provider(&openid).cloned());
+    match known {
+        Some(user) if user.is_disabled => None,
+        Some(user) => Some(Shown { name: user.name, rights: rights.unwrap_or(user.rights) }),
+        // It comes to be read at terminals.
+        None if openid.subject.chars().any(char::is_control) => None,
+        None => {
+            let name = format!("{} of {}", openid.subject, openid.issuer);
+            Some(Shown { name, rights: rights? })
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -1,9 +1,10 @@
 //! The provider: where it is to be asked what, and its keys, as it tells both.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -20,6 +21,7 @@ use super::OpenIdError;
 use super::flows::{Flow, Flows};
 use crate::people::jwt::{Claims, Expected, JwtError, Keys, verify};
 use crate::settings::{Admit, OpenIdSettings};
+use crate::shelf::read_bytes;
 
 /// How long one question may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,6 +29,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const AGE_MAX: Duration = Duration::from_secs(10 * 60);
 /// After so long, if a token is signed with a key that is not known.
 const PAUSE: Duration = Duration::from_secs(30);
+/// After a failure, nobody asks it for so long.
+const AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// Where people come back to.
 pub(crate) const RETURN_PATH: &str = "/login/callback";
 
@@ -37,7 +41,16 @@ pub(crate) struct Provider {
     address: Address,
     http: Http,
     redirect: String,
-    known: Mutex<Option<Arc<Known>>>,
+    /// What proves to it who we are, as a header.
+    proof: Option<HeaderValue>,
+    known: Mutex<Asked>,
+}
+
+/// What it told, if it did when it was asked last.
+#[derive(Default)]
+struct Asked {
+    known: Option<Arc<Known>>,
+    failed: Option<Instant>,
 }
 
 /// What it last told of itself.
@@ -95,9 +108,11 @@ impl Provider {
         let tls = Tls { roots, identity: None };
         let http = Http::new(&HttpSettings { tls, proxy: None, timeout: TIMEOUT })
             .map_err(|error| wrong(error.to_string()))?;
+        let proof = settings.client_secret_file.as_deref();
+        let proof = proof.map(|file| proof_in(file, &settings.client_id)).transpose()?;
         let redirect = format!("{base}{RETURN_PATH}");
-        let flows = Flows::default();
-        Ok(Provider { settings, flows, address, http, redirect, known: Mutex::new(None) })
+        let (flows, known) = (Flows::default(), Mutex::default());
+        Ok(Provider { settings, flows, address, http, redirect, proof, known })
     }
 
     /// What the button says.
@@ -150,16 +165,11 @@ impl Provider {
         let expected = Expected {
             issuer: &self.settings.issuer,
             audience: &self.settings.client_id,
+            is_for_any_client: false,
             nonce: Some(flow.nonce.text()),
             now,
         };
-        let mut claims = match verify(&tokens.id_token, &known.keys, &expected) {
-            Err(JwtError::UnknownKey) => {
-                let fresh = self.known(PAUSE).await?;
-                verify(&tokens.id_token, &fresh.keys, &expected)?
-            }
-            verified => verified?,
-        };
+        let mut claims = self.verified(&tokens.id_token, &known, &expected).await?;
         let wanted = [Some(&self.settings.name_claim), self.settings.groups_claim.as_ref()];
         let is_whole = wanted.into_iter().flatten().all(|name| claims.get(name).is_some());
         if !is_whole && let Some(more) = self.more(&known.places, &tokens).await? {
@@ -169,6 +179,40 @@ impl Provider {
             claims.complete(more);
         }
         Ok(claims)
+    }
+
+    /// What a token of the provider says that is shown at a hook.
+    pub(super) async fn shown(&self, token: &str, now: u64) -> Result<Claims, OpenIdError> {
+        // What is no token asks nobody anything.
+        if token.bytes().filter(|byte| *byte == b'.').count() != 2 {
+            return Err(JwtError::Malformed.into());
+        }
+        let known = self.known(AGE_MAX).await?;
+        let expected = Expected {
+            issuer: &self.settings.issuer,
+            audience: self.settings.hook_audience.as_ref().unwrap_or(&self.settings.client_id),
+            // Whoever names an audience of its own has tokens made for it by other clients.
+            is_for_any_client: self.settings.hook_audience.is_some(),
+            nonce: None,
+            now,
+        };
+        self.verified(token, &known, &expected).await
+    }
+
+    /// What a token says, with keys that are read anew if none fits.
+    async fn verified(
+        &self,
+        token: &str,
+        known: &Known,
+        expected: &Expected<'_>,
+    ) -> Result<Claims, OpenIdError> {
+        match verify(token, &known.keys, expected) {
+            Err(JwtError::UnknownKey) => {
+                let fresh = self.known(PAUSE).await?;
+                Ok(verify(token, &fresh.keys, expected)?)
+            }
+            verified => Ok(verified?),
+        }
     }
 
     #[expect(clippy::disallowed_methods, reason = "the code goes to the provider that gave it")]
@@ -187,6 +231,7 @@ impl Provider {
         ];
         let body = serde_urlencoded::to_string(form).map_err(|_| OpenIdError::Answer("code"))?;
         let mut headers = json();
+        headers.extend(self.proof.clone().map(|proof| (header::AUTHORIZATION, proof)));
         let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(header::CONTENT_TYPE, kind);
         let url = self.place(&places.token_endpoint)?;
@@ -215,12 +260,25 @@ impl Provider {
 
     /// What it tells of itself, no older than this.
     async fn known(&self, age_max: Duration) -> Result<Arc<Known>, OpenIdError> {
-        let mut known = self.known.lock().await;
-        if let Some(known) = &*known
+        let mut asked = self.known.lock().await;
+        if let Some(known) = &asked.known
             && known.read.elapsed() < age_max
         {
             return Ok(known.clone());
         }
+        // Those who come while it is down do not wait for it one after the other.
+        if asked.failed.is_some_and(|failed| failed.elapsed() < AFTER_FAILURE) {
+            return Err(OpenIdError::Unreachable("could not be reached a moment ago"));
+        }
+        let fresh = self.read_known().await;
+        asked.failed = fresh.is_err().then(Instant::now);
+        let fresh = Arc::new(fresh?);
+        asked.known = Some(fresh.clone());
+        Ok(fresh)
+    }
+
+    /// What it tells of itself now.
+    async fn read_known(&self) -> Result<Known, OpenIdError> {
         let base = self.settings.issuer.trim_end_matches('/');
         let places = self.get(&format!("{base}/.well-known/openid-configuration")).await?;
         let places: Places = read(places, "description of itself")?;
@@ -229,9 +287,7 @@ impl Provider {
         }
         let keys = self.get(&places.jwks_uri).await?;
         let keys = Keys::parse(&keys.body).map_err(|_| OpenIdError::Answer("list of keys"))?;
-        let fresh = Arc::new(Known { places, keys, read: Instant::now() });
-        *known = Some(fresh.clone());
-        Ok(fresh)
+        Ok(Known { places, keys, read: Instant::now() })
     }
 
     async fn get(&self, place: &str) -> Result<Answer, OpenIdError> {
@@ -264,6 +320,25 @@ impl Provider {
             false => Err(OpenIdError::Answer("address")),
         }
     }
+}
+
+/// What proves who we are: the id and the secret of the client (RFC 6749, 2.3.1).
+fn proof_in(file: &Path, id: &str) -> Result<HeaderValue, OpenIdError> {
+    let wrong = |why: String| OpenIdError::Settings(format!("`client_secret_file`: {why}"));
+    let bytes = read_bytes(file).map_err(|error| wrong(error.to_string()))?;
+    let bytes = bytes.ok_or_else(|| wrong(format!("{} is not there", file.display())))?;
+    let bytes = Zeroizing::new(bytes);
+    let secret = str::from_utf8(bytes.trim_ascii()).unwrap_or_default();
+    if secret.is_empty() {
+        return Err(wrong(format!("{} has no text in it", file.display())));
+    }
+    // Both as a form would have them: one field, whose name is the id.
+    let form = serde_urlencoded::to_string([(id, secret)]).map(Zeroizing::new);
+    let form = form.map_err(|_| wrong("it cannot be sent".to_owned()))?;
+    let pair = Zeroizing::new(form.replacen('=', ":", 1));
+    let encoded = Zeroizing::new(BASE64.encode(pair.as_bytes()));
+    let shown = Zeroizing::new([b"Basic ", encoded.as_bytes()].concat());
+    sensitive(shown).ok_or_else(|| wrong("it cannot be sent".to_owned()))
 }
 
 fn json() -> HeaderMap {
@@ -307,6 +382,36 @@ mod tests {
         assert!(provider("https://id.example", groups).is_err());
         assert!(provider("https://id.example", claim).is_err());
         assert!(provider("https://id.example", &format!("{groups}{claim}")).is_ok());
+    }
+
+    #[test]
+    fn what_proves_who_we_are_is_read_from_a_file_that_is_ours_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let room = tempfile::tempdir().unwrap();
+        let file = room.path().join("secret");
+        let check = |expected: Result<&str, &str>| {
+            let proof = super::proof_in(&file, "a site").map_err(|error| error.to_string());
+            match (proof, expected) {
+                (Ok(proof), Ok(expected)) => {
+                    assert!(proof.is_sensitive());
+                    assert_eq!(proof.to_str().unwrap(), expected);
+                }
+                (Err(error), Err(part)) => {
+                    assert!(error.contains(part) && !error.contains("canary"), "{error}");
+                }
+                (found, _) => panic!("{found:?}"),
+            }
+        };
+        check(Err("is not there"));
+        std::fs::write(&file, " canary: ä=\n").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        check(Err("644"));
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        // `a+site:canary%3A+%C3%A4%3D`
+        check(Ok("Basic YStzaXRlOmNhbmFyeSUzQSslQzMlQTQlM0Q="));
+        std::fs::write(&file, " \n").unwrap();
+        check(Err("no text"));
     }
 
     #[test]
