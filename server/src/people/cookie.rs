@@ -20,12 +20,14 @@ fn entry_name(is_secure: bool) -> &'static str {
     if is_secure { ENTRY_SECURE } else { ENTRY_PLAIN }
 }
 
+/// The value of a cookie. Two of one name count as none: one was put there by somebody else on this host, at another
+/// port for one, and nobody is to be led into a session that is not theirs.
 fn find<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs =
-        cookies.flat_map(|text| text.split(';')).filter_map(|pair| pair.split_once('='));
-    let (_, value) = pairs.find(|(name, _)| name.trim() == wanted)?;
-    Some(value.trim()).filter(|value| !value.is_empty() && value.len() <= LEN_MAX)
+    let pairs = cookies.flat_map(|text| text.split(';')).filter_map(|pair| pair.split_once('='));
+    let mut values = pairs.filter(|(name, _)| name.trim() == wanted).map(|(_, value)| value.trim());
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    Some(value).filter(|value| !value.is_empty() && value.len() <= LEN_MAX)
 }
 
 /// `Lax`: the way back from an OpenID provider is a link from elsewhere.
@@ -94,6 +96,8 @@ mod tests {
         check("subrosa-entry=b", false, None);
         check("xsubrosa=b", false, None);
         check("subrosa=", false, None);
+        check("subrosa=a; subrosa=b", false, None);
+        check("subrosa=; subrosa=b", false, None);
         check("subrosa=a", true, None);
         check("__Host-subrosa=a", true, Some("a"));
         check(&format!("subrosa={}", "a".repeat(300)), false, None);
