@@ -2,14 +2,18 @@
 //!
 //! A line holds the route, not the path, the query or a header: what a caller sends cannot be in it.
 
+mod lines;
+
 use std::time::{Instant, SystemTime};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
+use prometheus_client::metrics::counter::Counter;
 use serde_json::{Value, json};
 
+use self::lines::STDERR;
 use crate::app::App;
 use crate::channel::stamp;
 use crate::listen::Peer;
@@ -23,8 +27,17 @@ pub(crate) fn tell(time: SystemTime, level: &str, message: &str, more: &[(&str, 
     }
     let mut text = line.to_string();
     text.push('\n');
-    // Nobody could be told that nobody can be told.
-    std::io::Write::write_all(&mut std::io::stderr().lock(), text.as_bytes()).ok();
+    STDERR.leave(text);
+}
+
+/// Waits, for a while, until all is written.
+pub(crate) fn flush() {
+    STDERR.flush();
+}
+
+/// How many lines nobody took.
+pub(crate) fn lost() -> Counter {
+    STDERR.lost()
 }
 
 /// Counts a request and writes a line about it. Who asked is known once the request was looked at, so the

@@ -42,6 +42,8 @@ impl Metrics {
         registry.register("http_connections", "Connections that are open", connections.clone());
         let streams = Gauge::default();
         registry.register("live_streams", "Live streams that are open", streams.clone());
+        let help = "Lines of the log that nobody took in time";
+        registry.register("log_lines_lost", help, crate::log::lost());
         Metrics { registry, requests, seconds, connections, streams }
     }
 

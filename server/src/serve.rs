@@ -81,6 +81,17 @@ pub async fn serve(
     stop: Stopping,
     ready: impl FnOnce(&str, Option<&str>),
 ) -> Result<(), ServeError> {
+    let served = serve_all(settings, stop, ready).await;
+    // What was said last is written before the program ends.
+    tokio::task::spawn_blocking(log::flush).await.ok();
+    served
+}
+
+async fn serve_all(
+    settings: Settings,
+    stop: Stopping,
+    ready: impl FnOnce(&str, Option<&str>),
+) -> Result<(), ServeError> {
     let people = People::open(&settings).map_err(unkept)?;
     let idempotency = Idempotency::open(&settings)?;
     let tls = settings.tls.as_ref().map(acceptor).transpose()?;

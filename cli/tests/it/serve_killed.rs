@@ -114,3 +114,17 @@ fn a_server_that_stops_leaves_no_process() {
     server.stop();
     assert!(rustix::process::test_kill_process(runner).is_err());
 }
+
+/// More lines than a pipe takes.
+const UNHEARD: usize = 1200;
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_request() {
+    let mut server = Server::start_unheard(Place::new());
+    server.enter();
+    for _ in 0..UNHEARD {
+        assert_eq!(server.get("/health").status, 200);
+    }
+    let counted = server.get("/metrics").body;
+    assert!(counted.contains("subrosa_log_lines_lost_total 0"), "{counted}");
+}

@@ -91,6 +91,20 @@ impl Server {
         server
     }
 
+    /// Starts one, and reads nothing of what it says once it has told where it is.
+    pub(crate) fn start_unheard(place: Place) -> Server {
+        let mut command = place.command(&["serve", ".", "--bind", "127.0.0.1:0"]);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
+        let link = lines.by_ref().map_while(Result::ok).find(|line| line.contains("/welcome"));
+        let link = link.unwrap();
+        let (_, rest) = link.split_once("://").unwrap();
+        let (address, path) = rest.split_once('/').unwrap();
+        let (address, link) = (address.to_owned(), format!("/{path}"));
+        let (cookie, csrf, said) = (String::new(), String::new(), Arc::default());
+        Server { place, child, address, link, said, cookie, csrf }
+    }
+
     fn spawn(place: Place, words: &[&str]) -> Server {
         std::fs::create_dir_all(place.path().join("flows")).unwrap();
         let words = [&["serve", "flows"], words].concat();
