@@ -9,7 +9,7 @@ use subrosa_registry::{
 use subrosa_server::channel::audit::{
     AuditCall, AuditReport, BrokenLineView, EVENTS_MAX, EventView, Events, ListEvents, VerifyAudit,
 };
-use subrosa_server::channel::{Refusal, stamp};
+use subrosa_server::channel::{self, Refusal, stamp};
 
 use super::{Runner, refusal, reply};
 
@@ -90,8 +90,8 @@ fn reference(text: &str) -> Result<SecretRef, Refusal> {
 }
 
 fn moment(text: &str) -> Result<SystemTime, Refusal> {
-    humantime::parse_rfc3339_weak(text)
-        .map_err(|_| refusal::invalid("`since` is no moment like 2027-01-31T00:00:00Z"))
+    channel::moment(text)
+        .ok_or_else(|| refusal::invalid("`since` is no moment like 2027-01-31T00:00:00Z"))
 }
 
 /// Whether the log is what was written; an empty one is.

@@ -7,7 +7,7 @@ use subrosa_server::channel::secrets::{
     ChangeSecret, Changed, ExpiryName, ListSecrets, SecretChange, SecretView, SecretsCall,
     SetSecret, ShowSecret, Standing, Written,
 };
-use subrosa_server::channel::{By, Refusal, ScopeName};
+use subrosa_server::channel::{By, Refusal, ScopeName, moment};
 
 use super::{Runner, refusal, reply};
 
@@ -148,7 +148,7 @@ pub(super) fn expiry(name: &ExpiryName, now: SystemTime) -> Result<Expiry, Refus
     match name {
         ExpiryName::Never => Ok(Expiry::Never),
         ExpiryName::At(text) => {
-            let at = humantime::parse_rfc3339_weak(text).map_err(|_| {
+            let at = moment(text).ok_or_else(|| {
                 refusal::invalid("`expires` is no moment like 2027-01-31T00:00:00Z")
             })?;
             if at <= now {

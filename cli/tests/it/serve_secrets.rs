@@ -128,6 +128,12 @@ fn what_makes_no_sense_is_refused_and_repeated_nowhere() {
     assert_eq!(declared.json()["version"], Value::Null, "{declared:?}");
     let shown = site.get("/api/v1/secrets/prod").json();
     assert_eq!((&shown["version"], &shown["description"]), (&Value::Null, &json!("x")));
+    // A moment may be told in any zone.
+    let patch = r#"{"expires": "2101-01-01T01:30:00+01:30"}"#;
+    let dated = site.write("PATCH", "/api/v1/secrets/prod", &[], patch);
+    assert!(dated.status < 300, "{dated:?}");
+    assert_eq!(site.get("/api/v1/secrets/prod").json()["expires"], "2101-01-01T00:00:00Z");
+    assert_eq!(site.get("/api/v1/audit?since=2100-01-01T00:00:00%2B00:00").status, 200);
     let nothing = site.write("POST", "/api/v1/secrets/prod/rotate", &[], "{}");
     assert_eq!(nothing.status, 422);
 }
