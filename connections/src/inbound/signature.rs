@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
+use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subrosa_engine::secret::SecretValue;
@@ -10,6 +10,9 @@ use subrosa_engine::workflow::SignatureScheme;
 use zeroize::Zeroizing;
 
 use super::{NotAdmitted, is_same};
+
+/// Signatures that are looked at; services show two while a secret is replaced.
+const SIGNATURES_MAX: usize = 16;
 
 /// What of a call may be signed, and the signature: names in lower case.
 pub trait Headers {
@@ -38,7 +41,8 @@ struct Signed<'a> {
     signatures: Vec<Vec<u8>>,
     /// When it was signed, in seconds since 1970.
     time: Option<u64>,
-    id: String,
+    /// What is signed and names the call; `None`: its signature names it.
+    id: Option<String>,
 }
 
 /// Makes sure that a caller has signed a body with a secret, and lately.
@@ -59,14 +63,14 @@ pub fn verify(
         SignatureScheme::Stripe => stripe(headers, body)?,
     };
     let key = key(scheme, secret);
-    let is_right = |signature: &Vec<u8>| {
-        // HMAC takes keys of any length.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else { return false };
-        signed.parts.iter().for_each(|part| mac.update(part));
-        mac.verify_slice(signature).is_ok()
-    };
+    // HMAC takes keys of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else { return Err(NotAdmitted::Wrong) };
+    signed.parts.iter().for_each(|part| mac.update(part));
+    // Made once, however many are shown.
+    let expected = mac.finalize().into_bytes();
+    let shown = signed.signatures.iter().take(SIGNATURES_MAX);
     // All are looked at: which one was right does not show in the time.
-    let right = signed.signatures.iter().filter(|signature| is_right(signature)).count();
+    let right = shown.filter(|signature| is_same(signature, &expected)).count();
     if right == 0 || key.is_empty() {
         return Err(NotAdmitted::Wrong);
     }
@@ -76,7 +80,8 @@ pub fn verify(
             return Err(NotAdmitted::TooOld);
         }
     }
-    Ok(Delivery { id: Some(signed.id) })
+    // Not as it was shown: the same call can be written in many ways, and is to have one name.
+    Ok(Delivery { id: Some(signed.id.unwrap_or_else(|| HEXLOWER.encode(&expected))) })
 }
 
 /// The bytes of a secret; Standard Webhooks write them as base64 behind a word.
@@ -105,7 +110,7 @@ fn token(secret: &SecretValue, headers: &dyn Headers) -> Result<Delivery, NotAdm
 fn github<'a>(headers: &'a dyn Headers, body: &'a [u8]) -> Result<Signed<'a>, NotAdmitted> {
     let shown = header(headers, "x-hub-signature-256", "`X-Hub-Signature-256`")?;
     let signatures = hex(shown.strip_prefix("sha256=")).into_iter().collect();
-    Ok(Signed { parts: vec![body], signatures, time: None, id: shown.to_owned() })
+    Ok(Signed { parts: vec![body], signatures, time: None, id: None })
 }
 
 fn slack<'a>(headers: &'a dyn Headers, body: &'a [u8]) -> Result<Signed<'a>, NotAdmitted> {
@@ -115,7 +120,7 @@ fn slack<'a>(headers: &'a dyn Headers, body: &'a [u8]) -> Result<Signed<'a>, Not
         parts: vec![b"v0:", stamp.as_bytes(), b":", body],
         signatures: hex(shown.strip_prefix("v0=")).into_iter().collect(),
         time: Some(seconds(stamp)?),
-        id: shown.to_owned(),
+        id: None,
     })
 }
 
@@ -128,7 +133,7 @@ fn standard<'a>(headers: &'a dyn Headers, body: &'a [u8]) -> Result<Signed<'a>, 
         parts: vec![id.as_bytes(), b".", stamp.as_bytes(), b".", body],
         signatures: versions.filter_map(|one| BASE64.decode(one.as_bytes()).ok()).collect(),
         time: Some(seconds(stamp)?),
-        id: id.to_owned(),
+        id: Some(id.to_owned()),
     })
 }
 
@@ -142,7 +147,7 @@ fn stripe<'a>(headers: &'a dyn Headers, body: &'a [u8]) -> Result<Signed<'a>, No
         parts: vec![stamp.as_bytes(), b".", body],
         signatures: versions.filter_map(|(_, text)| hex(Some(text))).collect(),
         time: Some(seconds(stamp)?),
-        id: shown.to_owned(),
+        id: None,
     })
 }
 
@@ -298,6 +303,51 @@ mod tests {
         assert_eq!(call(leaked(format!("t=1700000001,v1={RIGHT}"))), Err(Wrong));
         assert_eq!(call(leaked(format!("v1={RIGHT}"))), Err(Wrong));
         assert_eq!(call("t=1700000000"), Err(Wrong));
+    }
+
+    #[test]
+    fn the_same_call_has_one_name_however_it_is_written() {
+        let id = |scheme, headers: &[(&str, &str)], (secret, body, at): (&str, &str, u64)| {
+            let pairs = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+            let headers: BTreeMap<String, String> = pairs.collect();
+            let secret = SecretValue::new(secret.as_bytes().to_vec());
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(at);
+            verify(scheme, &secret, (&headers, body.as_bytes()), (now, WITHIN)).unwrap().id.unwrap()
+        };
+        for call in [GITHUB, SLACK] {
+            let about = (call.secret, call.body, call.time);
+            let (name, shown) = call.headers[0];
+            let (word, digits) = shown.split_at(shown.find('=').unwrap());
+            let loud = format!("{word}{}", digits.to_uppercase());
+            let loud: Vec<_> =
+                std::iter::once((name, &*loud)).chain(call.headers[1..].to_vec()).collect();
+            assert_eq!(id(call.scheme, call.headers, about), id(call.scheme, &loud, about));
+        }
+        const RIGHT: &str = "35495024f4ef3f94e5a93e22221544c4b75e9a42300cd965ab81cb85cd994e91";
+        let stripe = |shown: &str| {
+            let about = ("whsec_test", "{}", 1_700_000_010);
+            id(Stripe, &[("stripe-signature", shown)], about)
+        };
+        let plain = stripe(&format!("t=1700000000,v1={RIGHT}"));
+        for other in ["t=1700000000, v1=R", "v1=R,t=1700000000", "t=1700000000,v1=00,v1=R,v0=x"] {
+            assert_eq!(stripe(&other.replace('R', RIGHT)), plain, "{other}");
+        }
+    }
+
+    #[test]
+    fn more_signatures_than_a_service_shows_are_not_looked_at() {
+        let check = |wrong: usize, expected: Result<(), NotAdmitted>| {
+            let change = |headers: &mut BTreeMap<String, String>, _: &mut String| {
+                let shown = format!(
+                    "{}v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+                    "v1,b3RoZXI= ".repeat(wrong)
+                );
+                headers.insert("webhook-signature".to_owned(), shown);
+            };
+            assert_eq!(STANDARD.verify(STANDARD.time, change), expected, "{wrong}");
+        };
+        check(15, Ok(()));
+        check(16, Err(Wrong));
     }
 
     #[test]
