@@ -50,7 +50,7 @@ impl Buckets {
 }
 
 /// Who is counted as one: whoever has an address of IPv6 has all that share its first half.
-fn counted(from: IpAddr) -> IpAddr {
+pub(crate) fn counted(from: IpAddr) -> IpAddr {
     match from {
         IpAddr::V4(_) => from,
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Counter;
+use crate::limits::counted;
 
 /// Connections, by where they come from.
 pub(super) struct Guests {
@@ -31,7 +32,7 @@ impl Guests {
 
     /// One more from an address, unless there are too many.
     pub(super) fn admit(self: &Arc<Guests>, from: IpAddr) -> Option<Guest> {
-        let mut known = self.known();
+        let (mut known, from) = (self.known(), counted(from));
         let of_one = known.entry(from).or_default();
         if *of_one >= self.of_one_max {
             return None;
@@ -62,6 +63,18 @@ mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use super::Guests;
+
+    #[test]
+    fn addresses_of_one_network_of_ipv6_are_one() {
+        let guests = Guests::new(2, Arc::new(|_| {}));
+        let admitted = |text: &str| guests.admit(text.parse().unwrap());
+        let held = [admitted("2001:db8::1"), admitted("2001:db8::2")];
+        assert!(held.iter().all(Option::is_some) && admitted("2001:db8::3").is_none());
+        assert!(admitted("2001:db8:0:1::3").is_some());
+        drop(held);
+        assert!(admitted("2001:db8::3").is_some());
+        assert!(guests.known().is_empty());
+    }
 
     #[test]
     fn so_many_of_one_address_come_in_and_their_place_is_free_when_they_go() {

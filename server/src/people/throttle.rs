@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::PeopleError;
+use crate::limits::counted;
 
 /// Tries with a name before the first wait.
 const NAME_TRIES: u32 = 5;
@@ -71,6 +72,7 @@ impl Throttle {
     /// Lets a try begin, which counts as failed until [`Throttle::passed`] says otherwise: so tries at the
     /// same time are no way around.
     pub(super) fn begin(&self, name: &str, from: IpAddr, now: Instant) -> Result<(), PeopleError> {
+        let from = counted(from);
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         let Tried { names, addresses, known, .. } = &mut *tried;
         let pair = (name.to_owned(), from);
@@ -107,6 +109,7 @@ impl Throttle {
 
     /// Forgets the tries of who came in.
     pub(super) fn passed(&self, name: &str, from: IpAddr, now: Instant) {
+        let from = counted(from);
         let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         tried.names.remove(name);
         tried.addresses.remove(&from);
@@ -192,6 +195,16 @@ mod tests {
         let tries = (0..100).map(|n| throttle.begin(&format!("user-{n}"), address(1), now));
         assert_eq!(tries.filter(Result::is_ok).count(), 20);
         assert_eq!(wait(throttle.begin("other", address(2), now)), None);
+    }
+
+    #[test]
+    fn addresses_of_one_network_of_ipv6_are_one() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        let from = |n: u32| format!("2001:db8::{n:x}").parse().unwrap();
+        let tries = (0..100).map(|n| throttle.begin(&format!("user-{n}"), from(n), now));
+        assert_eq!(tries.filter(Result::is_ok).count(), 20);
+        throttle.passed("ada", from(1), now);
+        assert_eq!(wait(throttle.begin("other", from(2), now)), None);
     }
 
     #[test]
