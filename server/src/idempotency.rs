@@ -188,8 +188,9 @@ async fn run(
     let bytes = bytes.map_err(unread)?;
     let path = parts.uri.path().to_owned();
     let begun = Begun {
-        id: mac(key, &[b"who", caller.name.as_bytes()])?,
-        caller: caller.name.clone(),
+        // Not by the name, which somebody else may have tomorrow.
+        id: mac(key, &[b"who", caller.id.as_bytes()])?,
+        caller: caller.id.clone(),
         what: what(key, (&parts.method, &parts.uri.to_string(), &parts.headers), &bytes)?,
         at: seconds((app.settings.clock)()),
     };

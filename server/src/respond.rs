@@ -163,6 +163,9 @@ const GUARDS: [(HeaderName, HeaderValue); 6] = [
 /// For a year, the browser asks over TLS alone.
 const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
+/// For whoever asked, this once.
+const NOT_KEPT: HeaderValue = HeaderValue::from_static("no-store");
+
 /// Adds to each answer what tells browsers to be careful; nothing is kept by caches unless its route says so.
 pub(crate) async fn guard_browser(
     State(app): State<App>,
@@ -174,10 +177,15 @@ pub(crate) async fn guard_browser(
     for (name, value) in GUARDS {
         headers.entry(name).or_insert(value);
     }
+    let is_personal = headers.contains_key(header::SET_COOKIE);
     if app.origin.wants_tls_only() {
         headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(TLS_ONLY);
     }
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    let kept = headers.entry(header::CACHE_CONTROL).or_insert(NOT_KEPT);
+    // A new id may come with any answer; what hands one out is for one browser, whatever its route says.
+    if is_personal {
+        *kept = NOT_KEPT;
+    }
     response
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::caller::Via;
 use super::session::SessionId;
-use super::{Arrival, Caller, People, PeopleError, Token, Users, digest, is_same, with};
+use super::{Arrival, Caller, People, PeopleError, Token, User, Users, digest, is_same, with};
 use crate::app::App;
 use crate::log;
 use crate::problem::Problem;
@@ -65,6 +65,28 @@ impl People {
                 sessions.end_shown(former, now);
             }
             sessions.begin(user, arrival, now)
+        })
+    }
+
+    /// The same for somebody who knew the password, which took a while: if it is another by now, or the user may
+    /// not come in any more, there is no session. Whoever changes either ends sessions after that, so that none
+    /// slips through.
+    fn begin_session_of(
+        &self,
+        user: &User,
+        arrival: &Arrival,
+        former: Option<&str>,
+    ) -> Result<SessionId, PeopleError> {
+        let now = self.now();
+        self.sessions.change(|sessions| {
+            let is_same = |now: &User| now.password == user.password;
+            if !self.users.read(|users| users.active(&user.id).is_some_and(is_same)) {
+                return Err(PeopleError::Unknown);
+            }
+            if let Some(former) = former {
+                sessions.end_shown(former, now);
+            }
+            sessions.begin(&user.id, arrival, now)
         })
     }
 
@@ -138,25 +160,97 @@ pub(crate) async fn enter_by_password(
     };
     people.throttle.passed(&name, arrival.address, Instant::now());
     tell(app, "somebody signed in", known.as_deref(), &arrival);
-    with(app, move |people| people.begin_session(&user.id, &arrival, former.as_deref())).await
+    with(app, move |people| people.begin_session_of(&user, &arrival, former.as_deref())).await
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
-    use axum::http::StatusCode;
+    use axum::body::Body;
+    use axum::http::request::Builder;
+    use axum::http::{Request, StatusCode, header};
+    use axum::response::Response;
     use secrecy::SecretString;
     use tempfile::TempDir;
+    use tower::ServiceExt as _;
 
-    use super::{Arrival, enter_by_password};
+    use super::{Arrival, PeopleError, enter_by_password};
     use crate::access::Rights;
+    use crate::app::{App, router};
     use crate::people::admin::UserChange;
     use crate::people::change_password;
-    use crate::people::role_tests::app;
+    use crate::people::role_tests::{app, with_session, with_token};
     use crate::people::user::{NewUser, OpenId};
 
     const PASSWORD: &str = "correct horse battery";
+
+    fn here() -> Arrival {
+        Arrival { address: IpAddr::V4(Ipv4Addr::LOCALHOST), agent: String::new() }
+    }
+
+    async fn ask(app: &App, request: Builder, body: &'static str) -> Response {
+        let request = request.header("host", "localhost").body(Body::from(body)).unwrap();
+        router(app.clone()).oneshot(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_password_that_is_changed_while_it_is_looked_at_lets_nobody_in() {
+        let home = TempDir::new().unwrap();
+        let app = app(&home);
+        let (people, secret) = (&app.people, SecretString::from(PASSWORD));
+        let password = Some(people.passwords.make(&secret).await.unwrap());
+        let (name, rights) = ("ada".to_owned(), Rights::default());
+        let new = NewUser { name, password: password.clone(), openid: None, rights };
+        let former = people.add_user(new).unwrap();
+        assert!(people.begin_session_of(&former, &here(), None).is_ok());
+        let other = Some(people.passwords.make(&secret).await.unwrap());
+        let off = |is_disabled| UserChange { is_disabled, ..UserChange::default() };
+        for change in [UserChange { password: other, ..off(None) }, off(Some(true))] {
+            let now = people.change_user("ada", None, change).unwrap();
+            let entered = people.begin_session_of(&former, &here(), None);
+            assert!(matches!(entered, Err(PeopleError::Unknown)));
+            let entered = people.begin_session_of(&now, &here(), None);
+            assert_eq!(entered.is_ok(), !now.is_disabled);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_hands_out_an_id_is_kept_by_nobody() {
+        let home = TempDir::new().unwrap();
+        let app = app(&home);
+        let ada = with_session(&app, "ada", Rights::default());
+        let rights = Some(Rights::admin());
+        let change = UserChange { rights, ..UserChange::default() };
+        app.people.change_user("ada", None, change).unwrap();
+        let cookie = format!("subrosa={}", ada.session_id());
+        for (cookie, expected) in [(&cookie, "no-store"), (&String::new(), "public, max-age=3600")]
+        {
+            let asked = Request::get("/assets/style.css").header(header::COOKIE, cookie);
+            let answer = ask(&app, asked, "").await;
+            let is_new = answer.headers().contains_key(header::SET_COOKIE);
+            assert_eq!(is_new, !cookie.is_empty());
+            assert_eq!(answer.headers()[header::CACHE_CONTROL], expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_a_name_after_somebody_else_gets_no_answer_of_theirs() {
+        let home = TempDir::new().unwrap();
+        let app = app(&home);
+        let send = async |app: &App| {
+            let ada = with_token(app, "ada", Rights::default(), Rights::default());
+            let asked = Request::post("/api/v1/workflows/validate")
+                .header(header::CONTENT_TYPE, "application/json")
+                .header(header::AUTHORIZATION, format!("Bearer {}", ada.token()))
+                .header("idempotency-key", "0123456789abcdef");
+            let answer = ask(app, asked, r#"{"text": "steps: [{run: x}]"}"#).await;
+            (answer.status(), answer.headers().contains_key("idempotency-replayed"))
+        };
+        assert_eq!(send(&app).await, (StatusCode::OK, false));
+        app.people.remove_user("ada", None).unwrap();
+        assert_eq!(send(&app).await, (StatusCode::OK, false));
+    }
 
     #[tokio::test]
     async fn who_comes_by_a_provider_makes_no_other_way_in() {
