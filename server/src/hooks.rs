@@ -85,6 +85,7 @@ async fn deliver(
         parcel: app.runner.seal(&parcel)?,
     };
     let delivered = app.runner.ask(by, asked).await?;
+    app.runs.look_again();
     let place = [(header::LOCATION, format!("/api/v1/runs/{}", delivered.run))];
     let told = json!({ "run": delivered.run, "repeated": delivered.is_repeated });
     Ok((StatusCode::ACCEPTED, place, Json(told)).into_response())

@@ -24,6 +24,8 @@ use crate::settings::Settings;
 
 /// How long to wait before a runner that ended is started again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// The same for one that does not come up any more: twice as long each time, up to this.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Questions that wait to be written.
 const QUEUE: usize = 256;
 
@@ -151,13 +153,18 @@ impl Drop for Forget<'_> {
 }
 
 impl Keeper {
-    /// Keeps a runner there until `stop` is told; then its input ends, and its end is waited for.
+    /// Keeps a runner there until `stop` is told; then its input ends, and its end is waited for. One that has
+    /// never come up is not started again: nothing would be another way the next time, and what it said is lost
+    /// among repetitions.
     pub(crate) async fn keep(mut self, mut stop: Stopping, tell: impl Fn(&str) + Send + Sync) {
+        let (mut has_come_up, mut pause) = (false, PAUSE);
         loop {
             match self.start() {
                 Ok((mut child, input, output)) => {
                     self.converse(input, output, &mut stop).await;
-                    self.ready.send_replace(None);
+                    let was_there = self.ready.send_replace(None).is_some();
+                    has_come_up |= was_there;
+                    pause = if was_there { PAUSE } else { (pause * 2).min(PAUSE_MAX) };
                     lock(&self.waiting).clear();
                     let ended = child.wait().await;
                     let is_over = stop.borrow().is_told();
@@ -165,12 +172,20 @@ impl Keeper {
                         return;
                     }
                     let how = ended.map_or_else(|error| error.to_string(), |how| how.to_string());
+                    if !has_come_up {
+                        return;
+                    }
                     tell(&format!("the runner ended ({how}); starting it again"));
                 }
-                Err(error) => tell(&format!("the runner cannot be started: {error}")),
+                Err(error) => {
+                    tell(&format!("the runner cannot be started: {error}"));
+                    if !has_come_up {
+                        return;
+                    }
+                }
             }
             tokio::select! {
-                () = tokio::time::sleep(PAUSE) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = told(&mut stop) => return,
             }
         }

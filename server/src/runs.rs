@@ -109,13 +109,19 @@ impl Runs {
     /// All of them, newest first, as they were a moment ago. Blocks.
     pub(crate) fn all(&self, flows: &Catalogue) -> Arc<Vec<Arc<Run>>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.read.is_none_or(|read| read.elapsed() > AGE_MAX) {
-            self.read(&mut known, flows);
-        }
+        self.refresh(&mut known, flows);
         known.list.clone()
     }
 
-    /// The one with this id, as it is now. Blocks.
+    /// Reads the folder if that was not done a moment ago.
+    fn refresh(&self, known: &mut Known, flows: &Catalogue) {
+        if known.read.is_none_or(|read| read.elapsed() > AGE_MAX) {
+            self.read(known, flows);
+        }
+    }
+
+    /// The one with this id, as it is now. What is not there costs no more than what is: the folder is not read
+    /// again for each id that somebody makes up. Blocks.
     pub(crate) fn find(&self, id: &str, flows: &Catalogue) -> Option<Arc<Run>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let found = |known: &Known| known.list.iter().find(|run| run.view.id == id).cloned();
@@ -131,8 +137,8 @@ impl Runs {
             }
             Some(run) if run.dir.exists() => Some(run),
             _ => {
-                self.read(&mut known, flows);
-                found(&known)
+                self.refresh(&mut known, flows);
+                found(&known).filter(|run| run.dir.exists())
             }
         }
     }
@@ -304,10 +310,23 @@ pub(crate) mod tests {
         assert_eq!(all[0].view.workflow.as_deref(), Some("team/deploy"));
         assert_eq!((&all[0].placed, &all[2].placed), (&Placed::In(None), &Placed::Unknown));
         record(runs, "20261122T153206-d", "succeeded", &json!({}));
+        index.look_again();
         assert!(index.find("20261122T153206-d", &catalogue).is_some());
         fs::remove_dir_all(runs.join("runs/deploy/20261122T153206-d")).unwrap();
         assert!(index.find("20261122T153206-d", &catalogue).is_none());
         assert!(index.find("../deploy", &catalogue).is_none());
+    }
+
+    #[test]
+    fn an_id_that_is_made_up_does_not_have_everything_read() {
+        let home = tempfile::tempdir().unwrap();
+        let flows = home.path().join("flows");
+        let (catalogue, index) = (Catalogue::new(&flows, &[]), Runs::new(home.path(), &flows));
+        let read = || index.known.lock().unwrap().read;
+        let before = (index.all(&catalogue), std::time::Instant::now()).1;
+        assert!(index.find("made-up", &catalogue).is_none());
+        let is_late = before.elapsed() > super::AGE_MAX;
+        assert!(is_late || read().is_some_and(|read| read <= before));
     }
 
     #[test]

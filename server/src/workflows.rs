@@ -143,19 +143,26 @@ impl Catalogue {
     /// All of them by name, as they were a moment ago. Blocks.
     pub(crate) fn all(&self) -> Arc<BTreeMap<String, Arc<Flow>>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.read.is_none_or(|read| read.elapsed() > AGE_MAX) {
-            self.read(&mut known);
-        }
+        self.refresh(&mut known);
         known.flows.clone()
     }
 
-    /// The one of this name, as it is now. Blocks.
+    /// Reads the folder if that was not done a moment ago.
+    fn refresh(&self, known: &mut Known) {
+        if known.read.is_none_or(|read| read.elapsed() > AGE_MAX) {
+            self.read(known);
+        }
+    }
+
+    /// The one of this name, as it is now. A name that is none costs no more than one that is: the time would
+    /// tell which names there are to who may not see them. Blocks.
     pub(crate) fn find(&self, name: &str) -> Option<Arc<Flow>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let found = known.flows.get(name).cloned();
-        let stamp = found.as_ref().and_then(|flow| stamp(&self.folder.join(&flow.file)));
-        if found.is_none() || stamp != found.as_ref().map(|flow| flow.stamp) {
-            self.read(&mut known);
+        match &found {
+            None => self.refresh(&mut known),
+            Some(flow) if stamp(&self.folder.join(&flow.file)) == Some(flow.stamp) => {}
+            Some(_) => self.read(&mut known),
         }
         known.flows.get(name).cloned()
     }
@@ -269,6 +276,16 @@ mod tests {
             assert!(catalogue.find(name).is_none(), "{name}");
         }
         assert_eq!(catalogue.find("team/c").unwrap().file, "team/c.yml");
+    }
+
+    #[test]
+    fn a_name_that_is_made_up_does_not_have_everything_read() {
+        let home = tempfile::tempdir().unwrap();
+        let catalogue = Catalogue::new(home.path(), &[]);
+        let before = (catalogue.all(), std::time::Instant::now()).1;
+        assert!(catalogue.find("made-up").is_none());
+        let read = catalogue.known.lock().unwrap().read;
+        assert!(before.elapsed() > super::AGE_MAX || read.is_some_and(|read| read <= before));
     }
 
     #[test]
