@@ -46,7 +46,7 @@ pub(super) async fn deliver(
     let judged = tokio::task::spawn_blocking(move || judge_call(&judge, &by, &asked)).await;
     let Admitted { order, once } = judged.map_err(|_| broken("the call cannot be judged"))??;
     let start = || async {
-        match runner.runs.clone().begin(order).await? {
+        match runner.runs.clone().begin(order).await.map_err(told_here)? {
             Started::Run { run } => Ok(run),
             Started::Not { run, problems } => Err(not_started(run.as_deref(), &problems)),
             Started::Plan(_) | Started::Explained(_) => Err(broken("no run was started")),
@@ -68,6 +68,18 @@ fn not_started(run: Option<&str>, problems: &[ProblemView]) -> Refusal {
         None => format!("the workflow cannot be started: {codes}"),
     };
     refusal::invalid(message)
+}
+
+/// Why a run cannot be set up names our files and settings, which are not for callers.
+fn told_here(refusal: Refusal) -> Refusal {
+    match refusal.kind {
+        RefusalKind::Broken => {
+            let message = refusal.message;
+            crate::out::stderr(&format!("error: a hook started nothing: {message}\n"));
+            broken("the run cannot be started: the log of the server tells why")
+        }
+        _ => refusal,
+    }
 }
 
 fn judge_call(runner: &Runner, by: &By, asked: &Deliver) -> Result<Admitted, Refusal> {

@@ -6,6 +6,8 @@ use subrosa_engine::remedy::with_causes;
 use subrosa_registry::{InvalidName, RegistryError};
 use subrosa_server::channel::{Refusal, RefusalKind, SealError};
 
+use crate::out;
+
 /// A refusal of the registry.
 pub(super) fn registry(error: &RegistryError) -> Refusal {
     let kind = match error {
@@ -38,9 +40,33 @@ pub(super) fn registry(error: &RegistryError) -> Refusal {
         RegistryError::Damaged { .. } | RegistryError::Missing { .. } => {
             Some("`subrosa doctor` on the server tells what can be done")
         }
+        RegistryError::File(_)
+        | RegistryError::Key(_)
+        | RegistryError::TooNew { .. }
+        | RegistryError::Audit { .. } => Some("the log of the server tells why"),
         _ => None,
     };
-    Refusal { kind, message: with_causes(error), help: help.map(str::to_owned) }
+    Refusal { kind, message: outside(error), help: help.map(str::to_owned) }
+}
+
+/// What is told of an error to people elsewhere. Where our files are, that of the key among them, is for whoever
+/// runs the server, who is told all of it.
+fn outside(error: &RegistryError) -> String {
+    let words = match error {
+        RegistryError::NoStore { .. } => return "there is no registry yet".to_owned(),
+        RegistryError::StoreExists { .. } => return "there is a registry already".to_owned(),
+        RegistryError::File(_) => "the registry cannot be read or written",
+        RegistryError::Key(_) => "the key of the registry cannot be used",
+        RegistryError::Damaged { .. } | RegistryError::Missing { .. } => "the registry is damaged",
+        RegistryError::TooNew { .. } => "the registry is of a newer version",
+        RegistryError::Audit { .. } => "the audit log cannot be written",
+        RegistryError::Unconfirmed { .. } => {
+            "the change was made, but whether it would survive a power cut is not known"
+        }
+        _ => return with_causes(error),
+    };
+    out::stderr(&format!("error: {}\n", with_causes(error)));
+    words.to_owned()
 }
 
 /// A change of a connection that was not stored.

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use secrecy::ExposeSecret as _;
-use subrosa_server::channel::runs::{Param, StartRun, Started, StopHow, StopRun, Stopping};
+use subrosa_server::channel::runs::{
+    Param, StartKind, StartRun, Started, StopHow, StopRun, Stopping,
+};
 use subrosa_server::channel::{By, Refusal, RefusalKind, UnsealingKey};
 use subrosa_server::folder::workflow_file;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -19,7 +21,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc::{
     Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel,
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -27,8 +29,10 @@ use super::order::{LINE_LEN_MAX, Order, Say, Told};
 use super::{process, refusal, reply};
 use crate::registry::ask_for_broker;
 
-/// Runs that go on at the same time.
+/// Runs that go on at the same time, and looks at what one would have.
 const RUNS_MAX: usize = 256;
+/// Looks among them: each is a process as well, and who may only look is not to keep runs from starting.
+const LOOKS_MAX: usize = 32;
 /// How long steps and handlers may take to end once they are asked to: twice what the engine gives steps.
 const GENTLE: Duration = Duration::from_secs(20);
 /// How long a run may take to end that is to stop at once.
@@ -55,6 +59,7 @@ pub(super) struct Runs {
     clock: fn() -> SystemTime,
     table: Mutex<HashMap<String, UnboundedSender<End>>>,
     count: watch::Sender<usize>,
+    looks: Semaphore,
     is_over: AtomicBool,
 }
 
@@ -62,7 +67,8 @@ impl Runs {
     /// None yet; `folder` is the one with the workflow files.
     pub(super) fn new(folder: PathBuf, executable: PathBuf, clock: fn() -> SystemTime) -> Runs {
         let (table, count) = (Mutex::default(), watch::channel(0).0);
-        Runs { folder, executable, clock, table, count, is_over: AtomicBool::new(false) }
+        let (looks, is_over) = (Semaphore::new(LOOKS_MAX), AtomicBool::new(false));
+        Runs { folder, executable, clock, table, count, looks, is_over }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, UnboundedSender<End>>> {
@@ -78,10 +84,20 @@ impl Runs {
         key: &UnsealingKey,
     ) {
         let answer = match self.order(by, asked, key) {
-            Ok(order) => self.begin(order).await,
+            Ok(order) => self.clone().begin_or_look(order).await,
             Err(refusal) => Err(refusal),
         };
         reply::<StartRun>(id, answer);
+    }
+
+    /// Carries out an order, for which there has to be room if it is a look.
+    async fn begin_or_look(self: Arc<Self>, order: Order) -> Answer {
+        let is_look = matches!(order.kind, StartKind::Dry | StartKind::Explain { .. });
+        let looks = self.clone();
+        let room = is_look.then(|| looks.looks.try_acquire()).transpose();
+        let _held =
+            room.map_err(|_| unavailable("as many people look at workflows as may at once"))?;
+        self.begin(order).await
     }
 
     /// Starts what is ordered; the run goes on until it has ended.
@@ -335,4 +351,46 @@ async fn write(input: &mut ChildStdin, say: Say) {
     line.push(b'\n');
     // One that has ended meanwhile does not hear it.
     input.write_all(&line).await.and(input.flush().await).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    use subrosa_server::channel::RefusalKind;
+    use subrosa_server::channel::runs::StartKind;
+
+    use super::{LOOKS_MAX, Order, Runs};
+
+    fn order(run: usize, kind: StartKind) -> Order {
+        let (run, file) = (run.to_string(), "flow.yaml".into());
+        let (user, allow_protected) = ("ada".to_owned(), false);
+        let (workspace, environment, params) = (None, None, Vec::new());
+        Order { run, user, allow_protected, file, workspace, environment, params, kind }
+    }
+
+    #[tokio::test]
+    async fn who_looks_does_not_keep_runs_from_starting() {
+        let home = tempfile::tempdir().unwrap();
+        let slow = home.path().join("slow");
+        // It goes on until nobody steers it any more, and says nothing.
+        std::fs::write(&slow, "#!/bin/sh\ncat > /dev/null\n").unwrap();
+        std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let runs = Arc::new(Runs::new(home.path().into(), slow, || SystemTime::UNIX_EPOCH));
+        let look = |run| runs.clone().begin_or_look(order(run, StartKind::Explain { step: None }));
+        for run in 0..LOOKS_MAX {
+            tokio::spawn(look(run));
+        }
+        while runs.lock().len() < LOOKS_MAX {
+            tokio::task::yield_now().await;
+        }
+        let one_more = look(LOOKS_MAX).await.map(drop).unwrap_err();
+        assert_eq!(one_more.kind, RefusalKind::Unavailable);
+        tokio::spawn(runs.clone().begin_or_look(order(LOOKS_MAX, StartKind::Run)));
+        while runs.lock().len() <= LOOKS_MAX {
+            tokio::task::yield_now().await;
+        }
+    }
 }

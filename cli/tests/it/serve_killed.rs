@@ -106,6 +106,21 @@ fn a_runner_that_is_killed_is_there_again_and_nothing_acknowledged_is_lost() {
     assert!(server.stop().contains("the runner ended"));
 }
 
+/// Otherwise it would hold its port, answer nobody, and say the same each second.
+#[test]
+fn a_server_whose_registry_cannot_be_opened_does_not_start() {
+    let server = begun();
+    let place = server.killed();
+    eventually("the end of the runner", || {
+        std::fs::remove_file(place.home().join("keys/master.key")).is_ok()
+            || !place.home().join("keys/master.key").exists()
+    });
+    let ended = place.run(&["serve", "flows", "--bind", "127.0.0.1:0"]);
+    assert_eq!(ended.code, 5, "{ended:?}");
+    assert!(ended.stderr.contains("the runner did not come up"), "{ended:?}");
+    assert_eq!(ended.stderr.matches("master.key").count(), 1, "{ended:?}");
+}
+
 /// The process ids of tests are of the tests: what is not there has none.
 #[test]
 fn a_server_that_stops_leaves_no_process() {

@@ -85,3 +85,17 @@ fn no_answer_and_no_line_has_a_value() {
     assert!(!said.contains(cookie.split_once('=').unwrap().1) && !said.contains(&csrf), "{said}");
     assert!(!said.contains("panic"), "{said}");
 }
+
+#[test]
+fn where_our_files_are_is_told_to_the_log_alone() {
+    let server = Server::stocked();
+    let home = server.place.home();
+    std::fs::write(home.join("secrets/root"), "damaged\n").unwrap();
+    let home = home.display().to_string();
+    for target in ["/api/v1/secrets", "/api/v1/connections", "/api/v1/environments", "/secrets"] {
+        let answer = server.get(target);
+        assert_eq!(answer.status, 500, "{target} {answer:?}");
+        assert!(!answer.text().contains(&home), "{target} {answer:?}");
+    }
+    assert!(server.said().contains(&format!("{home}/secrets")), "{}", server.said());
+}
