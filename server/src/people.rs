@@ -49,7 +49,7 @@ pub(crate) struct People {
     sessions: Document<Sessions>,
     tokens: Document<token::ApiTokens>,
     seen: seen::Seen,
-    link: Mutex<Option<Token>>,
+    link: Mutex<Option<Link>>,
     /// Forms of who is not in yet are tied to it.
     entry_key: Token,
     pub(crate) passwords: Passwords,
@@ -59,6 +59,13 @@ pub(crate) struct People {
     public_origin: Option<String>,
     /// Whether browsers reach us over TLS: then cookies go over TLS alone.
     pub(crate) is_secure: bool,
+}
+
+/// What lets an admin in, once. It is printed, and logs are kept for long: so it is good for a while.
+struct Link {
+    token: Token,
+    /// Seconds since 1970.
+    until: u64,
 }
 
 /// 32 random bytes, as whoever holds them shows them.

@@ -10,10 +10,15 @@ use serde_json::json;
 
 use super::caller::Via;
 use super::session::SessionId;
-use super::{Arrival, Caller, People, PeopleError, Token, User, Users, digest, is_same, with};
+use super::{
+    Arrival, Caller, Link, People, PeopleError, Token, User, Users, digest, is_same, with,
+};
 use crate::app::App;
 use crate::log;
 use crate::problem::Problem;
+
+/// How long a link is good that nobody uses, in seconds.
+const LINK_LIFE_S: u64 = 24 * 60 * 60;
 
 impl People {
     /// Whether anybody could come in by a password.
@@ -29,7 +34,8 @@ impl People {
         }
         let token = Token::random()?;
         let text = token.text().to_owned();
-        *self.link.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(token);
+        let link = Link { token, until: self.now().saturating_add(LINK_LIFE_S) };
+        *self.link.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(link);
         Ok(Some(text))
     }
 
@@ -42,7 +48,11 @@ impl People {
     ) -> Result<Option<SessionId>, PeopleError> {
         let mut link = self.link.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Digests are compared, so how long it takes tells nothing of the token.
-        if link.as_ref().is_none_or(|token| !is_same(&token.digest(), &digest(shown))) {
+        let is_it = |link: &Link| {
+            let is_right = is_same(&link.token.digest(), &digest(shown));
+            is_right && self.now() < link.until
+        };
+        if !link.as_ref().is_some_and(is_it) {
             return Ok(None);
         }
         let now = (self.clock)();
@@ -192,6 +202,20 @@ mod tests {
     async fn ask(app: &App, request: Builder, body: &'static str) -> Response {
         let request = request.header("host", "localhost").body(Body::from(body)).unwrap();
         router(app.clone()).oneshot(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_link_is_good_once_and_for_a_day() {
+        let home = TempDir::new().unwrap();
+        let people = &app(&home).people;
+        let enter = |shown: &str| people.enter_by_link(shown, &here(), None).unwrap().is_some();
+        let link = people.offer_link(true).unwrap().unwrap();
+        assert_eq!([enter("another"), enter(&link), enter(&link)], [false, true, false]);
+        for (left, is_good) in [(1, true), (0, false)] {
+            let link = people.offer_link(true).unwrap().unwrap();
+            people.link.lock().unwrap().as_mut().unwrap().until = people.now() + left;
+            assert_eq!(enter(&link), is_good);
+        }
     }
 
     #[tokio::test]

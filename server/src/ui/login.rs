@@ -53,8 +53,11 @@ async fn welcome(
         people.enter_by_link(&token, &arrival, former.as_deref())
     };
     let session = with(&app, enter).await?.ok_or_else(|| {
-        Problem::new(StatusCode::GONE, "this link was used already, or is none")
-            .help("start the server with `--admin-link` for a new one")
+        Problem::new(
+            StatusCode::GONE,
+            "this link was used already, is older than a day, or is none",
+        )
+        .help("start the server with `--admin-link` for a new one")
     })?;
     enter_with(&app, &session)
 }
