@@ -16,6 +16,8 @@ pub(crate) const INT: i32 = 2;
 pub(crate) const QUIT: i32 = 3;
 /// Terminate.
 pub(crate) const TERM: i32 = 15;
+/// Cannot be heard: it stands for a wish to end at once.
+pub(crate) const KILL: i32 = 9;
 /// Go on after a stop.
 pub(crate) const CONT: i32 = 18;
 /// The terminal's size changed.

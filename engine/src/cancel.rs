@@ -46,6 +46,11 @@ impl StopHandle {
 }
 
 impl StopHandle {
+    /// Asks for an end at once, without the gentle way before: no handler begins any more.
+    pub fn at_once(&self, signal: i32) {
+        self.0.send_replace(Stop::Now { signal });
+    }
+
     /// Passes on what somebody else was asked.
     pub(crate) fn pass_on(&self, asked: Stop) {
         self.0.send_replace(asked);

@@ -17,7 +17,7 @@ use crate::failure::{Exit, Failure};
 use crate::load::{self, Loaded, Unresolved};
 use crate::out;
 use crate::report::Report;
-use crate::signals::{STOPPING, Signals};
+use crate::signals::{self, STOPPING, Signals};
 use crate::wiring::World;
 
 /// What is run, and how.
@@ -139,7 +139,10 @@ fn not_run(why: NotRun, world: &World) -> Failure {
 
 async fn pass_on(mut signals: Signals, stop: StopHandle) {
     loop {
-        stop.escalate(signals.next().await);
+        match signals.next().await {
+            signals::KILL => stop.at_once(signals::TERM),
+            number => stop.escalate(number),
+        }
     }
 }
 

@@ -65,9 +65,10 @@ fn listen(answers: &Sender<Answer>, stop: &UnboundedSender<i32>) {
                 input.read_exact(&mut typed).is_ok().then_some(typed)
             }
             Say::Answer(_) => None,
-            Say::Stop => {
+            Say::Stop | Say::Kill => {
+                let number = if said == Say::Kill { signals::KILL } else { signals::TERM };
                 // Where nobody listens, it is over already.
-                stop.send(signals::TERM).ok();
+                stop.send(number).ok();
                 continue;
             }
         };

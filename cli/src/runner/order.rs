@@ -38,6 +38,8 @@ pub(super) enum Say {
     Answer(Option<usize>),
     /// Stop: once gently, twice at once.
     Stop,
+    /// Stop at once: nothing more is run.
+    Kill,
 }
 
 /// What the process of a run says.

@@ -335,10 +335,7 @@ async fn answer(input: &mut ChildStdin, place: String, is_again: bool) {
 async fn end_run(end: End, child: &mut Child, input: &mut ChildStdin) {
     match end {
         End::Stop(StopHow::Graceful) => write(input, Say::Stop).await,
-        End::Stop(StopHow::Kill) => {
-            write(input, Say::Stop).await;
-            write(input, Say::Stop).await;
-        }
+        End::Stop(StopHow::Kill) => write(input, Say::Kill).await,
         End::Kill => {
             // It may have ended meanwhile.
             child.start_kill().ok();
