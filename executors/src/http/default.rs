@@ -39,6 +39,11 @@ impl HttpFiles {
         pairs.collect::<Result<_, _>>().map(HttpFiles)
     }
 
+    /// Whether there is no file for any server.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The file for the server of a URL.
     pub(super) fn of(&self, url: &Url) -> Option<&Path> {
         let origin = url.origin().ascii_serialization();

@@ -166,6 +166,9 @@ impl HttpSteps {
             return Ok(looked);
         }
         let files = self.means.http_files.as_ref().map_err(|error| *error)?;
+        if files.is_empty() {
+            return Ok(looked);
+        }
         let (url, _) = place(&Credential::Nothing, wanted, hop)?;
         match files.of(&url) {
             Some(path) => self.means.lender.look_at_file(request, path),
