@@ -55,6 +55,8 @@ pub(crate) struct Level {
     pub(crate) recorder: Recorder,
     pub(crate) origin: Origin,
     facts: Mutex<BTreeMap<String, StepFacts>>,
+    /// Whether any step has named outputs: what every step asks is not looked for in all of them.
+    has_outputs: bool,
 }
 
 /// Which step: one of the list, or a handler.
@@ -114,7 +116,8 @@ impl Level {
         let facts = Mutex::new(BTreeMap::new());
         let (setup, asker) = (resolved.setup, resolved.asker);
         let base = base(&shared, &setup, &dir);
-        Ok(Level { shared, handle, setup, asker, base, dir, recorder, origin, facts })
+        let has_outputs = handle.get().steps.iter().any(|step| !step.outputs.is_empty());
+        Ok(Level { shared, handle, setup, asker, base, dir, recorder, origin, facts, has_outputs })
     }
 
     pub(crate) fn workflow(&self) -> &Workflow {
@@ -181,10 +184,10 @@ impl Level {
     /// Outputs of the steps that a step depends on, directly or not; nearer ones come later. A handler
     /// sees those of all steps.
     pub(crate) fn outputs_before(&self, index: StepIndex) -> Vec<(String, String, SecretValue)> {
-        let steps = &self.workflow().steps;
-        if steps.iter().all(|step| step.outputs.is_empty()) {
+        if !self.has_outputs {
             return Vec::new();
         }
+        let steps = &self.workflow().steps;
         let mut order = Vec::new();
         match index {
             StepIndex::Handler(_) => order.extend(0..steps.len()),

@@ -186,14 +186,14 @@ impl StepRun {
 
     async fn act(&self, this: &Try<'_>, io: &mut StepIo) -> Result<StepEnd, MaskedText> {
         let Try { step, context, .. } = *this;
-        let name = self.level.file_name(self.index);
-        let place = ScriptPlace {
+        let script_place = || ScriptPlace {
             dir: &self.level.dir,
-            name: RunDir::log_path(&name, self.attempts, "script"),
+            name: RunDir::log_path(&self.level.file_name(self.index), self.attempts, "script"),
             written: std::sync::atomic::AtomicBool::new(false),
         };
         match &step.action {
             Action::Shell(texts) => {
+                let place = script_place();
                 let mut end = StepEnd::Exited { code: 0 };
                 for text in texts {
                     let prepared = shell_text(&self.level, context, &text.raw);
@@ -207,6 +207,7 @@ impl StepRun {
                 Ok(end)
             }
             Action::Script { interpreter, text } => {
+                let place = script_place();
                 let (words, variables) =
                     self.script(context, interpreter.as_deref(), text, &place).await?;
                 self.execute(this, words, variables, io).await
