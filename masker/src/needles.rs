@@ -97,12 +97,15 @@ impl Needles {
 impl Drafts {
     /// Sorts, and joins what is the same.
     fn finish(mut self) -> Needles {
-        self.literal.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        // A value may have one line thousands of times: that is one origin.
+        self.literal.sort_unstable_by(|one, other| (&*one.0, one.2).cmp(&(&*other.0, other.2)));
         self.folded.sort_unstable_by(|one, other| one.bytes.cmp(&other.bytes));
         let mut needles = Needles { folded: self.folded, ..Needles::default() };
         for (bytes, ends, origin) in self.literal {
             let start = needles.origins.len();
-            needles.origins.extend(origin);
+            let last = needles.literal.last().filter(|last| last.bytes == bytes);
+            let known = last.and_then(|last| needles.origins[last.origins.clone()].last()).copied();
+            needles.origins.extend(origin.filter(|_| origin != known));
             let end = needles.origins.len();
             match needles.literal.last_mut().filter(|last| last.bytes == bytes) {
                 Some(last) => {
@@ -178,5 +181,21 @@ impl Ends {
         self.word |= other.word;
         self.wraps |= other.wraps;
         self.head |= other.head;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The more origins a needle has, the longer each of its matches takes to count.
+    #[test]
+    fn a_repeated_line_has_one_origin_for_each_value() {
+        let value = b"same-line\n".repeat(1000);
+        let values = [value.as_slice(), value.as_slice()];
+        let needles = Needles::derive(values, &Policy::default()).unwrap();
+        let line = needles.literal.iter().find(|needle| needle.bytes.as_slice() == b"same-line");
+        let origin = |value| Match { value, shape: Shape::Line };
+        assert_eq!(needles.origins[line.unwrap().origins.clone()], [origin(0), origin(1)]);
     }
 }

@@ -72,6 +72,14 @@ fn what_is_met_on_several_occasions_counts_once() {
 }
 
 #[test]
+fn a_line_that_a_value_repeats_counts_once_where_it_stands() {
+    let value = "some-line\n".repeat(50) + "last line";
+    let name = value.escape_default();
+    check(&[&value], "a some-line b", &format!("{name}:line:1"));
+    check(&[&value], "some-line some-line.", &format!("{name}:line:2"));
+}
+
+#[test]
 fn what_a_swap_searches_again_counts_once() {
     let values = [b"hunter2".to_vec(), b"xhunter2yyyy".to_vec()];
     let mut writer = MaskWriter::new(set(&values, &Policy::default()), Vec::new());
