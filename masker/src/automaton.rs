@@ -12,6 +12,8 @@ mod build;
 
 use zeroize::Zeroize;
 
+use crate::view::index;
+
 /// The state before any input.
 pub(crate) const START: State = 0;
 
@@ -63,6 +65,12 @@ pub(crate) struct Run {
     pub(crate) found: bool,
 }
 
+/// How many bytes were taken, and the first one that was not.
+struct Taken {
+    len: u64,
+    next: Option<u8>,
+}
+
 impl Automaton {
     /// Consumes `bytes` from `start` on until something ends or no byte is left.
     pub(crate) fn run(&self, mut state: State, bytes: &[u8], start: usize) -> Run {
@@ -71,7 +79,10 @@ impl Automaton {
             if self.has_row(state) {
                 (state, end) = self.run_rows(state, bytes, end);
             } else {
-                state = self.step(state, bytes[end]);
+                let taken = self.run_alone(&mut state, &mut bytes[end..].iter().copied());
+                end += index(taken.len);
+                let Some(byte) = taken.next else { break };
+                state = self.step(state, byte);
                 end += 1;
             }
             if self.lens(state).found != 0 {
@@ -138,28 +149,63 @@ impl Automaton {
         }
     }
 
-    /// The state after as many of `bytes` as are each the only byte that a needle goes on with, as long as none ends
-    /// there, and how many they are.
+    /// The state after as many of `bytes` as complete no needle, and how many they are.
     ///
-    /// A long needle is soon the only one under way. Then nothing but the byte is to be looked at, in a fraction of
-    /// the time that a step takes.
-    pub(crate) fn run_alone(&self, state: State, bytes: impl Iterator<Item = u8>) -> (State, u64) {
-        if self.has_row(state) {
-            return (state, 0);
-        }
-        let rows = self.dense.len() >> self.row_bits;
-        let mut number = self.number(state);
+    /// Nothing but transitions is looked at, in a fraction of the time that a step and what is asked of its
+    /// state take.
+    pub(crate) fn run_unfound(
+        &self,
+        mut state: State,
+        mut bytes: impl Iterator<Item = u8>,
+    ) -> (State, u64) {
         let mut len = 0;
+        loop {
+            let run = match self.has_row(state) {
+                true => self.run_quiet_rows(&mut state, &mut bytes),
+                false => self.run_alone(&mut state, &mut bytes),
+            };
+            len += run.len;
+            let Some(byte) = run.next else { return (state, len) };
+            let target = self.step(state, byte);
+            if self.lens(target).found != 0 {
+                return (state, len);
+            }
+            (state, len) = (target, len + 1);
+        }
+    }
+
+    /// Takes bytes as long as only rows are to be looked at.
+    fn run_quiet_rows(&self, state: &mut State, bytes: &mut impl Iterator<Item = u8>) -> Taken {
+        let mut len = 0;
+        for byte in bytes {
+            let class = self.classes[usize::from(byte)];
+            let target = self.dense[*state as usize + usize::from(class)];
+            if target >= EVENT {
+                return Taken { len, next: Some(byte) };
+            }
+            (*state, len) = (target, len + 1);
+        }
+        Taken { len, next: None }
+    }
+
+    /// Takes bytes as long as each is the only one that a needle goes on with: a long one is soon the only one
+    /// under way.
+    fn run_alone(&self, state: &mut State, bytes: &mut impl Iterator<Item = u8>) -> Taken {
+        let rows = self.dense.len() >> self.row_bits;
+        let mut number = self.number(*state);
+        let mut taken = Taken { len: 0, next: None };
         for byte in bytes {
             let (first, end) =
                 (self.first_child[number - rows], self.first_child[number - rows + 1]);
             let child = first as usize;
             if end != first + 1 || self.labels[child] != byte || self.lens[child].found != 0 {
+                taken.next = Some(byte);
                 break;
             }
-            (number, len) = (child, len + 1);
+            (number, taken.len) = (child, taken.len + 1);
         }
-        (self.state(number), len)
+        *state = self.state(number);
+        taken
     }
 
     /// How many of the last bytes may still become a needle.

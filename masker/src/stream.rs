@@ -206,6 +206,7 @@ impl Stream {
                     && view.byte(head.start - 1) == b'\\';
                 self.track.enter(folded, masks.head(head.needle).state(is_first_in_gap));
             }
+            while heads.next_if(|head| head.end < at).is_some() {}
             if !self.track.is_active() {
                 let Some(head) = heads.peek() else { return };
                 at = head.end;
@@ -214,7 +215,10 @@ impl Stream {
             if at == view.end() {
                 return;
             }
-            let until = heads.peek().map_or(view.end(), |head| head.end);
+            // With a gap under way no head that ends meanwhile begins anything, and where lines are short there
+            // is one at nearly every byte.
+            let next = heads.peek().filter(|_| !self.track.has_gaps());
+            let until = next.map_or(view.end(), |head| head.end);
             for bytes in view.slices(at..until) {
                 self.push(masks, bytes, &mut at, covered);
             }
@@ -226,12 +230,10 @@ impl Stream {
         let Some(folded) = &masks.folded else { return };
         let mut rest = bytes;
         while self.track.is_active() {
-            let alone = self.track.push_alone(folded, rest);
-            let Some((&byte, after)) = rest[alone..].split_first() else {
-                *at += alone as u64;
-                return;
-            };
-            (*at, rest) = (*at + alone as u64 + 1, after);
+            let many = self.track.push_many(folded, rest);
+            (*at, rest) = (*at + many as u64, &rest[many..]);
+            let Some((&byte, after)) = rest.split_first() else { return };
+            (*at, rest) = (*at + 1, after);
             let counts = &mut self.counts;
             self.track.push(folded, byte, |Covered { after, len, needle }| {
                 counts.note(Counted::folded(masks, needle), *at - after);

@@ -10,6 +10,9 @@ use crate::automaton::{Automaton, START, State};
 use crate::fold::{GAP, GAP_LEN_MAX, is_space};
 use crate::view::index;
 
+/// At most so many bytes are taken at once; where that went too far, so many are taken again.
+const MANY_MAX: usize = 64;
+
 /// Where an automaton is after a head.
 ///
 /// Known beforehand, since one that repeats itself for long may end at each byte of a text.
@@ -70,6 +73,8 @@ pub(crate) struct Track {
     gap_len: usize,
     /// Whether the input ends in a backslash that may begin a gap.
     backslash: bool,
+    /// So many of the next bytes are not taken at once.
+    singly: usize,
 }
 
 impl Track {
@@ -91,6 +96,7 @@ impl Track {
         if !self.active {
             return;
         }
+        self.singly = self.singly.saturating_sub(1);
         if self.backslash {
             self.backslash = false;
             if byte == b'n' {
@@ -113,19 +119,31 @@ impl Track {
         }
     }
 
-    /// Takes as many bytes as a single needle goes on with, none of them in a gap; how many. What is left is to be
-    /// pushed.
-    pub(crate) fn push_alone(&mut self, automaton: &Automaton, bytes: &[u8]) -> usize {
-        if !self.active || self.backslash || self.gaps.is_empty() {
+    /// Whether a gap is under way: then no head that ends meanwhile matters.
+    pub(crate) fn has_gaps(&self) -> bool {
+        !self.gaps.is_empty()
+    }
+
+    /// Takes some bytes at once that are in no gap, complete nothing and leave a gap under way; how many. The next one
+    /// is to be pushed.
+    pub(crate) fn push_many(&mut self, automaton: &Automaton, bytes: &[u8]) -> usize {
+        if !self.active || self.backslash || self.gaps.is_empty() || self.singly > 0 {
             return 0;
         }
-        let plain = bytes.iter().copied().take_while(|&byte| byte != b'\\' && !is_space(byte));
-        let (state, len) = automaton.run_alone(self.state, plain);
+        let plain =
+            bytes.iter().take(MANY_MAX).take_while(|&&byte| byte != b'\\' && !is_space(byte));
+        let (state, len) = automaton.run_unfound(self.state, plain.copied());
+        let before_tail = self.tokens + len - automaton.held_len(state);
+        if self.gaps.back().is_none_or(|gap| gap.token <= before_tail) {
+            // Where the last gap left the tail, a head may begin anew: that place is wanted exactly.
+            self.singly = index(len);
+            return 0;
+        }
         if len > 0 {
-            // The tail grows by each of them, so that no gap leaves it.
             self.state = state;
             self.tokens += len;
             self.gap_len = 0;
+            self.forget(automaton.held_len(state));
         }
         index(len)
     }

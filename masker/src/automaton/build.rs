@@ -251,6 +251,25 @@ mod tests {
         }
         let found = stepped.iter().filter(|(_, found_len, _)| *found_len > 0);
         assert!(found.eq(&ran));
+        for start in 0..text.len() {
+            check_unfound(&automaton, text, start);
+        }
         stepped
+    }
+    /// That a run from `start` on that completes nothing ends where the next step does.
+    fn check_unfound(automaton: &Automaton, text: &[u8], start: usize) {
+        let step = |state, byte: &u8| automaton.step(state, *byte);
+        let before = text[..start].iter().fold(START, step);
+        let (state, len) = automaton.run_unfound(before, text[start..].iter().copied());
+        let mut expected = before;
+        let taken = text[start..].iter().take_while(|byte| {
+            let target = step(expected, byte);
+            let is_quiet = automaton.found_len(target) == 0;
+            if is_quiet {
+                expected = target;
+            }
+            is_quiet
+        });
+        assert_eq!((taken.count() as u64, expected), (len, state));
     }
 }
