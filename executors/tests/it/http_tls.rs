@@ -125,7 +125,8 @@ async fn steps_with_the_same_credential_share_a_client_and_its_connections() {
         steps.iter().map(|step| step["clients"][0][field].as_u64().unwrap()).sum()
     };
     assert_eq!((sum("opened"), sum("shared")), (1, 39));
-    assert_eq!(peer.connections(), 4);
+    // On a busy machine one may be on its way back when the next step asks. Without sharing there were 40.
+    assert!((4..=12).contains(&peer.connections()), "{}", peer.connections());
     assert_eq!(peer.received().len(), 40);
 }
 
