@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use subrosa_connections::files::{HttpCredentials, HttpFile, effective_path, load};
-use subrosa_connections::inbound::{Headers, NotAdmitted, verify};
+use subrosa_connections::inbound::{Headers, verify};
 use subrosa_engine::secret::SecretValue;
 use subrosa_engine::workflow::{HttpTrigger, Signature, Workflow};
 use subrosa_registry::{Actor, Lookup, Reader as _, Scope};
@@ -127,8 +127,11 @@ fn gone() -> Refusal {
     Refusal { kind: RefusalKind::NotFound, message, help: None }
 }
 
-fn stranger(why: NotAdmitted) -> Refusal {
-    Refusal { kind: RefusalKind::Unauthenticated, message: why.to_string(), help: None }
+/// The same for all: whoever has one half of what a hook asks for is not told that it was right.
+fn stranger() -> Refusal {
+    let message = "the call does not show what this hook asks for".to_owned();
+    let help = "what a hook may ask for, and that one that asks for nothing is closed, is in docs/server/hooks.md";
+    Refusal { kind: RefusalKind::Unauthenticated, message, help: Some(help.to_owned()) }
 }
 
 /// Makes sure that the call shows all that the hook asks for. Gives what tells a call that is sent once
@@ -149,17 +152,14 @@ fn admit(
         Some(HttpCredentials::Bearer(_) | HttpCredentials::Basic { .. }) => false,
     };
     if asks_nothing && !trigger.is_anonymous {
-        let message = "nobody may call this hook: it asks for no credentials".to_owned();
-        let help = "give it `credentials_path`, `signature`, `user: required` or `anonymous: true`";
-        let help = Some(help.to_owned());
-        return Err(Refusal { kind: RefusalKind::Unauthenticated, message, help });
+        return Err(stranger());
     }
     if trigger.needs_user && !asked.has_user {
-        return Err(stranger(NotAdmitted::Missing("token of a user")));
+        return Err(stranger());
     }
     if let Some(credentials) = credentials {
         let shown = parcel.headers.get("authorization").map(|shown| shown.as_bytes());
-        credentials.admit(shown).map_err(stranger)?;
+        credentials.admit(shown).map_err(|_| stranger())?;
     }
     match &trigger.signature {
         None => Ok(None),
@@ -210,16 +210,15 @@ fn signed(
     let found = answer.results.into_iter().next().ok_or_else(|| broken("no signing secret"))?;
     let found = found.map_err(|error| told(&error))?;
     let secrets = std::iter::once(&found.value).chain(&found.retired);
-    let (now, mut refused) = ((runner.clock)(), NotAdmitted::Wrong);
+    let now = (runner.clock)();
     for secret in secrets {
         let secret = SecretValue::new(secrecy::ExposeSecret::expose_secret(secret).to_vec());
         let call = (&Shown(parcel) as &dyn Headers, parcel.body.as_slice());
-        match verify(signature.scheme, &secret, call, (now, signature.within)) {
-            Ok(delivery) => return Ok(delivery.id),
-            Err(why) => refused = why,
+        if let Ok(delivery) = verify(signature.scheme, &secret, call, (now, signature.within)) {
+            return Ok(delivery.id);
         }
     }
-    Err(stranger(refused))
+    Err(stranger())
 }
 
 /// The parameters that a body gives: itself, and parts of it if it is JSON.
