@@ -20,9 +20,7 @@ use crate::problem::Problem;
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/environments", get(list).post(add))
-        .route("/environments/{name}/protect", post(protect))
-        .route("/environments/{name}/unprotect", post(unprotect))
-        .route("/environments/{name}/remove", post(remove))
+        .route("/environments/{name}/{change}", post(change_one))
 }
 
 #[derive(Template)]
@@ -117,29 +115,11 @@ async fn add(
 #[derive(Deserialize)]
 struct Nothing {}
 
-async fn protect(
+async fn change_one(
     State(app): State<App>,
     caller: Result<Caller, Problem>,
-    Named(name): Named<String>,
+    Named((name, wanted)): Named<(String, EnvironmentChange)>,
     Form(Nothing {}): Form<Nothing>,
 ) -> Result<Response, Refused> {
-    change(&app, caller, name, EnvironmentChange::Protect).await
-}
-
-async fn unprotect(
-    State(app): State<App>,
-    caller: Result<Caller, Problem>,
-    Named(name): Named<String>,
-    Form(Nothing {}): Form<Nothing>,
-) -> Result<Response, Refused> {
-    change(&app, caller, name, EnvironmentChange::Unprotect).await
-}
-
-async fn remove(
-    State(app): State<App>,
-    caller: Result<Caller, Problem>,
-    Named(name): Named<String>,
-    Form(Nothing {}): Form<Nothing>,
-) -> Result<Response, Refused> {
-    change(&app, caller, name, EnvironmentChange::Remove).await
+    change(&app, caller, name, wanted).await
 }
