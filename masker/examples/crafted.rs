@@ -8,12 +8,16 @@
 //! with a wrong byte, wrapped, repeated, with other whitespace. Each pair is masked three times; the best counts.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
+mod numbers;
+
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use subrosa_masker::forms::{Form, encoded};
 use subrosa_masker::{MaskSet, MaskWriter, Policy};
+
+use self::numbers::Numbers;
 
 const TEXT_LEN: usize = 2 << 20;
 const WRITE_LEN: usize = 128 << 10;
@@ -211,33 +215,4 @@ fn around(name: &str, bytes: &[u8]) -> Vec<Named<Vec<u8>>> {
         bytes.windows(48.min(bytes.len())).take(5000).flatten().copied().collect();
     texts.push((format!("{name} moving"), moving));
     texts
-}
-
-/// Numbers that look random and are the same in every run (SplitMix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn value(&mut self, len: usize) -> Vec<u8> {
-        const DIGITS: &[u8; 64] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        (0..len).map(|_| DIGITS[(self.next() >> 58) as usize]).collect()
-    }
-
-    /// A multi-line value.
-    fn key(&mut self) -> Vec<u8> {
-        let mut key = b"-----BEGIN PRIVATE KEY-----\n".to_vec();
-        for _ in 0..20 {
-            key.extend(self.value(64));
-            key.push(b'\n');
-        }
-        key.extend_from_slice(b"-----END PRIVATE KEY-----\n");
-        key
-    }
 }

@@ -1,11 +1,15 @@
 //! Prints how fast log-like text is masked: `cargo run --release -p subrosa-masker --example throughput`.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
+mod numbers;
+
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Instant;
 
 use subrosa_masker::{MaskSet, MaskWriter, Policy};
+
+use self::numbers::Numbers;
 
 const TEXT_LEN: usize = 64 << 20;
 const WRITE_LEN: usize = 64 << 10;
@@ -52,33 +56,4 @@ fn log_text() -> Vec<u8> {
         );
     }
     text
-}
-
-/// Numbers that look random and are the same in every run (SplitMix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn value(&mut self, len: usize) -> Vec<u8> {
-        const DIGITS: &[u8; 64] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        (0..len).map(|_| DIGITS[(self.next() >> 58) as usize]).collect()
-    }
-
-    /// A multi-line value.
-    fn key(&mut self) -> Vec<u8> {
-        let mut key = b"-----BEGIN PRIVATE KEY-----\n".to_vec();
-        for _ in 0..20 {
-            key.extend(self.value(64));
-            key.push(b'\n');
-        }
-        key.extend_from_slice(b"-----END PRIVATE KEY-----\n");
-        key
-    }
 }
