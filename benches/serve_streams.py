@@ -73,6 +73,8 @@ def main():
         server, address, cookie = begin(program, home)
         try:
             (home / "flows/talks.yaml").write_text(FLOW.format(lines=lines))
+            # A new file is seen within a second.
+            time.sleep(1.1)
             run = call(address, cookie, "/api/v1/workflows/talks/runs", {})["id"]
             began = time.monotonic()
             seen = asyncio.run(watch(address, cookie, run, streams))
