@@ -332,7 +332,9 @@ async fn steps_share_sessions() {
     let left = stage.run(&steps(20, "")).await;
     let record = left.record();
     assert_eq!(record["status"], "succeeded", "{record}");
-    assert_eq!(stage.handshakes() - before, 1);
+    // One, unless the machine is so busy that somebody waits for more than a second.
+    let handshakes = stage.handshakes() - before;
+    assert!((1..=2).contains(&handshakes), "{handshakes}");
     let steps_of = record["steps"].as_array().unwrap();
     let clients = |how: &str| {
         let counts = steps_of.iter().flat_map(|step| step["clients"].as_array().cloned());
